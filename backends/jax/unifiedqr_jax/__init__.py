@@ -1,0 +1,11 @@
+"""unifiedqr's JAX backend."""
+
+from unifiedqr.backend import Plugin
+
+plugin = Plugin(
+    name="jax",
+    distributions=("jax",),
+    array_modules=("jax", "jaxlib"),
+    factory="unifiedqr_jax.adapter:JaxBackend",
+    capabilities=frozenset({"vjp", "jvp", "second-order"}),
+)

@@ -1,0 +1,11 @@
+"""unifiedqr's TensorFlow backend."""
+
+from unifiedqr.backend import Plugin
+
+plugin = Plugin(
+    name="tensorflow",
+    distributions=("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
+    array_modules=("tensorflow",),
+    factory="unifiedqr_tensorflow.adapter:TensorFlowBackend",
+    capabilities=frozenset({"vjp", "second-order"}),
+)

@@ -1,0 +1,141 @@
+"""The contract between unifiedqr and one framework.
+
+A distribution registers a `Plugin` under the entry-point group ``unifiedqr.backends``. The plugin is a description that
+imports nothing; its factory makes the `Backend`, whose few members are all that the rest of the package ever calls.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.decomposition import Primitive
+
+ENTRY_POINT_GROUP = "unifiedqr.backends"
+
+CAPABILITIES = ("vjp", "jvp", "second-order")
+"""What a framework's own autodiff may be able to do, as `Plugin.capabilities` names it."""
+
+DTYPES = ("float32", "float64", "complex64", "complex128")
+"""Dtypes in which decompositions are computed."""
+
+HALF_DTYPES = ("float16", "bfloat16")
+"""Dtypes that are computed in float32 and handed back in kind, where the framework has them."""
+
+NAMESPACE = (
+    *("abs", "all", "any", "asarray", "astype", "complex64", "complex128", "concat", "conj", "expand_dims", "exp", "eye"),
+    *("finfo", "flip", "float32", "float64", "floor", "full_like", "imag", "isdtype", "isfinite", "isnan", "log", "log2"),
+    *("matmul", "matrix_transpose", "max", "mean", "min", "ones", "ones_like", "permute_dims", "real", "reshape", "sqrt"),
+    *("square", "stack", "sum", "tril", "triu", "where", "zeros", "zeros_like"),
+    *("linalg.diagonal", "linalg.qr", "linalg.trace", "linalg.matrix_norm", "linalg.vector_norm"),
+)
+"""The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
+the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What is known of a backend before its framework is imported.
+
+    Attributes
+    ----------
+    name : str
+        The name users select it by.
+    distributions : tuple of str
+        Distributions any one of which provides the framework; the first is what error messages tell to install.
+    array_modules : tuple of str
+        Top-level modules in which the framework's array types live.
+    factory : str
+        ``module:callable`` that imports the framework and makes the `Backend`.
+    capabilities : frozenset of str
+        Which of `CAPABILITIES` the framework's own autodiff has.
+    """
+
+    name: str
+    distributions: tuple[str, ...]
+    array_modules: tuple[str, ...]
+    factory: str
+    capabilities: frozenset[str] = frozenset()
+
+    def load(self) -> "Backend":
+        """Import the framework and make the backend."""
+        module, _, attribute = self.factory.partition(":")
+        return getattr(import_module(module), attribute)(self)
+
+
+def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
+    """Give a copy of the namespace `base` in which some names, and some names of its ``linalg``, are replaced or added."""
+    xp = ModuleType(name, f"{base.__name__}, extended to what unifiedqr needs.")
+    xp.__dict__.update({key: value for key, value in vars(base).items() if not key.startswith("__")})
+    xp.__dict__.update(names)
+    xp.__dict__["linalg"] = ModuleType(f"{name}.linalg")
+    xp.linalg.__dict__.update({key: value for key, value in vars(base.linalg).items() if not key.startswith("__")})
+    xp.linalg.__dict__.update(linalg or {})
+    return xp
+
+
+class Backend(ABC):
+    """One framework, as the rest of unifiedqr sees it.
+
+    Attributes
+    ----------
+    plugin : Plugin
+        The description this backend was loaded from.
+    xp : namespace
+        Array API namespace of the framework's arrays, with at least the names in `NAMESPACE`.
+    """
+
+    xp: Namespace
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.plugin = plugin
+
+    @property
+    def name(self) -> str:
+        """The name users select this backend by."""
+        return self.plugin.name
+
+    def __repr__(self) -> str:
+        return f"<unifiedqr backend {self.name!r}>"
+
+    @abstractmethod
+    def from_numpy(self, x: Any) -> Array:
+        """Give a NumPy array as an array of the framework, on its default device, in the same dtype."""
+
+    @abstractmethod
+    def to_numpy(self, x: Array) -> Any:
+        """Give an array of the framework as a NumPy array, detached from any gradient."""
+
+    @abstractmethod
+    def dtype_name(self, x: Array) -> str:
+        """Give the dtype's name in the Array API's spelling, such as ``"float64"``."""
+
+    @abstractmethod
+    def device(self, x: Array) -> str:
+        """Give the device that holds x, in the framework's spelling."""
+
+    @abstractmethod
+    def devices(self) -> tuple[str, ...]:
+        """Give every device of the framework on this machine."""
+
+    @abstractmethod
+    def bind(self, primitive: Primitive) -> Callable[..., Arrays]:
+        """Turn a primitive into a function of the framework's arrays, differentiable by the framework.
+
+        The function takes the primitive's inputs by position and gives a tuple of its outputs. Backends cache it.
+        """
+
+    @abstractmethod
+    def vjp(self, f: Callable[..., Arrays], primals: Arrays) -> tuple[Arrays, Callable[[Cotangents], Arrays]]:
+        """Give the outputs of f, a function to a tuple of arrays, and its pullback under <X_bar, dX> = Re tr(X_bar^H dX).
+
+        The pullback gives zeros for a primal the outputs do not depend on. With capability ``second-order`` both it
+        and the outputs can be differentiated again.
+        """
+
+    @abstractmethod
+    def jvp(self, f: Callable[..., Arrays], primals: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        """Give the outputs of f, a function to a tuple of arrays, and their tangents."""

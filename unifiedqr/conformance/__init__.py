@@ -1,0 +1,1 @@
+"""The conformance suite: cases, golden vectors, checks and the one tolerance function."""

@@ -1,0 +1,98 @@
+"""How large an error may be: the one function from which every tolerance of tests, suite and comparison comes.
+
+Errors are relative in the Frobenius norm. What a derivative inherits from the computed factors is of the order u κ_c,
+whatever the arrangement of the rule, with κ_c the condition of the column-equilibrated leading block (row-equilibrated
+leading rows for LQ): `math.md` section 11, N. J. Higham (2002), chapter 19.
+"""
+
+from typing import Any
+
+import numpy as np
+
+FACTOR = 50.0
+"""Multiple of eps κ_c that is allowed; adversarial matrices reach about 3."""
+
+
+def tolerance(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
+    """Give the largest admissible relative error of a derivative, or of a factor.
+
+    Parameters
+    ----------
+    dtype : str
+        Name of the dtype the computation ran in, such as ``"complex64"``.
+    m, n : int
+        Size of the matrix.
+    condition : float
+        Condition of the equilibrated leading block, from `leading_condition`.
+
+    Returns
+    -------
+    float
+        ``50 eps max(condition, sqrt(max(m, n)))``, at most 1.
+    """
+    eps = float(np.finfo(dtype).eps)
+    return float(min(1.0, FACTOR * eps * max(condition, max(m, n, 1) ** 0.5)))
+
+
+def leading_condition(A: Any, *, rows: bool = False) -> float:
+    """Give the largest condition, over a batch, of the equilibrated leading block of A.
+
+    Parameters
+    ----------
+    A : numpy.ndarray, shape (..., m, n)
+        Real or complex.
+    rows : bool
+        Take the leading k = min(m, n) rows instead of columns, as LQ does.
+
+    Returns
+    -------
+    float
+        2-norm condition of the leading block with columns (rows) scaled to unit length; inf where one vanishes, and 1
+        for a zero-size A.
+    """
+    A = np.asarray(A)
+    A = np.swapaxes(A, -1, -2) if rows else A
+    A = A.astype(np.result_type(A.dtype, np.float64))
+    A = A[..., : min(A.shape[-2:])]
+    if A.size == 0:
+        return 1.0
+    largest = np.max(np.abs(A), axis=-2, keepdims=True)
+    if not np.all(largest > 0):
+        return float("inf")
+    A = A / largest  # before squaring: entries may be 1e+150
+    A = A / np.linalg.norm(A, axis=-2, keepdims=True)
+    return float(np.max(np.linalg.cond(A)))
+
+
+def relative_error(X: Any, reference: Any) -> float:
+    """Give the largest relative Frobenius error over a batch.
+
+    Parameters
+    ----------
+    X, reference : numpy.ndarray, shape (..., m, n)
+        The computed and the true matrices.
+
+    Returns
+    -------
+    float
+        ``||X - reference|| / ||reference||`` (absolute where the reference is zero); inf where exactly one of the two
+        is finite, 0 for zero-size arrays.
+    """
+    X, reference = np.asarray(X), np.asarray(reference)
+    if X.shape != reference.shape:
+        return float("inf")
+    if X.size == 0:
+        return 0.0
+    if X.ndim < 2:
+        X, reference = X.reshape(1, -1), reference.reshape(1, -1)
+    wide = np.result_type(X.dtype, reference.dtype, np.float64)
+    X, reference = X.astype(wide), reference.astype(wide)
+    finite_both = np.isfinite(X) == np.isfinite(reference)
+    if not np.all(finite_both):
+        return float("inf")
+    X, reference = np.where(np.isfinite(X), X, 0), np.where(np.isfinite(reference), reference, 0)
+    scale = np.max(np.abs(reference), axis=(-2, -1), keepdims=True)
+    scale = np.where(scale > 0, scale, 1.0)
+    size = np.linalg.norm(reference / scale, axis=(-2, -1))
+    difference = np.linalg.norm(X / scale - reference / scale, axis=(-2, -1))
+    return float(np.max(difference / np.where(size > 0, size, 1.0)))

@@ -1,0 +1,343 @@
+"""Which backend serves a call: entry points, selection by name, by array, by environment variable.
+
+Nothing is imported until it is asked for: plugins are descriptions, and a framework is imported only when one of its
+arrays arrives or its name is selected.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from types import MappingProxyType
+from typing import Any
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.backend import ENTRY_POINT_GROUP, Backend, Plugin
+from unifiedqr.errors import (
+    BackendConflictError,
+    BackendUnavailableError,
+    ForeignArrayError,
+    UnknownBackendError,
+)
+
+VARIABLE = "UNIFIEDQR_BACKEND"
+DEFAULT = "numpy"
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """What is known of one backend on this machine.
+
+    Attributes
+    ----------
+    name : str
+        The name to select it by.
+    version : str or None
+        Version of the framework's distribution; None if it is not installed.
+    available : bool
+        Whether the framework is installed and, where it was asked for, could be imported.
+    reason : str
+        Why it is not available; empty if it is.
+    devices : tuple of str or None
+        The framework's devices; None until the framework has been imported.
+    capabilities : frozenset of str
+        What the framework's own autodiff can do: ``vjp``, ``jvp``, ``second-order``.
+    """
+
+    name: str
+    version: str | None
+    available: bool
+    reason: str
+    devices: tuple[str, ...] | None
+    capabilities: frozenset[str]
+
+
+_context: ContextVar[str | None] = ContextVar("unifiedqr_backend", default=None)
+_process_wide: str | None = None
+_loaded: dict[str, Backend] = {}
+_failures: dict[str, ImportError] = {}
+_backend_of_type: dict[type, Backend] = {}
+
+
+@cache
+def _entry_points() -> MappingProxyType[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise BackendConflictError(
+                f"two distributions register a backend named {entry.name!r}: {_distribution_of(other)} ({other.value}) "
+                f"and {_distribution_of(entry)} ({entry.value}). Uninstall one of them."
+            )
+    return MappingProxyType(found)
+
+
+def _distribution_of(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unnamed distribution"
+
+
+@cache
+def _plugin(name: str) -> Plugin:
+    entry = _entry_points().get(name)
+    if entry is None:
+        raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(names())}.")
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise BackendUnavailableError(f"the backend {name!r} ({entry.value}) cannot be imported: {error}") from error
+
+
+def names() -> tuple[str, ...]:
+    """Give the names of all registered backends, numpy first."""
+    return tuple(sorted(_entry_points(), key=lambda name: (name != DEFAULT, name)))
+
+
+def backends() -> dict[str, BackendInfo]:
+    """Describe every registered backend, without importing a framework.
+
+    Returns
+    -------
+    dict of str to BackendInfo
+        In the order numpy, then by name.
+    """
+    return {name: _info(name) for name in names()}
+
+
+def _info(name: str) -> BackendInfo:
+    try:
+        plugin = _plugin(name)
+    except BackendUnavailableError as error:
+        return BackendInfo(name, None, False, str(error), None, frozenset())
+    installed = _installed_version(plugin)
+    if installed is None:
+        return BackendInfo(name, None, False, _how_to_install(plugin), None, plugin.capabilities)
+    failure = _failures.get(name)
+    devices = _loaded[name].devices() if name in _loaded else None
+    return BackendInfo(name, installed, failure is None, str(failure or ""), devices, plugin.capabilities)
+
+
+def _installed_version(plugin: Plugin) -> str | None:
+    for distribution in plugin.distributions:
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def _how_to_install(plugin: Plugin) -> str:
+    return f"{plugin.distributions[0]} is not installed; pip install 'unifiedqr[{plugin.name}]'"
+
+
+def get_backend(x_or_name: Any = None) -> Backend:
+    """Give the backend of an array, of a name, or the selected one.
+
+    Parameters
+    ----------
+    x_or_name : array, str or None
+        None: the backend selected by `use_backend`, else by `set_backend`, else by the environment variable
+        ``UNIFIEDQR_BACKEND``, else numpy.
+
+    Returns
+    -------
+    Backend
+        Its framework has been imported.
+
+    Raises
+    ------
+    UnknownBackendError
+        No backend has this name.
+    BackendUnavailableError
+        The framework is not installed, or fails to import.
+    ForeignArrayError
+        `x_or_name` is an object of no known framework.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.get_backend("numpy")
+    <unifiedqr backend 'numpy'>
+    """
+    if x_or_name is None:
+        return _by_name(selected() or DEFAULT)
+    if isinstance(x_or_name, str):
+        return _by_name(x_or_name)
+    return backend_of(x_or_name)
+
+
+def _by_name(name: str) -> Backend:
+    backend = _loaded.get(name)
+    if backend is not None:
+        return backend
+    plugin = _plugin(name)
+    if name not in _failures:
+        if _installed_version(plugin) is None:
+            raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(plugin)}.")
+        try:
+            return _loaded.setdefault(name, plugin.load())
+        except ImportError as error:
+            _failures[name] = error
+    failure = _failures[name]
+    raise BackendUnavailableError(f"the backend {name!r} is installed but cannot be imported: {failure}") from failure
+
+
+def backend_of(x: Any) -> Backend:
+    """Give the backend of an array by the module of its type; raise `ForeignArrayError` for any other object."""
+    backend = _backend_of_type.get(type(x))
+    if backend is None:
+        name = _owner(type(x))
+        if name is None:
+            raise ForeignArrayError(
+                f"an array was needed, and {type(x).__module__}.{type(x).__qualname__} came, which belongs to none of "
+                f"the backends {', '.join(names())}. Pass an array of one of them, or a list of numbers."
+            )
+        backend = _backend_of_type[type(x)] = _by_name(name)
+    return backend
+
+
+def _owner(kind: type) -> str | None:
+    """Give the backend in whose framework a type lives, the most derived of its bases first."""
+    for base in kind.__mro__:
+        module = base.__module__.partition(".")[0]
+        for name in names():
+            try:
+                if module in _plugin(name).array_modules:
+                    return name
+            except BackendUnavailableError:
+                continue  # kept for backends() and for whoever asks for it by name
+    return None
+
+
+def selected() -> str | None:
+    """Give the selected backend's name: context, then `set_backend`, then the variable; None if nothing was selected."""
+    return _context.get() or _process_wide or os.environ.get(VARIABLE) or None
+
+
+def set_backend(name: str | None) -> None:
+    """Select, for this process, the backend of inputs that have none of their own.
+
+    Parameters
+    ----------
+    name : str or None
+        A name from `backends()`; None undoes the selection.
+
+    Raises
+    ------
+    UnknownBackendError, BackendUnavailableError
+        The name is not registered, or its framework cannot be imported.
+    """
+    global _process_wide
+    if name is not None:
+        _by_name(name)
+    _process_wide = name
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[Backend]:
+    """Select, inside a ``with`` block, the backend of inputs that have none of their own.
+
+    Parameters
+    ----------
+    name : str
+        A name from `backends()`.
+
+    Yields
+    ------
+    Backend
+        The selected backend.
+
+    Raises
+    ------
+    UnknownBackendError, BackendUnavailableError
+        The name is not registered, or its framework cannot be imported.
+    """
+    backend = _by_name(name)
+    token = _context.set(name)
+    try:
+        yield backend
+    finally:
+        _context.reset(token)
+
+
+def namespace(x_or_name: Any = None) -> Namespace:
+    """Give a backend's Array API namespace ``xp``.
+
+    Parameters
+    ----------
+    x_or_name : array, str or None
+        As in `get_backend`.
+
+    Returns
+    -------
+    namespace
+        One script written against it runs in every framework.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> xp = uqr.namespace("numpy")
+    >>> xp.sum(xp.ones((2, 3)))
+    np.float64(6.0)
+    """
+    return get_backend(x_or_name).xp
+
+
+def to_numpy(x: Any) -> Any:
+    """Give an array of any backend as a NumPy array, detached from any gradient.
+
+    Parameters
+    ----------
+    x : array
+        Of any backend and shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same shape and dtype (bfloat16 as float32).
+    """
+    return get_backend(x).to_numpy(x)
+
+
+def resolve(*inputs: Any) -> tuple[Backend, tuple[Array, ...]]:
+    """Give the one backend that serves a call and the inputs as its arrays.
+
+    An array's own framework decides. Python sequences follow the other inputs, or the selected backend; NumPy arrays
+    do so too once a backend has been selected.
+    """
+    if len(inputs) == 1:
+        cached = _backend_of_type.get(type(inputs[0]))
+        if cached is not None and cached.name != DEFAULT:
+            return cached, inputs
+    owners = [None if _follows(x) else backend_of(x) for x in inputs]
+    decided = {owner.name: owner for owner in owners if owner is not None}
+    if len(decided) > 1:
+        came = ", ".join(f"{type(x).__name__} of {o.name}" for x, o in zip(inputs, owners, strict=True) if o is not None)
+        raise ForeignArrayError(
+            f"the arrays of one call must belong to one framework, and {came} came. Convert all of them with "
+            f"unifiedqr.namespace(...).asarray."
+        )
+    backend = next(iter(decided.values())) if decided else get_backend()
+    pairs = zip(inputs, owners, strict=True)
+    return backend, tuple(x if owner is backend else backend.from_numpy(_as_numpy(x)) for x, owner in pairs)
+
+
+def _follows(x: Any) -> bool:
+    """Tell whether x has no framework of its own that would decide."""
+    if isinstance(x, (list, tuple, int, float, complex)):
+        return True
+    return selected() is not None and backend_of(x).name == DEFAULT
+
+
+def _as_numpy(x: Any) -> Any:
+    import numpy as np  # not before an input needs it: importing unifiedqr imports no array library
+
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ForeignArrayError(f"a rectangular list of numbers was needed: {error}.") from error
+    if isinstance(x, np.ndarray) or array.dtype.kind not in "iu":
+        return array
+    return array.astype(np.float64)  # integers written in a list are meant as numbers, not as a dtype

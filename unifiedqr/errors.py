@@ -1,0 +1,44 @@
+"""The errors unifiedqr raises: each says what came, what is needed, what to do.
+
+Every class derives from `UnifiedQRError` and from the built-in a caller would expect.
+"""
+
+
+class UnifiedQRError(Exception):
+    """Root of every error raised by unifiedqr."""
+
+
+class ShapeError(UnifiedQRError, ValueError):
+    """An array has the wrong number of dimensions or the wrong shape."""
+
+
+class DtypeError(UnifiedQRError, TypeError):
+    """An array has a dtype that no decomposition is defined for."""
+
+
+class OptionError(UnifiedQRError, ValueError):
+    """An option has a value that is not among its choices."""
+
+
+class InputError(UnifiedQRError, ValueError):
+    """A file or a command-line value cannot be used."""
+
+
+class UnknownBackendError(UnifiedQRError, ValueError):
+    """No installed distribution registers a backend under this name."""
+
+
+class BackendUnavailableError(UnifiedQRError, ImportError):
+    """A backend is registered but its framework cannot be imported."""
+
+
+class BackendConflictError(UnifiedQRError, ValueError):
+    """Two distributions register a backend under the same name."""
+
+
+class ForeignArrayError(UnifiedQRError, TypeError):
+    """An argument is not an array of any backend, or arguments belong to two of them."""
+
+
+class CapabilityError(UnifiedQRError, NotImplementedError):
+    """The framework cannot do what was asked, whatever the library does."""

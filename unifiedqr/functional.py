@@ -1,0 +1,148 @@
+"""The decompositions: check the input, find its backend, bind the primitive."""
+
+from typing import Any
+
+from unifiedqr._typing import Array, Arrays
+from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
+from unifiedqr.decomposition import METHODS, LQResult, Primitive, QRResult, lq_primitive, qr_primitive
+from unifiedqr.discovery import resolve
+from unifiedqr.errors import DtypeError, OptionError, ShapeError
+
+MODES = ("reduced",)
+
+
+def qr(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str = "auto") -> QRResult:
+    """Decompose A = Q R into orthonormal columns and an upper trapezoidal factor, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        Deep, square, wide or zero-size, with any number of batch dimensions; float32, float64, complex64 or complex128
+        (float16 and bfloat16 are computed in float32 and handed back in kind). An array of any backend, which then
+        decides; a sequence of numbers goes to the selected backend.
+    mode : {"reduced"}
+        Shape of the factors.
+    positive : bool
+        Make the diagonal of R real and non-negative, which makes the factors of a full-rank matrix unique and the same
+        in every framework. Otherwise the signs are the kernel's own.
+    method : {"auto", "householder"}
+        Algorithm of the forward.
+
+    Returns
+    -------
+    QRResult
+        ``Q`` (..., m, k) with Q^H Q = I and ``R`` (..., k, n) exactly upper trapezoidal, k = min(m, n), of the
+        framework, device and dtype of A.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` or `method` is not among its choices.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11s). A matrix whose leading k columns are
+    numerically dependent has no derivative: its gradient is NaN. The last pivot of a real square or wide matrix is
+    exempt.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.qr([[3.0, 1.0], [4.0, 2.0]]).R
+    array([[5. , 2.2],
+           [0. , 0.4]])
+    """
+    _check_options(mode, method)
+    return QRResult(*_decompose(A, qr_primitive(positive=bool(positive), method=method), "qr"))
+
+
+def lq(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str = "auto") -> LQResult:
+    """Decompose A = L Q into a lower trapezoidal factor and orthonormal rows, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`. The derivative needs the first k = min(m, n) rows to be independent.
+    mode : {"reduced"}
+        Shape of the factors.
+    positive : bool
+        Make the diagonal of L real and non-negative, which makes the factors of a full-rank matrix unique and the same
+        in every framework. Otherwise the signs are the kernel's own.
+    method : {"auto", "householder"}
+        Algorithm of the forward.
+
+    Returns
+    -------
+    LQResult
+        ``L`` (..., m, k) exactly lower trapezoidal and ``Q`` (..., k, n) with Q Q^H = I, of the framework, device and
+        dtype of A.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` or `method` is not among its choices.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); derivatives (27), (27t) with (11k), (11s).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.lq([[3.0, 4.0], [1.0, 2.0]]).L
+    array([[5. , 0. ],
+           [2.2, 0.4]])
+    """
+    _check_options(mode, method)
+    return LQResult(*_decompose(A, lq_primitive(positive=bool(positive), method=method), "lq"))
+
+
+def _decompose(A: Any, primitive: Primitive, name: str) -> Arrays:
+    backend, (A,) = resolve(A)
+    _check_matrix(backend, A, name)
+    dtype = backend.dtype_name(A)
+    if dtype in DTYPES:
+        return backend.bind(primitive)(A)
+    if dtype in HALF_DTYPES:
+        xp = backend.xp
+        return tuple(xp.astype(X, A.dtype) for X in backend.bind(primitive)(xp.astype(A, xp.float32)))
+    raise DtypeError(
+        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} (or {' or '.join(HALF_DTYPES)}, "
+        f"computed in float32). Convert it with unifiedqr.namespace(A).astype."
+    )
+
+
+def _check_matrix(backend: Backend, A: Array, name: str) -> None:
+    if len(A.shape) < 2:
+        raise ShapeError(
+            f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
+            f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."
+        )
+
+
+def _check_options(mode: str, method: str) -> None:
+    for option, value, choices in (("mode", mode, MODES), ("method", method, METHODS)):
+        if value not in choices:
+            raise OptionError(f"{option}={value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")

@@ -1,0 +1,22 @@
+r"""The positive gauge: the one choice of signs that every framework, device and algorithm agrees on.
+
+    (30)  D = diag(R_jj / |R_jj|),   Q+ = Q D,   R+ = D^H R      (D_jj = 1 where R_jj = 0)
+
+For full rank (Q+, R+) is unique. Its derivative is the ordinary rule evaluated at (Q+, R+): there is no phase term.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.operators import is_complex
+
+
+def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
+    """Give Q D and D^H R, whose diagonal is real and non-negative (30)."""
+    diagonal = xp.linalg.diagonal(R)
+    one = xp.ones_like(diagonal)
+    if is_complex(xp, R):
+        modulus = xp.abs(diagonal)
+        nonzero = modulus > 0
+        D = xp.where(nonzero, diagonal / xp.astype(xp.where(nonzero, modulus, xp.ones_like(modulus)), R.dtype), one)
+        return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(xp.conj(D), axis=-1) * R
+    D = xp.where(diagonal < 0, -one, one)
+    return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(D, axis=-1) * R

@@ -1,0 +1,24 @@
+"""Reduced QR and LQ by the namespace's Householder kernel, with triangular factors exactly triangular."""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.kernels.gauge import positive_gauge
+from unifiedqr.rules.operators import adjoint
+
+
+def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Give Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
+    m, n = A.shape[-2], A.shape[-1]
+    if m == 0 or n == 0:
+        batch = tuple(A.shape[:-2])
+        return xp.zeros((*batch, m, 0), dtype=A.dtype), xp.zeros((*batch, 0, n), dtype=A.dtype)
+    Q, R = xp.linalg.qr(A)
+    if positive:
+        Q, R = positive_gauge(xp, Q, R)
+    return Q, xp.triu(R)
+
+
+def householder_lq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Give L (..., m, k) and Q (..., k, n) of A = L Q; diag(L) real, and non-negative if `positive` (25)."""
+    Q, R = householder_qr(xp, adjoint(xp, A), positive=positive)
+    # The conjugate of a zero is 0 - 0i: select the triangle last.
+    return xp.tril(adjoint(xp, R)), adjoint(xp, Q)

@@ -1,0 +1,135 @@
+r"""Derivative rules of the reduced LQ decomposition A = L Q.
+
+A is m x n, k = min(m, n), L = [L_1 ; L_2] is m x k lower trapezoidal with real diagonal, Q is k x n with Q Q^H = I.
+Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (1). Deep inputs (m > n) need no partition:
+
+    (27)   P = Q_bar Q^H - L^H L_bar,   upskew(P) = lowskew(P^H)^H
+           A_bar = K Q + [L_1^-H Q_bar (I - Q^H Q) ; 0],   K = L_bar + [L_1^-H upskew(P) ; 0]
+    (27t)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = -skew(X^H)^H,  Q_dot = -Ω^H Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
+
+The small matrices are those of QR for R = L^H: with W = Q Q_bar^H, K^H is `core_pullback` of (11), merged as in (12)
+when wide, so that (11k) and (11s) hold here by the same lines. No array of the long side is transposed.
+
+References
+----------
+D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms, arXiv 2009.10071.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
+from unifiedqr.rules.operators import adjoint
+from unifiedqr.rules.qr import core_pullback, core_pushforward
+from unifiedqr.rules.triangular import dependent, poison, poison_dependent, solve_upper, solve_upper_adjoint
+
+
+def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace | None = None) -> Array:
+    """Pull cotangents of the reduced LQ factors back to the matrix.
+
+    Parameters
+    ----------
+    L : array, shape (..., m, k)
+        Lower trapezoidal factor with real diagonal, of either sign; k = min(m, n).
+    Q : array, shape (..., k, n)
+        Factor with orthonormal rows.
+    L_bar, Q_bar : array or None
+        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose leading
+        k rows are numerically dependent, where no derivative exists.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or a cotangent does not fit its factor.
+
+    Notes
+    -----
+    Equation (27), with (11k) and (11s).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_vjp
+    >>> L, Q = np.array([[5.0]]), np.array([[0.6, 0.8]])  # A = [[3, 4]]
+    >>> lq_vjp(L, Q, np.array([[1.0]]), None)  # gradient of L_11, the norm of the row
+    array([[0.6, 0.8]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(L=L, Q=Q)
+        cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
+    m, k, n = L.shape[-2], Q.shape[-2], Q.shape[-1]
+    if (L_bar is None and Q_bar is None) or k == 0:
+        return xp.zeros((*L.shape[:-1], n), dtype=Q.dtype)
+    R, R_bar = poison_dependent(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), n)
+    W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
+    A_bar = adjoint(xp, core_pullback(xp, R, W, R_bar, n)) @ Q  # (27)
+    if n > k and Q_bar is not None:
+        A_bar = A_bar + solve_upper(xp, R, Q_bar)  # (27), L_1^-H Q_bar
+    return A_bar
+
+
+def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace | None = None) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to the reduced LQ factors.
+
+    Parameters
+    ----------
+    L : array, shape (..., m, k)
+        Lower trapezoidal factor with real diagonal, of either sign; k = min(m, n).
+    Q : array, shape (..., k, n)
+        Factor with orthonormal rows.
+    A_dot : array, shape (..., m, n)
+        Tangent of A = L Q.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    L_dot : array, shape (..., m, k)
+    Q_dot : array, shape (..., k, n)
+        Tangents of the factors; NaN for a matrix of the batch whose leading k rows are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the tangent does not fit them.
+
+    Notes
+    -----
+    Equation (27t), the mirror of (6) and (7).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_jvp
+    >>> L, Q = np.array([[5.0]]), np.array([[0.6, 0.8]])  # A = [[3, 4]]
+    >>> L_dot, Q_dot = lq_jvp(L, Q, np.array([[-0.8, 0.6]]))  # across the row: the norm stays, the direction turns
+    >>> L_dot.round(3) + 0.0, Q_dot.round(3)
+    (array([[0.]]), array([[-0.16,  0.12]]))
+    """
+    if xp is None:
+        xp = factors_at_the_door(L=L, Q=Q)
+        tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
+    k, n = Q.shape[-2], Q.shape[-1]
+    if k == 0:
+        return xp.zeros_like(L), xp.zeros_like(Q)
+    R = adjoint(xp, L)
+    R = poison(xp, R, dependent(xp, R, n))
+    C = Q @ adjoint(xp, A_dot)
+    omega, T, R_dot = core_pushforward(xp, R, C, n)
+    L_dot = adjoint(xp, R_dot)  # (27t)
+    if n == k:
+        return L_dot, adjoint(xp, omega) @ Q  # (27t), B - X Q is zero where Q is square
+    return L_dot, solve_upper_adjoint(xp, R, A_dot) - adjoint(xp, T) @ Q  # (27t)

@@ -1,0 +1,171 @@
+r"""Derivative rules of the reduced QR decomposition A = Q R.
+
+A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper trapezoidal with real diagonal (2), and
+Π = I - Q Q^H. Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (1). One arrangement serves every shape:
+
+    (6)    B = A_dot_1 U^-1,  X = Q^H B,  Ω = skew(X),  T = X - Ω,   Q_dot = Q Ω + (B - Q X)
+    (7)    R_dot = Q^H A_dot - Ω R                    (equal to [T U, Q^H A_dot_2 - Ω V])
+    (11)   A_bar = Q K + [Π Q_bar U^-H, 0],           K = R_bar + [lowskew(P) U^-H, 0],  P = Q^H Q_bar - R_bar R^H
+    (12)   deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
+    (11k)  real, square or wide: the last pivot never enters
+    (11s)  P / s and U / s in place of P and U, s a power of two: nothing overflows that the result does not
+
+`core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (27) is the same core seen from the
+other side. The derivative of a matrix with dependent leading columns does not exist and comes back as NaN.
+
+References
+----------
+S. F. Walter, L. Lehmann (2010), Algorithmic differentiation of linear algebra functions; D. A. O. Roberts,
+L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms, arXiv 2009.10071; H.-J. Liao et al.
+(2019), Differentiable programming tensor networks.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
+from unifiedqr.rules.operators import add_to_leading_columns, adjoint, leading_columns, lowskew, skew
+from unifiedqr.rules.triangular import (
+    dependent,
+    divide,
+    divide_adjoint,
+    divide_adjoint_but_last,
+    divide_but_last,
+    last_pivot_is_free,
+    poison,
+    poison_dependent,
+    power_of_two,
+)
+
+
+def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array, m: int) -> Array:
+    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar."""
+    U = leading_columns(R, R.shape[-2])
+    s = power_of_two(xp, U)
+    P_scaled = -R_bar @ adjoint(xp, R / s)  # (11s)
+    if W is not None:
+        P_scaled = W / s + P_scaled
+    F = lowskew(xp, P_scaled)
+    if m > R.shape[-2] and W is not None:
+        F = F - W / s  # (12)
+    division = divide_adjoint_but_last if last_pivot_is_free(xp, R, m) else divide_adjoint  # (11k)
+    return add_to_leading_columns(xp, R_bar, division(xp, F, U / s))  # (11)
+
+
+def core_pushforward(xp: Namespace, R: Array, C: Array, m: int) -> tuple[Array, Array, Array]:
+    """Give Ω, T = X - Ω (when deep) and R_dot of (6), (7) from C = Q^H A_dot."""
+    k = R.shape[-2]
+    division = divide_but_last if last_pivot_is_free(xp, R, m) else divide  # (11k)
+    X = division(xp, leading_columns(C, k), leading_columns(R, k))
+    omega = skew(xp, X)
+    return omega, X - omega, xp.triu(C - omega @ R)  # (7)
+
+
+def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace | None = None) -> Array:
+    """Pull cotangents of the reduced QR factors back to the matrix.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+        Orthonormal factor, k = min(m, n).
+    R : array, shape (..., k, n)
+        Upper trapezoidal factor with real diagonal, of either sign.
+    Q_bar, R_bar : array or None
+        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose leading
+        k columns are numerically dependent, where no derivative exists.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or a cotangent does not fit its factor.
+
+    Notes
+    -----
+    Equation (12) when deep (m > n), (11) otherwise, with (11k) and (11s).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071, equations for square, wide and deep matrices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_vjp
+    >>> Q, R = np.linalg.qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
+    >>> qr_vjp(Q, R, None, np.diag(np.sign(np.diag(R)))).round(3)  # gradient of |R_11| + |R_22|
+    array([[ 0.28 , -0.8  ],
+           [ 1.04 ,  0.6  ]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(Q=Q, R=R)
+        cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
+    m, k, n = Q.shape[-2], Q.shape[-1], R.shape[-1]
+    if (Q_bar is None and R_bar is None) or k == 0:
+        return xp.zeros((*Q.shape[:-1], n), dtype=Q.dtype)
+    R, R_bar = poison_dependent(xp, R, R_bar, m)
+    W = None if Q_bar is None else adjoint(xp, Q) @ Q_bar
+    A_bar = Q @ core_pullback(xp, R, W, R_bar, m)  # (11)
+    if m > k and Q_bar is not None:
+        A_bar = A_bar + divide_adjoint(xp, Q_bar, R)  # (12)
+    return A_bar
+
+
+def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace | None = None) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to the reduced QR factors.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+        Orthonormal factor, k = min(m, n).
+    R : array, shape (..., k, n)
+        Upper trapezoidal factor with real diagonal, of either sign.
+    A_dot : array, shape (..., m, n)
+        Tangent of A = Q R.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    Q_dot : array, shape (..., m, k)
+    R_dot : array, shape (..., k, n)
+        Tangents of the factors; NaN for a matrix of the batch whose leading k columns are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the tangent does not fit them.
+
+    Notes
+    -----
+    Equations (6) and (7). For a real square or wide matrix the strictly lower triangle of X alone is read, so that the
+    last pivot of R may be zero, as in (11k).
+
+    References
+    ----------
+    S. F. Walter, L. Lehmann (2010), Algorithmic differentiation of linear algebra functions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_jvp
+    >>> Q, R = np.linalg.qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
+    >>> Q_dot, R_dot = qr_jvp(Q, R, np.eye(2))
+    >>> bool(np.allclose(Q_dot @ R + Q @ R_dot, np.eye(2)))
+    True
+    """
+    if xp is None:
+        xp = factors_at_the_door(Q=Q, R=R)
+        tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
+    m, k = Q.shape[-2], Q.shape[-1]
+    if k == 0:
+        return xp.zeros_like(Q), xp.zeros_like(R)
+    R = poison(xp, R, dependent(xp, R, m))
+    omega, T, R_dot = core_pushforward(xp, R, adjoint(xp, Q) @ A_dot, m)
+    if m == k:
+        return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square
+    return divide(xp, A_dot, R) - Q @ T, R_dot  # (6)

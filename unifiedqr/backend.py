@@ -5,8 +5,8 @@ imports nothing; its factory makes the `Backend`, whose few members are all that
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -52,6 +52,9 @@ class Plugin:
         ``module:callable`` that imports the framework and makes the `Backend`.
     capabilities : frozenset of str
         Which of `CAPABILITIES` the framework's own autodiff has.
+    environment : mapping of str to str
+        Variables that a process of our own (comparison, conformance, benchmark) sets before importing the framework,
+        so that it computes in every one of `DTYPES` and keeps quiet. A user's process is left alone.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Plugin:
     array_modules: tuple[str, ...]
     factory: str
     capabilities: frozenset[str] = frozenset()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def load(self) -> "Backend":
         """Import the framework and make the backend."""

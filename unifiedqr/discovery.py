@@ -80,7 +80,8 @@ def _distribution_of(entry: EntryPoint) -> str:
 
 
 @cache
-def _plugin(name: str) -> Plugin:
+def plugin(name: str) -> Plugin:
+    """Give a backend's description, without importing its framework."""
     entry = _entry_points().get(name)
     if entry is None:
         raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(names())}.")
@@ -108,19 +109,19 @@ def backends() -> dict[str, BackendInfo]:
 
 def _info(name: str) -> BackendInfo:
     try:
-        plugin = _plugin(name)
+        described = plugin(name)
     except BackendUnavailableError as error:
         return BackendInfo(name, None, False, str(error), None, frozenset())
-    installed = _installed_version(plugin)
+    installed = _installed_version(described)
     if installed is None:
-        return BackendInfo(name, None, False, _how_to_install(plugin), None, plugin.capabilities)
+        return BackendInfo(name, None, False, _how_to_install(described), None, described.capabilities)
     failure = _failures.get(name)
     devices = _loaded[name].devices() if name in _loaded else None
-    return BackendInfo(name, installed, failure is None, str(failure or ""), devices, plugin.capabilities)
+    return BackendInfo(name, installed, failure is None, str(failure or ""), devices, described.capabilities)
 
 
-def _installed_version(plugin: Plugin) -> str | None:
-    for distribution in plugin.distributions:
+def _installed_version(described: Plugin) -> str | None:
+    for distribution in described.distributions:
         try:
             return version(distribution)
         except PackageNotFoundError:
@@ -128,8 +129,8 @@ def _installed_version(plugin: Plugin) -> str | None:
     return None
 
 
-def _how_to_install(plugin: Plugin) -> str:
-    return f"{plugin.distributions[0]} is not installed; pip install 'unifiedqr[{plugin.name}]'"
+def _how_to_install(described: Plugin) -> str:
+    return f"{described.distributions[0]} is not installed; pip install 'unifiedqr[{described.name}]'"
 
 
 def get_backend(x_or_name: Any = None) -> Backend:
@@ -172,12 +173,12 @@ def _by_name(name: str) -> Backend:
     backend = _loaded.get(name)
     if backend is not None:
         return backend
-    plugin = _plugin(name)
+    described = plugin(name)
     if name not in _failures:
-        if _installed_version(plugin) is None:
-            raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(plugin)}.")
+        if _installed_version(described) is None:
+            raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
         try:
-            return _loaded.setdefault(name, plugin.load())
+            return _loaded.setdefault(name, described.load())
         except ImportError as error:
             _failures[name] = error
     failure = _failures[name]
@@ -204,7 +205,7 @@ def _owner(kind: type) -> str | None:
         module = base.__module__.partition(".")[0]
         for name in names():
             try:
-                if module in _plugin(name).array_modules:
+                if module in plugin(name).array_modules:
                     return name
             except BackendUnavailableError:
                 continue  # kept for backends() and for whoever asks for it by name
@@ -279,8 +280,8 @@ def namespace(x_or_name: Any = None) -> Namespace:
     --------
     >>> import unifiedqr as uqr
     >>> xp = uqr.namespace("numpy")
-    >>> xp.sum(xp.ones((2, 3)))
-    np.float64(6.0)
+    >>> float(xp.sum(xp.ones((2, 3))))
+    6.0
     """
     return get_backend(x_or_name).xp
 

@@ -10,9 +10,8 @@ def factors_at_the_door(**factors: Array) -> Namespace:
     """Check the two factors of A = X Y, left one first, and give their namespace."""
     (left_name, left), (right_name, right) = factors.items()
     xp = _namespace_of(left, right)
-    k = min(left.shape[-2], right.shape[-1])
-    fits = left.ndim >= 2 and left.ndim == right.ndim and left.shape[:-2] == right.shape[:-2]
-    if not (fits and left.shape[-1] == right.shape[-2] == k):
+    stacked = left.ndim >= 2 and left.ndim == right.ndim and left.shape[:-2] == right.shape[:-2]
+    if not stacked or not (left.shape[-1] == right.shape[-2] == min(left.shape[-2], right.shape[-1])):
         raise ShapeError(
             f"{left_name} {tuple(left.shape)} and {right_name} {tuple(right.shape)} are not reduced factors of one "
             f"matrix: with A of shape (..., m, n) and k = min(m, n), {left_name} is (..., m, k) and {right_name} "

@@ -8,4 +8,5 @@ plugin = Plugin(
     array_modules=("jax", "jaxlib"),
     factory="unifiedqr_jax.adapter:JaxBackend",
     capabilities=frozenset({"vjp", "jvp", "second-order"}),
+    environment={"JAX_ENABLE_X64": "1"},
 )

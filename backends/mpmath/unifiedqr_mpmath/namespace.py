@@ -1,0 +1,247 @@
+"""The part of the Array API standard that losses and rules are written in, for 100-digit numbers."""
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from unifiedqr_mpmath.array import COMPLEX, REAL, ExactArray, ExactDtype, as_object, combine, context, exact
+
+Axis = int | tuple[int, ...] | None
+
+
+def _elementwise(function: Callable[[Any], Any], *, always_real: bool = False) -> Callable[[ExactArray], ExactArray]:
+    apply = np.frompyfunc(function, 1, 1)
+    return lambda x: ExactArray(as_object(apply(x.values)), REAL if always_real else x.dtype)
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], ExactArray]:
+    return lambda x, y: combine(function, x, y)
+
+
+def _mask(function: Callable[[Any], bool]) -> Callable[[ExactArray], np.ndarray]:
+    apply = np.frompyfunc(function, 1, 1)
+    return lambda x: np.asarray(apply(x.values), dtype=bool)
+
+
+def _rearranging(function: Callable[..., Any]) -> Callable[..., Any]:
+    def rearrange(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(x, np.ndarray):  # a mask
+            return function(x, *args, **kwargs)
+        return ExactArray(as_object(function(x.values, *args, **kwargs)), x.dtype)
+
+    return rearrange
+
+
+def _filled(value: float) -> Callable[..., ExactArray]:
+    def create(shape: int | tuple[int, ...], *, dtype: ExactDtype | None = None, device: Any = None) -> ExactArray:
+        return full(shape, value, dtype=dtype)
+
+    return create
+
+
+def asarray(obj: Any, *, dtype: ExactDtype | None = None, device: Any = None, copy: bool | None = None) -> ExactArray:
+    """Give numbers or nested lists of them exactly."""
+    x = obj if isinstance(obj, ExactArray) else exact(np.asarray(obj))
+    return x if dtype is None else astype(x, dtype)
+
+
+def astype(x: Any, dtype: ExactDtype, *, copy: bool = True, device: Any = None) -> ExactArray:
+    """Convert between real and complex; a boolean array becomes zeros and ones."""
+    if isinstance(x, np.ndarray):
+        x = exact(x.astype(float))
+    number = context.mpc if dtype is COMPLEX else context.mpf
+    return ExactArray(as_object(np.frompyfunc(number, 1, 1)(x.values)), dtype)
+
+
+def full(shape: int | tuple[int, ...], value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> ExactArray:
+    """Give an array of one value."""
+    dtype = dtype or (COMPLEX if isinstance(value, complex) else REAL)
+    values = np.empty(shape, dtype=object)
+    values.fill(context.mpc(value) if dtype is COMPLEX else context.mpf(value))
+    return ExactArray(values, dtype)
+
+
+def full_like(x: ExactArray, value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> ExactArray:
+    """Give an array of one value in the shape of x."""
+    return full(x.shape, value, dtype=dtype or x.dtype)
+
+
+def eye(n_rows: int, n_cols: int | None = None, *, k: int = 0, dtype: ExactDtype | None = None) -> ExactArray:
+    """Give ones on a diagonal."""
+    return asarray(np.eye(n_rows, n_cols, k=k), dtype=dtype)
+
+
+def where(condition: np.ndarray, x: Any, y: Any) -> ExactArray:
+    """Select from x where the condition holds, else from y."""
+    return combine(lambda a, b: np.where(condition, a, b), x, y)
+
+
+def total(x: ExactArray, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> ExactArray:
+    """Sum over axes."""
+    return ExactArray(as_object(np.sum(x.values, axis=axis, keepdims=keepdims, initial=context.zero)), x.dtype)
+
+
+def mean(x: ExactArray, *, axis: Axis = None, keepdims: bool = False) -> ExactArray:
+    """Average over axes."""
+    summed = total(x, axis=axis, keepdims=keepdims)
+    return summed / (x.values.size / max(1, summed.values.size))
+
+
+def _extreme(function: Callable[..., Any]) -> Callable[..., ExactArray]:
+    def reduce(x: ExactArray, *, axis: Axis = None, keepdims: bool = False) -> ExactArray:
+        return ExactArray(as_object(function(x.values, axis=axis, keepdims=keepdims)), x.dtype)
+
+    return reduce
+
+
+def _triangle(selects: Callable[..., np.ndarray]) -> Callable[..., ExactArray]:
+    def select(x: ExactArray, /, *, k: int = 0) -> ExactArray:
+        return where(selects(np.ones(x.shape[-2:], dtype=bool), k=k), x, full_like(x, 0))
+
+    return select
+
+
+def concat(arrays: Sequence[ExactArray], /, *, axis: int | None = 0) -> ExactArray:
+    """Join arrays along an axis."""
+    return _joined(np.concatenate, arrays, axis)
+
+
+def stack(arrays: Sequence[ExactArray], /, *, axis: int = 0) -> ExactArray:
+    """Join arrays along a new axis."""
+    return _joined(np.stack, arrays, axis)
+
+
+def _joined(join: Callable[..., Any], arrays: Sequence[ExactArray], axis: int | None) -> ExactArray:
+    dtype = COMPLEX if any(x.dtype is COMPLEX for x in arrays) else REAL
+    return ExactArray(join([x.values for x in arrays], axis=axis), dtype)
+
+
+def isdtype(dtype: ExactDtype, kind: Any) -> bool:
+    """Tell whether a dtype is of a kind, or of one in a tuple of kinds."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return any(k is dtype or k in ("numeric", f"{dtype.kind} floating") for k in kinds)
+
+
+def qr(x: ExactArray, /, *, mode: str = "reduced") -> tuple[ExactArray, ExactArray]:
+    """Give the reduced QR factors with positive diagonal, by modified Gram-Schmidt in 100 digits."""
+    m, n = x.shape[-2:]
+    k = min(m, n)
+    Q = full((*x.shape[:-1], k), 0, dtype=x.dtype)
+    R = full((*x.shape[:-2], k, n), 0, dtype=x.dtype)
+    for index in np.ndindex(x.shape[:-2]):
+        _orthogonalize(x.values[index], Q.values[index], R.values[index])
+    return Q, R
+
+
+def _orthogonalize(A: np.ndarray, Q: np.ndarray, R: np.ndarray) -> None:
+    for j in range(A.shape[1]):
+        column = A[:, j].copy()
+        for i in range(min(j, Q.shape[1])):
+            R[i, j] = context.fdot(column, Q[:, i], conjugate=True)
+            column -= R[i, j] * Q[:, i]
+        if j < Q.shape[1]:
+            norm = context.sqrt(context.fsum(column, absolute=True, squared=True))
+            R[j, j] = type(R[j, j])(norm)
+            Q[:, j] = column / norm if norm else context.nan
+
+
+def solve_triangular(A: ExactArray, B: ExactArray, /, *, upper: bool) -> ExactArray:
+    """Give A^-1 B for triangular A, by substitution."""
+    k = A.shape[-1]
+    X = np.broadcast_to(B.values, (*np.broadcast_shapes(A.shape[:-2], B.shape[:-2]), *B.shape[-2:])).copy()
+    for i in reversed(range(k)) if upper else range(k):
+        X[..., i, :] /= A.values[..., i, i, None]
+        rest = slice(0, i) if upper else slice(i + 1, k)
+        X[..., rest, :] -= A.values[..., rest, i, None] * X[..., i, None, :]
+    return ExactArray(X, COMPLEX if COMPLEX in (A.dtype, B.dtype) else REAL)
+
+
+def diagonal(x: ExactArray, /, *, offset: int = 0) -> ExactArray:
+    """Give the diagonals of the last two axes."""
+    return ExactArray(np.diagonal(x.values, offset, -2, -1), x.dtype)
+
+
+def matrix_norm(x: ExactArray, /, *, keepdims: bool = False, ord: str = "fro") -> ExactArray:  # noqa: A002
+    """Give Frobenius norms of the last two axes."""
+    if ord != "fro":
+        raise NotImplementedError(f"ord={ord!r}: 100-digit matrix norms are Frobenius norms only, ord='fro'.")
+    return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
+
+
+def vector_norm(x: ExactArray, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> ExactArray:  # noqa: A002
+    """Give Euclidean norms over axes."""
+    if ord != 2:
+        raise NotImplementedError(f"ord={ord!r}: 100-digit vector norms are Euclidean only, ord=2.")
+    return xp.sqrt(total(abs(x) ** 2, axis=axis, keepdims=keepdims))
+
+
+_functions = {name: _elementwise(getattr(context, name)) for name in ("sin", "cos", "tan", "tanh", "exp", "sqrt", "log")}
+
+xp = SimpleNamespace(
+    **_functions,
+    __name__="unifiedqr_mpmath.namespace.xp",
+    float32=REAL,
+    float64=REAL,
+    complex64=COMPLEX,
+    complex128=COMPLEX,
+    pi=float(np.pi),
+    log2=_elementwise(lambda x: context.log(x, 2)),
+    floor=_elementwise(context.floor),
+    square=_elementwise(lambda x: x * x),
+    abs=_elementwise(abs, always_real=True),
+    real=_elementwise(lambda x: x.real, always_real=True),
+    imag=_elementwise(lambda x: x.imag, always_real=True),
+    conj=_elementwise(lambda x: x.conjugate()),
+    sign=_elementwise(context.sign),
+    isnan=_mask(context.isnan),
+    isfinite=_mask(context.isfinite),
+    add=_binary(lambda x, y: x + y),
+    subtract=_binary(lambda x, y: x - y),
+    multiply=_binary(lambda x, y: x * y),
+    divide=_binary(lambda x, y: x / y),
+    pow=_binary(lambda x, y: x**y),
+    matmul=_binary(lambda x, y: x @ y),
+    maximum=_binary(np.maximum),
+    minimum=_binary(np.minimum),
+    asarray=asarray,
+    astype=astype,
+    full=full,
+    full_like=full_like,
+    zeros=_filled(0),
+    ones=_filled(1),
+    zeros_like=lambda x, **kwargs: full_like(x, 0, **kwargs),
+    ones_like=lambda x, **kwargs: full_like(x, 1, **kwargs),
+    eye=eye,
+    where=where,
+    sum=total,
+    mean=mean,
+    max=_extreme(np.max),
+    min=_extreme(np.min),
+    all=np.all,
+    any=np.any,
+    tril=_triangle(np.tril),
+    triu=_triangle(np.triu),
+    concat=concat,
+    stack=stack,
+    reshape=_rearranging(np.reshape),
+    flip=_rearranging(np.flip),
+    expand_dims=_rearranging(np.expand_dims),
+    squeeze=_rearranging(np.squeeze),
+    broadcast_to=_rearranging(np.broadcast_to),
+    permute_dims=_rearranging(np.transpose),
+    matrix_transpose=_rearranging(lambda x: np.swapaxes(x, -1, -2)),
+    isdtype=isdtype,
+    finfo=lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, dtype=REAL),
+    linalg=SimpleNamespace(
+        qr=qr,
+        solve_triangular=solve_triangular,
+        diagonal=diagonal,
+        trace=lambda x, /, *, offset=0, dtype=None: total(diagonal(x, offset=offset), axis=-1),
+        matrix_norm=matrix_norm,
+        vector_norm=vector_norm,
+        matmul=_binary(lambda x, y: x @ y),
+        matrix_transpose=_rearranging(lambda x: np.swapaxes(x, -1, -2)),
+    ),
+)

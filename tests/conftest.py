@@ -1,0 +1,31 @@
+"""Set-up shared by all tests: every framework in one process, in double precision, and quiet."""
+
+import os
+
+import numpy as np
+import pytest
+
+from unifiedqr.discovery import backends, get_backend, plugin
+
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
+
+for _name in backends():
+    os.environ.update(plugin(_name).environment)
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def backend(request):
+    """Give each framework's backend in turn."""
+    return get_backend(request.param)
+
+
+@pytest.fixture(params=[name for name in FRAMEWORKS if "vjp" in plugin(name).capabilities])
+def autodiff_backend(request):
+    """Give the backend of each framework that has autodiff."""
+    return get_backend(request.param)
+
+
+@pytest.fixture
+def rng():
+    """Give a generator with a fixed seed."""
+    return np.random.default_rng(20092010)

@@ -1,0 +1,84 @@
+"""Where no derivative exists the rules say NaN, per matrix of a batch; where one exists they are right."""
+
+import numpy as np
+import pytest
+
+from unifiedqr.conformance.matrices import random
+from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.decomposition import DECOMPOSITIONS, qr_primitive
+from unifiedqr.discovery import get_backend
+from unifiedqr.functional import lq, qr
+from unifiedqr.rules import lq_jvp, lq_vjp, qr_jvp, qr_vjp
+
+
+def spoil(A, how):
+    """Make the leading block of A singular in one of the ways that occur."""
+    A = A.copy()
+    if how == "zero column":
+        A[:, 1] = 0
+    elif how == "repeated column":
+        A[:, 2] = A[:, 0]
+    elif how == "combination":
+        A[:, 2] = 2 * A[:, 0] - 3 * A[:, 1]
+    elif how == "zero matrix":
+        A[...] = 0
+    elif how == "nan":
+        A[0, 0] = np.nan
+    return A
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("shape", [(6, 4), (4, 4), (4, 6)], ids=["deep", "square", "wide"])
+@pytest.mark.parametrize("how", ["zero column", "repeated column", "combination", "zero matrix", "nan"])
+def test_dependent_columns_give_nan_for_their_matrix_alone(how, shape, complex_):
+    sound = random(shape, complex_=complex_, seed=1)
+    A = np.stack([sound, spoil(sound, how), random(shape, complex_=complex_, seed=2)])
+    Q, R = qr(A)
+    Q_bar, R_bar = (random(X.shape, complex_=complex_, seed=3) for X in (Q, R))
+    for bars in ((Q_bar, R_bar), (Q_bar, None), (None, R_bar)):
+        A_bar = qr_vjp(Q, R, *bars)
+        assert np.all(np.isnan(A_bar[1]))
+        alone = qr_vjp(Q[::2], R[::2], *(None if X is None else X[::2] for X in bars))
+        assert np.array_equal(A_bar[::2], alone)
+    Q_dot, R_dot = qr_jvp(Q, R, A[::-1])
+    assert np.all(np.isnan(Q_dot[1]))
+    assert not np.any(np.isnan(Q_dot[0]))
+    assert np.any(np.isnan(R_dot[1]))
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_dependent_rows_give_nan_in_lq(complex_):
+    A = spoil(random((6, 4), complex_=complex_, seed=1), "combination").T
+    L, Q = lq(A)
+    bars = [random(X.shape, complex_=complex_, seed=3) for X in (L, Q)]
+    assert np.all(np.isnan(lq_vjp(L, Q, *bars)))
+    assert np.all(np.isnan(lq_jvp(L, Q, A)[1]))
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 6)], ids=["square", "wide"])
+def test_the_last_pivot_of_a_real_matrix_may_vanish(shape):
+    """Where R_kk alone is zero the factors other than the sign of q_k are smooth, and (11k) is right."""
+    A = np.round(8 * random(shape, complex_=False, seed=5))
+    A[:, 3] = A[:, 0] + A[:, 1] - A[:, 2]  # integers: exactly dependent
+    backend, primitive = get_backend("mpmath"), qr_primitive()
+    Q, R = np.linalg.qr(A)
+    R = np.triu(R)
+    R[3, 3] = 0.0
+    Q, R = Q[:, :4] * (D := np.where(np.diagonal(R) < 0, -1.0, 1.0)), D[:, None] * R
+    Q_bar, R_bar = (random(X.shape, complex_=False, seed=6) for X in (Q, R))
+    Q_bar[:, 3], R_bar[3, :] = 0.0, 0.0  # what the sign of q_k touches has a kink
+    _, pull = backend.vjp(backend.bind(primitive), (backend.from_numpy(A),))
+    truth = backend.to_numpy(pull((backend.from_numpy(Q_bar), backend.from_numpy(R_bar)))[0])
+    bound = tolerance("float64", *shape, leading_condition(A[:, :3]))
+    assert relative_error(qr_vjp(Q, R, Q_bar, R_bar), truth) <= bound
+
+
+@pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+def test_a_complex_matrix_has_no_such_exemption(decomposition):
+    A = random((4, 4), complex_=True, seed=5)
+    A[:, 3] = A[:, 0] + A[:, 1]
+    A = A if decomposition == "qr" else A.T
+    primitive, backend = DECOMPOSITIONS[decomposition](), get_backend("numpy")
+    factors = backend.bind(primitive)(A)
+    (A_bar,) = primitive.vjp(backend.xp, factors, factors)
+    assert np.all(np.isnan(A_bar))

@@ -1,0 +1,34 @@
+"""What the public rules refuse, and that they say what to do."""
+
+import numpy as np
+import pytest
+
+import unifiedqr as uqr
+from unifiedqr import rules
+
+Q, R = np.linalg.qr(np.arange(12.0).reshape(4, 3) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ((Q, R, Q[:, :2], None), uqr.ShapeError, r"Q_bar has shape \(4, 2\); it must have shape \(4, 3\)"),
+        ((Q, R, None, R.T[:2]), uqr.ShapeError, r"R_bar has shape \(2, 3\)"),
+        ((Q, R, Q.astype(np.float32), None), uqr.DtypeError, "Q_bar has dtype float32; it must have dtype float64"),
+        ((Q, R.astype(np.complex128), None, None), uqr.DtypeError, "same real or complex"),
+        ((Q.T, R, None, None), uqr.ShapeError, "are not reduced factors of one matrix"),
+        ((Q[0], R, None, None), uqr.ShapeError, "are not reduced factors of one matrix"),
+        ((Q.astype(int), R.astype(int), None, None), uqr.DtypeError, "real or complex floating"),
+        ((Q.tolist(), R.tolist(), None, None), uqr.ForeignArrayError, "no Array API namespace found for list"),
+    ],
+)
+def test_qr_vjp_refuses(arguments, error, says):
+    with pytest.raises(error, match=says):
+        rules.qr_vjp(*arguments)
+
+
+def test_jvp_refuses_a_tangent_of_another_shape():
+    with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(3, 4\); it must have shape \(4, 3\)"):
+        rules.qr_jvp(Q, R, np.ones((3, 4)))
+    with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(4, 3\); it must have shape \(3, 4\)"):
+        rules.lq_jvp(R.T, Q.T, np.ones((4, 3)))

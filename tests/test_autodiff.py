@@ -1,0 +1,150 @@
+"""Framework-neutral autodiff: pairing, nesting, structure, and what is refused."""
+
+import numpy as np
+import pytest
+
+import unifiedqr as uqr
+from unifiedqr.conformance.matrices import random
+from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+
+A = random((6, 4), complex_=False, seed=11)
+A_complex = random((6, 4), complex_=True, seed=12)
+C = random((6, 4), complex_=True, seed=13)
+
+
+def loss(A):
+    """Give a real scalar that depends on both factors of QR and of LQ, moduli and phases."""
+    xp = uqr.namespace(A)
+    Q, R = uqr.qr(A)
+    L, P = uqr.lq(A)
+    total = xp.sum(xp.real(Q) ** 3) + xp.sum(xp.abs(R[..., :2, :]) ** 2) + xp.sum(xp.real(L) ** 2)
+    return total + xp.sum(xp.real(P) * xp.real(xp.flip(P, axis=-2)))
+
+
+def truth(matrix):
+    exact = uqr.get_backend("mpmath")
+    value, pullback = uqr.vjp(loss, exact.from_numpy(matrix))
+    return float(value), exact.to_numpy(pullback(exact.xp.asarray(1.0))[0])
+
+
+@pytest.mark.parametrize("matrix", [A, A_complex], ids=["real", "complex"])
+def test_value_and_grad_agree_with_the_truth(autodiff_backend, matrix):
+    value, gradient = uqr.value_and_grad(loss)(autodiff_backend.from_numpy(matrix))
+    true_value, true_gradient = truth(matrix)
+    condition = max(leading_condition(matrix), leading_condition(matrix, rows=True))
+    bound = tolerance("float64", 6, 4, condition)
+    assert relative_error(autodiff_backend.to_numpy(value), np.asarray(true_value)) <= bound
+    assert relative_error(autodiff_backend.to_numpy(gradient), true_gradient) <= bound
+
+
+def test_pairing_is_the_same_everywhere(autodiff_backend):
+    """L = Re tr(C^H A) has the gradient C, not its conjugate."""
+    xp = autodiff_backend.xp
+    given = autodiff_backend.from_numpy(C)
+    gradient = uqr.grad(lambda X: xp.sum(xp.real(xp.conj(given) * X)))(autodiff_backend.from_numpy(A_complex))
+    assert np.array_equal(autodiff_backend.to_numpy(gradient), C)
+
+
+def test_pullback_takes_none_and_can_be_called_again(autodiff_backend):
+    (Q, R), pullback = uqr.vjp(uqr.qr, autodiff_backend.from_numpy(A))
+    assert isinstance((Q, R), tuple)
+    R_bar = autodiff_backend.from_numpy(random((4, 4), complex_=False, seed=1))
+    zeros = autodiff_backend.from_numpy(np.zeros((6, 4)))
+    first, second = (autodiff_backend.to_numpy(pullback(bars)[0]) for bars in ((None, R_bar), (zeros, R_bar)))
+    assert relative_error(first, second) <= tolerance("float64", 6, 4, leading_condition(A))
+    assert not np.any(autodiff_backend.to_numpy(pullback(None)[0]))
+
+
+def test_a_primal_without_influence_has_a_zero_gradient(autodiff_backend):
+    given = autodiff_backend.from_numpy(A)
+    xp = autodiff_backend.xp
+    first, second = uqr.grad(lambda X, Y: xp.sum(X * X), argnums=(0, 1))(given, given)
+    assert np.array_equal(autodiff_backend.to_numpy(first), 2 * A)
+    assert not np.any(autodiff_backend.to_numpy(second))
+
+
+def test_nested_outputs_come_back_in_their_structure(autodiff_backend):
+    given = autodiff_backend.from_numpy(A)
+    outputs, pullback = uqr.vjp(lambda X: {"a": 0} and (uqr.qr(X), [X, X]), given)
+    assert type(outputs[0]).__name__ == "QRResult"
+    assert isinstance(outputs[1], list)
+    (gradient,) = pullback((None, [given, None]))
+    assert np.array_equal(autodiff_backend.to_numpy(gradient), A)
+
+
+def second_order_backends():
+    return [n for n, info in uqr.backends().items() if "second-order" in info.capabilities and info.available]
+
+
+@pytest.mark.parametrize("name", second_order_backends())
+@pytest.mark.parametrize("matrix", [A, A_complex], ids=["real", "complex"])
+def test_hvp_agrees_with_differences_of_true_gradients(name, matrix):
+    """The truth: (grad(A + hV) - grad(A - hV)) / 2h in 100 digits, each gradient by differences itself."""
+    exact, backend = uqr.get_backend("mpmath"), uqr.get_backend(name)
+    small, direction = matrix[:3, :2], random((3, 2), complex_=np.iscomplexobj(matrix), seed=14)
+    h = 2.0**-70  # exact gradients carry 40 digits and more: 1e-42 of truncation, 1e-20 of rounding
+    step = exact.from_numpy(direction) * h
+    above, below = (uqr.grad(loss)(exact.from_numpy(small) + sign * step) for sign in (1.0, -1.0))
+    true = exact.to_numpy((above - below) / (2 * h))
+    (computed,) = uqr.hvp(loss, [backend.from_numpy(small)], [backend.from_numpy(direction)])
+    condition = max(leading_condition(small), leading_condition(small, rows=True))
+    assert relative_error(backend.to_numpy(computed), true) <= tolerance("float64", 3, 2, condition**2)
+
+
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_jvp_is_the_adjoint_of_vjp(name):
+    backend = uqr.get_backend(name)
+    given, tangent = backend.from_numpy(A_complex), backend.from_numpy(C)
+    outputs, dots = uqr.jvp(uqr.qr, [given], [tangent])
+    bars = tuple(backend.from_numpy(random(X.shape, complex_=True, seed=2)) for X in outputs)
+    (A_bar,) = uqr.vjp(uqr.qr, given)[1](bars)
+
+    def pairing(X, Y):
+        return np.sum((np.conj(backend.to_numpy(X)) * backend.to_numpy(Y)).real)
+
+    right = sum(pairing(bar, dot) for bar, dot in zip(bars, dots, strict=True))
+    assert abs(pairing(A_bar, tangent) - right) <= tolerance("float64", 6, 4, leading_condition(A_complex)) * abs(right)
+
+
+def test_what_numpy_cannot_do_says_what_can():
+    with pytest.raises(uqr.CapabilityError, match=r"numpy cannot do vjp.*unifiedqr\.rules"):
+        uqr.grad(loss)(A)
+    with pytest.raises(uqr.CapabilityError, match="numpy cannot do jvp"):
+        uqr.jvp(uqr.qr, [A], [A])
+    with pytest.raises(uqr.CapabilityError, match="numpy cannot do second-order"):
+        uqr.hvp(loss, [A], [A])
+
+
+def test_what_mxnet_cannot_do_says_what_can():
+    given = uqr.get_backend("mxnet").from_numpy(A)
+    with pytest.raises(uqr.CapabilityError, match=r"mxnet cannot do jvp.*rules\.qr_jvp"):
+        uqr.jvp(uqr.qr, [given], [given])
+    with pytest.raises(uqr.CapabilityError, match="mxnet cannot do second-order"):
+        uqr.hvp(loss, [given], [given])
+
+
+def test_cotangents_that_do_not_fit_are_refused(autodiff_backend):
+    given = autodiff_backend.from_numpy
+    _, pullback = uqr.vjp(uqr.qr, given(A))
+    with pytest.raises(uqr.ShapeError, match=r"cotangent has shape \(4, 6\); its output has \(6, 4\)"):
+        pullback((given(A.T.copy()), None))
+    with pytest.raises(uqr.DtypeError, match="cotangent has dtype float32; its output has float64"):
+        pullback((given(A.astype(np.float32)), None))
+    with pytest.raises(uqr.ShapeError, match="2 cotangents are needed"):
+        pullback((given(A),))
+
+
+def test_a_gradient_needs_a_real_scalar(autodiff_backend):
+    given = autodiff_backend.from_numpy
+    with pytest.raises(uqr.ShapeError, match=r"needs a real scalar, and f gave shape \(4, 4\)"):
+        uqr.grad(lambda X: uqr.qr(X).R)(given(A))
+    with pytest.raises(uqr.ShapeError, match="dtype complex128"):
+        uqr.grad(lambda X: autodiff_backend.xp.sum(X))(given(A_complex))
+
+
+def test_tangents_that_do_not_fit_are_refused():
+    given = uqr.get_backend("torch").from_numpy
+    with pytest.raises(uqr.ShapeError, match="1 primals and 2 tangents"):
+        uqr.jvp(uqr.qr, [given(A)], [given(A), given(A)])
+    with pytest.raises(uqr.ShapeError, match=r"tangent has shape \(4, 6\)"):
+        uqr.jvp(uqr.qr, [given(A)], [given(A.T.copy())])

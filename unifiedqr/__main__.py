@@ -1,0 +1,5 @@
+"""``python -m unifiedqr``."""
+
+from unifiedqr.cli import main
+
+main()

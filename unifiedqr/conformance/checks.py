@@ -1,0 +1,217 @@
+"""What every backend must pass: each check compares one thing with the truth, or with an identity that is not a rule."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from unifiedqr._typing import Arrays
+from unifiedqr.backend import Backend
+from unifiedqr.conformance.golden import PATTERNS, Golden
+from unifiedqr.conformance.matrices import ZERO_SIZE
+from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One number and the bound it must keep.
+
+    Attributes
+    ----------
+    check : str
+        What was checked, such as ``"vjp both"``.
+    error, bound : float
+        What was measured and what is allowed.
+    """
+
+    check: str
+    error: float
+    bound: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error keeps the bound; NaN does not."""
+        return self.error <= self.bound
+
+
+@dataclass(frozen=True)
+class Routes:
+    """How derivatives of a primitive are taken: by the framework's autodiff, or by the explicit rules without it.
+
+    `vjp` takes the inputs and cotangents, `jvp` the inputs and tangents; both give outputs and derivatives.
+    """
+
+    vjp: Callable[[Arrays, tuple[Any, ...]], tuple[Arrays, Arrays]]
+    jvp: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]] | None
+
+
+def routes(backend: Backend, primitive: Primitive) -> Routes:
+    """Give the derivative routes of a backend: the framework's own where it has one."""
+    function, xp = backend.bind(primitive), backend.xp
+    able = backend.plugin.capabilities
+
+    def vjp(inputs: Arrays, cotangents: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
+        outputs, pull = backend.vjp(function, inputs)
+        return outputs, pull(cotangents)
+
+    def explicit_vjp(inputs: Arrays, cotangents: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
+        outputs = function(*inputs)
+        return outputs, primitive.vjp(xp, primitive.kept(inputs, outputs), cotangents)
+
+    def jvp(inputs: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        return backend.jvp(function, inputs, tangents)
+
+    def explicit_jvp(inputs: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        outputs = function(*inputs)
+        return outputs, primitive.jvp(xp, primitive.kept(inputs, outputs), tangents)
+
+    if not able:
+        return Routes(explicit_vjp, explicit_jvp)
+    return Routes(vjp, jvp if "jvp" in able else None)
+
+
+def bound_of(case: Golden, dtype: str) -> float:
+    """Give the largest admissible relative error of a case in a dtype."""
+    m, n = case.A.shape[-2:]
+    return tolerance(dtype, m, n, leading_condition(case.A, rows=case.decomposition == "lq"))
+
+
+def in_scope(case: Golden, dtype: str) -> str:
+    """Tell why a case cannot be run in a dtype; empty if it can."""
+    if ("complex" in dtype) != np.iscomplexobj(case.A):
+        return "the matrix belongs to the other field"
+    with np.errstate(over="ignore", under="ignore"):
+        cast = case.A.astype(dtype)
+    if not np.array_equal(cast.astype(case.A.dtype), case.A):
+        return "the matrix has entries the dtype cannot represent"
+    if bound_of(case, dtype) > 0.1:
+        return "so ill-conditioned that no digit is determined in the dtype"
+    return ""
+
+
+def check_case(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
+    """Run every check of one golden case in one dtype."""
+    primitive = DECOMPOSITIONS[case.decomposition]()
+    run = _Run(backend, case, dtype, routes(backend, primitive))
+    yield from run.factors()
+    for pattern in PATTERNS:
+        yield from run.gradient(pattern)
+    if run.routes.jvp is not None:
+        yield from run.tangents()
+    yield from run.adjoint_identity()
+
+
+class _Run:
+    """One golden case on one backend in one dtype."""
+
+    def __init__(self, backend: Backend, case: Golden, dtype: str, routes: Routes) -> None:
+        self.backend, self.case, self.dtype, self.routes = backend, case, dtype, routes
+        self.bound = bound_of(case, dtype)
+        self.A = self.given(case.A)
+
+    def given(self, X: Any) -> Any:
+        """Hand a matrix of the golden case to the framework, in the dtype of the run."""
+        return None if X is None else self.backend.from_numpy(X.astype(self.dtype))
+
+    def factors(self) -> Iterator[Outcome]:
+        """Compare the factors with the truth; triangle, gauge, dtype and device must be exactly right."""
+        outputs, _ = self.routes.vjp((self.A,), self.cotangents("both"))
+        names = DECOMPOSITIONS[self.case.decomposition]().outputs
+        for name, X, truth in zip(names, outputs, self.case.factors, strict=True):
+            yield Outcome(f"value {name}", relative_error(self.backend.to_numpy(X), truth), self.bound)
+            yield _exactly(f"dtype of {name}", self.backend.dtype_name(X) == self.dtype)
+            yield _exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.A))
+        left, right = map(self.backend.to_numpy, outputs)
+        triangle = right if self.case.decomposition == "qr" else left.swapaxes(-1, -2)
+        below = np.tril(np.ones(triangle.shape[-2:], dtype=bool), -1)
+        zeros = np.concatenate([part[..., below].ravel() for part in (triangle.real, triangle.imag)])
+        yield _exactly("zeros of the triangle", bool(np.all(zeros == 0) and not np.any(np.signbit(zeros))))
+        diagonal = np.diagonal(triangle, axis1=-2, axis2=-1)
+        yield _exactly("real non-negative diagonal", bool(np.all(diagonal.imag == 0) and np.all(diagonal.real >= 0)))
+
+    def gradient(self, pattern: str) -> Iterator[Outcome]:
+        """Compare a gradient with the truth, and see that nothing given was written to."""
+        cotangents = self.cotangents(pattern)
+        _, (A_bar,) = self.routes.vjp((self.A,), cotangents)
+        error = relative_error(self.backend.to_numpy(A_bar), self.case.A_bars[pattern])
+        yield Outcome(f"vjp {pattern}", error, self.bound)
+        yield _exactly(f"dtype of vjp {pattern}", self.backend.dtype_name(A_bar) == self.dtype)
+        yield _exactly("matrix unchanged", self.same(self.A, self.case.A))
+        for given, X_bar in zip(cotangents, self.case.cotangents(pattern), strict=True):
+            yield _exactly("cotangent unchanged", self.same(given, X_bar))
+
+    def tangents(self) -> Iterator[Outcome]:
+        """Compare the tangents of the factors with the truth."""
+        assert self.routes.jvp is not None
+        _, dots = self.routes.jvp((self.A,), (self.given(self.case.A_dot),))
+        names = DECOMPOSITIONS[self.case.decomposition]().outputs
+        for name, X_dot, truth in zip(names, dots, self.case.factor_dots, strict=True):
+            yield Outcome(f"jvp {name}", relative_error(self.backend.to_numpy(X_dot), truth), self.bound)
+
+    def adjoint_identity(self) -> Iterator[Outcome]:
+        """See that <A_bar, A_dot> equals the sum of <X_bar, X_dot> over the factors, with the true tangents."""
+        _, (A_bar,) = self.routes.vjp((self.A,), self.cotangents("both"))
+        gradient = self.backend.to_numpy(A_bar)
+        pairs = list(zip(self.case.factor_bars, self.case.factor_dots, strict=True))
+        # What cancels inside the products counts towards the size that the error is relative to.
+        size = sum(_pairing(np.abs(X_bar), np.abs(X_dot)) for X_bar, X_dot in pairs)
+        size = max(size, _pairing(np.abs(self.case.A_bars["both"]), np.abs(self.case.A_dot)))
+        difference = _pairing(gradient, self.case.A_dot) - sum(_pairing(X_bar, X_dot) for X_bar, X_dot in pairs)
+        yield Outcome("adjoint identity", abs(difference) / size, self.bound)
+
+    def cotangents(self, pattern: str) -> tuple[Any, ...]:
+        """Hand the cotangents of a pattern to the framework."""
+        return tuple(map(self.given, self.case.cotangents(pattern)))
+
+    def same(self, given: Any, X: Any) -> bool:
+        """Tell whether what was handed over still has its entries."""
+        return given is None or np.array_equal(self.backend.to_numpy(given), X.astype(self.dtype))
+
+
+def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterator[Outcome]:
+    """See that matrices without entries give factors and gradients of the right shapes."""
+    derivatives = routes(backend, DECOMPOSITIONS[decomposition]())
+    for shape in ZERO_SIZE:
+        *batch, m, n = shape
+        k = min(m, n)
+        expected = ((*batch, m, k), (*batch, k, n), shape)
+        A = backend.from_numpy(np.zeros(shape, dtype=dtype))
+        ones = tuple(backend.from_numpy(np.ones(size, dtype=dtype)) for size in expected[:2])
+        (X, Y), (A_bar,) = derivatives.vjp((A,), ones)
+        yield _exactly(f"zero size {shape}", tuple(tuple(Z.shape) for Z in (X, Y, A_bar)) == expected)
+
+
+SENTINEL_CASES = ("random-5x3", "random-4x4", "random-3x5", "random-2x4x3")
+"""The cases on which a wrong rule is planted: deep, square, wide, batched."""
+
+
+def has_sentinel(case: Golden) -> bool:
+    """Tell whether a wrong rule is planted on a case."""
+    return case.name.removeprefix(f"{case.decomposition}-").rpartition("-")[0] in SENTINEL_CASES
+
+
+def check_sentinel(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
+    """Plant rules that give twice the derivative: what comes back must be twice the truth, or ours was not run."""
+    rules = DECOMPOSITIONS[case.decomposition]()
+    planted = replace(
+        rules,
+        vjp=lambda xp, kept, bars: tuple(2 * X for X in rules.vjp(xp, kept, bars)),
+        jvp=lambda xp, kept, dots: tuple(2 * X for X in rules.jvp(xp, kept, dots)),
+    )
+    run = _Run(backend, case, dtype, routes(backend, planted))
+    _, (A_bar,) = run.routes.vjp((run.A,), run.cotangents("both"))
+    yield Outcome("sentinel vjp", relative_error(run.backend.to_numpy(A_bar), 2 * case.A_bars["both"]), run.bound)
+    if run.routes.jvp is not None:
+        _, dots = run.routes.jvp((run.A,), (run.given(case.A_dot),))
+        for X_dot, truth in zip(dots, case.factor_dots, strict=True):
+            yield Outcome("sentinel jvp", relative_error(run.backend.to_numpy(X_dot), 2 * truth), run.bound)
+
+
+def _pairing(X: Any, Y: Any) -> float:
+    return float(np.sum((np.conj(X) * Y).real))
+
+
+def _exactly(check: str, holds: bool) -> Outcome:
+    return Outcome(check, 0.0 if holds else 1.0, 0.0)

@@ -5,7 +5,7 @@ A function may return an array or nested tuples and lists of arrays.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
@@ -47,8 +47,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
     >>> import torch, unifiedqr as uqr
     >>> (Q, R), pullback = uqr.vjp(uqr.qr, torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
     >>> pullback((None, torch.eye(2)))
-    (tensor([[ 0.2800, -0.8000],
-            [ 1.0400,  0.6000]]),)
+    (tensor([[ 0.9520, -0.8000],
+            [ 0.5360,  0.6000]]),)
     """
     backend, arrays = _resolve(f, primals, "vjp")
     structure: list[Any] = []
@@ -145,8 +145,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         backend, (value,) = resolve(value)
         if tuple(value.shape) != () or "complex" in backend.dtype_name(value):
             raise ShapeError(
-                f"a gradient needs a real scalar, and f gave shape {tuple(value.shape)}, dtype {backend.dtype_name(value)}. "
-                f"Reduce it with xp.sum or xp.real, or use unifiedqr.vjp."
+                f"a gradient needs a real scalar, and f gave shape {tuple(value.shape)}, dtype "
+                f"{backend.dtype_name(value)}. Reduce it with xp.sum or xp.real, or use unifiedqr.vjp."
             )
         gradients = pullback(backend.xp.ones_like(value))
         return value, gradients[0] if single else gradients
@@ -222,8 +222,8 @@ def _resolve(f: Callable[..., Any], arrays: Sequence[Any], capability: str) -> t
     backend, resolved = resolve(*arrays)
     if capability not in backend.plugin.capabilities:
         raise CapabilityError(
-            f"{backend.name} cannot do {capability}, so {getattr(f, '__name__', 'f')} cannot be differentiated that way. "
-            f"{INSTEAD[capability]}"
+            f"{backend.name} cannot do {capability}, so {getattr(f, '__name__', 'f')} cannot be differentiated that "
+            f"way. {INSTEAD[capability]}"
         )
     return backend, resolved
 
@@ -232,7 +232,9 @@ def _check_fits(backend: Backend, what: str, array: Array | None, owner_kind: st
     if array is None:
         return
     if tuple(array.shape) != tuple(owner.shape):
-        raise ShapeError(f"a {what} has shape {tuple(array.shape)}; its {owner_kind} has {tuple(owner.shape)}. Give it that.")
+        raise ShapeError(
+            f"a {what} has shape {tuple(array.shape)}; its {owner_kind} has {tuple(owner.shape)}. Give it that."
+        )
     came, needed = backend.dtype_name(array), backend.dtype_name(owner)
     if came != needed:
         raise DtypeError(f"a {what} has dtype {came}; its {owner_kind} has {needed}. Convert it with xp.astype.")
@@ -249,15 +251,19 @@ def _flattened(f: Callable[..., Any], structure: list[Any]) -> Callable[..., Arr
     return flat
 
 
+def _is_nested(x: Any) -> TypeGuard[Sequence[Any]]:
+    return isinstance(x, (tuple, list))
+
+
 def _skeleton(nested: Any, leaves: list[Array]) -> Any:
     """Append the arrays of a nested tuple to `leaves` and give the nesting, with None for each array."""
-    if isinstance(nested, (tuple, list)):
-        return _rebuilt(nested, [_skeleton(item, leaves) for item in nested])  # pyright: ignore[reportUnknownVariableType]
+    if _is_nested(nested):
+        return _rebuilt(nested, [_skeleton(item, leaves) for item in nested])
     leaves.append(nested)
     return None
 
 
-def _rebuilt(sequence: Any, items: list[Any]) -> Any:
+def _rebuilt(sequence: Sequence[Any], items: list[Any]) -> Any:
     kind: Any = type(sequence)
     return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
@@ -272,8 +278,8 @@ def _flatten_like(skeleton: Any, cotangents: Any) -> list[Array | None]:
     """Flatten cotangents along the nesting of the outputs; a None stands for zeros below it."""
     if skeleton is None:
         return [cotangents]
-    items = [None] * len(skeleton) if cotangents is None else cotangents
-    if not isinstance(items, (tuple, list)) or len(items) != len(skeleton):  # pyright: ignore[reportUnknownArgumentType]
-        came = f"{len(items)}" if isinstance(items, (tuple, list)) else type(items).__name__  # pyright: ignore[reportUnknownArgumentType]
+    items: Any = [None] * len(skeleton) if cotangents is None else cotangents
+    if not _is_nested(items) or len(items) != len(skeleton):
+        came = f"{len(items)}" if _is_nested(items) else type(items).__name__
         raise ShapeError(f"{len(skeleton)} cotangents are needed, one per output (None for zero), and {came} came.")
     return [leaf for part, item in zip(skeleton, items, strict=True) for leaf in _flatten_like(part, item)]

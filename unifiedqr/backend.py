@@ -25,12 +25,13 @@ DTYPES = ("float32", "float64", "complex64", "complex128")
 HALF_DTYPES = ("float16", "bfloat16")
 """Dtypes that are computed in float32 and handed back in kind, where the framework has them."""
 
-NAMESPACE = (
-    *("abs", "all", "any", "asarray", "astype", "complex64", "complex128", "concat", "conj", "expand_dims", "exp", "eye"),
-    *("finfo", "flip", "float32", "float64", "floor", "full_like", "imag", "isdtype", "isfinite", "isnan", "log", "log2"),
-    *("matmul", "matrix_transpose", "max", "mean", "min", "ones", "ones_like", "permute_dims", "real", "reshape", "sqrt"),
-    *("square", "stack", "sum", "tril", "triu", "where", "zeros", "zeros_like"),
-    *("linalg.diagonal", "linalg.qr", "linalg.trace", "linalg.matrix_norm", "linalg.vector_norm"),
+NAMESPACE = tuple(
+    """
+    abs all any asarray astype complex64 complex128 concat conj expand_dims exp eye finfo flip float32 float64 floor
+    full_like imag isdtype isfinite isnan log log2 matmul matrix_transpose max mean min ones ones_like permute_dims real
+    reshape sqrt square stack sum tril triu where zeros zeros_like
+    linalg.diagonal linalg.qr linalg.trace linalg.matrix_norm linalg.vector_norm
+    """.split()
 )
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
 the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``."""
@@ -71,14 +72,17 @@ class Plugin:
 
 
 def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
-    """Give a copy of the namespace `base` in which some names, and some names of its ``linalg``, are replaced or added."""
-    xp = ModuleType(name, f"{base.__name__}, extended to what unifiedqr needs.")
-    xp.__dict__.update({key: value for key, value in vars(base).items() if not key.startswith("__")})
-    xp.__dict__.update(names)
-    xp.__dict__["linalg"] = ModuleType(f"{name}.linalg")
-    xp.linalg.__dict__.update({key: value for key, value in vars(base.linalg).items() if not key.startswith("__")})
-    xp.linalg.__dict__.update(linalg or {})
+    """Give a copy of the namespace `base` with some names, and some of its ``linalg``, replaced or added."""
+    xp = _copied(name, base, names)
+    xp.__dict__["linalg"] = _copied(f"{name}.linalg", base.linalg, linalg or {})
     return xp
+
+
+def _copied(name: str, base: ModuleType, replaced: Mapping[str, Any]) -> ModuleType:
+    copy = ModuleType(name, f"{base.__name__}, extended to what unifiedqr needs.")
+    copy.__dict__.update({key: value for key, value in vars(base).items() if not key.startswith("__")})
+    copy.__dict__.update(replaced)
+    return copy
 
 
 class Backend(ABC):
@@ -134,10 +138,10 @@ class Backend(ABC):
 
     @abstractmethod
     def vjp(self, f: Callable[..., Arrays], primals: Arrays) -> tuple[Arrays, Callable[[Cotangents], Arrays]]:
-        """Give the outputs of f, a function to a tuple of arrays, and its pullback under <X_bar, dX> = Re tr(X_bar^H dX).
+        """Give the outputs of f, a function to a tuple of arrays, and its pullback.
 
-        The pullback gives zeros for a primal the outputs do not depend on. With capability ``second-order`` both it
-        and the outputs can be differentiated again.
+        Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX). The pullback gives zeros for a primal the outputs do not
+        depend on. With capability ``second-order`` both it and the outputs can be differentiated again.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ function of a row takes the array namespace ``xp`` first:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
@@ -70,7 +70,7 @@ class Primitive:
         return tuple(named[name] for name in self.keeps)
 
 
-@lru_cache(maxsize=None)
+@cache
 def qr_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
     """Give the row of the reduced QR decomposition."""
     _check_method(method)
@@ -86,7 +86,7 @@ def qr_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def lq_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
     """Give the row of the reduced LQ decomposition."""
     _check_method(method)

@@ -5,7 +5,7 @@ arrays arrives or its name is selected.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -185,18 +185,23 @@ def _by_name(name: str) -> Backend:
     raise BackendUnavailableError(f"the backend {name!r} is installed but cannot be imported: {failure}") from failure
 
 
-def backend_of(x: Any) -> Backend:
+def backend_of(x: object) -> Backend:
     """Give the backend of an array by the module of its type; raise `ForeignArrayError` for any other object."""
-    backend = _backend_of_type.get(type(x))
+    kind = type(x)
+    backend = _known(x)
     if backend is None:
-        name = _owner(type(x))
+        name = _owner(kind)
         if name is None:
             raise ForeignArrayError(
-                f"an array was needed, and {type(x).__module__}.{type(x).__qualname__} came, which belongs to none of "
+                f"an array was needed, and {kind.__module__}.{kind.__qualname__} came, which belongs to none of "
                 f"the backends {', '.join(names())}. Pass an array of one of them, or a list of numbers."
             )
-        backend = _backend_of_type[type(x)] = _by_name(name)
+        backend = _backend_of_type[kind] = _by_name(name)
     return backend
+
+
+def _known(x: object) -> Backend | None:
+    return _backend_of_type.get(type(x))
 
 
 def _owner(kind: type) -> str | None:
@@ -213,7 +218,7 @@ def _owner(kind: type) -> str | None:
 
 
 def selected() -> str | None:
-    """Give the selected backend's name: context, then `set_backend`, then the variable; None if nothing was selected."""
+    """Give the selected backend's name, from the context, `set_backend` or the variable; None without a selection."""
     return _context.get() or _process_wide or os.environ.get(VARIABLE) or None
 
 
@@ -237,7 +242,7 @@ def set_backend(name: str | None) -> None:
 
 
 @contextmanager
-def use_backend(name: str) -> Iterator[Backend]:
+def use_backend(name: str) -> Generator[Backend]:
     """Select, inside a ``with`` block, the backend of inputs that have none of their own.
 
     Parameters
@@ -309,13 +314,14 @@ def resolve(*inputs: Any) -> tuple[Backend, tuple[Array, ...]]:
     do so too once a backend has been selected.
     """
     if len(inputs) == 1:
-        cached = _backend_of_type.get(type(inputs[0]))
+        cached = _known(inputs[0])
         if cached is not None and cached.name != DEFAULT:
             return cached, inputs
     owners = [None if _follows(x) else backend_of(x) for x in inputs]
     decided = {owner.name: owner for owner in owners if owner is not None}
     if len(decided) > 1:
-        came = ", ".join(f"{type(x).__name__} of {o.name}" for x, o in zip(inputs, owners, strict=True) if o is not None)
+        pairs = zip(inputs, owners, strict=True)
+        came = ", ".join(f"{type(x).__name__} of {owner.name}" for x, owner in pairs if owner is not None)
         raise ForeignArrayError(
             f"the arrays of one call must belong to one framework, and {came} came. Convert all of them with "
             f"unifiedqr.namespace(...).asarray."
@@ -336,7 +342,7 @@ def _as_numpy(x: Any) -> Any:
     import numpy as np  # not before an input needs it: importing unifiedqr imports no array library
 
     try:
-        array = np.asarray(x)
+        array: Any = np.asarray(x)
     except ValueError as error:
         raise ForeignArrayError(f"a rectangular list of numbers was needed: {error}.") from error
     if isinstance(x, np.ndarray) or array.dtype.kind not in "iu":

@@ -129,8 +129,8 @@ def _decompose(A: Any, primitive: Primitive, name: str) -> Arrays:
         xp = backend.xp
         return tuple(xp.astype(X, A.dtype) for X in backend.bind(primitive)(xp.astype(A, xp.float32)))
     raise DtypeError(
-        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} (or {' or '.join(HALF_DTYPES)}, "
-        f"computed in float32). Convert it with unifiedqr.namespace(A).astype."
+        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} "
+        f"(or {' or '.join(HALF_DTYPES)}, computed in float32). Convert it with unifiedqr.namespace(A).astype."
     )
 
 

@@ -1,4 +1,4 @@
-"""What every backend must pass: each check compares one thing with the truth, or with an identity that is not a rule."""
+"""What every backend must pass: each check compares one thing with the truth, or with an identity that is no rule."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Arrays, Cotangents, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.conformance.golden import PATTERNS, Golden
 from unifiedqr.conformance.matrices import ZERO_SIZE
@@ -192,15 +192,21 @@ def has_sentinel(case: Golden) -> bool:
     return case.name.removeprefix(f"{case.decomposition}-").rpartition("-")[0] in SENTINEL_CASES
 
 
+def doubled(primitive: Primitive) -> Primitive:
+    """Give the primitive with rules that are wrong: twice the derivative."""
+
+    def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        return tuple(2 * X for X in primitive.vjp(xp, kept, cotangents))
+
+    def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        return tuple(2 * X for X in primitive.jvp(xp, kept, tangents))
+
+    return replace(primitive, vjp=vjp, jvp=jvp)
+
+
 def check_sentinel(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
     """Plant rules that give twice the derivative: what comes back must be twice the truth, or ours was not run."""
-    rules = DECOMPOSITIONS[case.decomposition]()
-    planted = replace(
-        rules,
-        vjp=lambda xp, kept, bars: tuple(2 * X for X in rules.vjp(xp, kept, bars)),
-        jvp=lambda xp, kept, dots: tuple(2 * X for X in rules.jvp(xp, kept, dots)),
-    )
-    run = _Run(backend, case, dtype, routes(backend, planted))
+    run = _Run(backend, case, dtype, routes(backend, doubled(DECOMPOSITIONS[case.decomposition]())))
     _, (A_bar,) = run.routes.vjp((run.A,), run.cotangents("both"))
     yield Outcome("sentinel vjp", relative_error(run.backend.to_numpy(A_bar), 2 * case.A_bars["both"]), run.bound)
     if run.routes.jvp is not None:

@@ -39,7 +39,7 @@ def tangent_at_the_door(A_dot: Array, *, dtype: object, shape: tuple[int, ...]) 
 
 def _check(name: str, array: Array, dtype: object, shape: tuple[int, ...]) -> None:
     if tuple(array.shape) != shape:
-        raise ShapeError(f"{name} has shape {tuple(array.shape)}; it must have shape {shape}, that of what it belongs to.")
+        raise ShapeError(f"{name} has shape {tuple(array.shape)}; it must have shape {shape}. Reshape or transpose it.")
     if array.dtype != dtype:
         raise DtypeError(f"{name} has dtype {array.dtype}; it must have dtype {dtype}. Convert it with xp.astype.")
 

@@ -22,7 +22,7 @@ from unifiedqr.rules.qr import core_pullback, core_pushforward
 from unifiedqr.rules.triangular import dependent, poison, poison_dependent, solve_upper, solve_upper_adjoint
 
 
-def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace | None = None) -> Array:
+def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
     """Pull cotangents of the reduced LQ factors back to the matrix.
 
     Parameters
@@ -66,7 +66,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
         cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
-    m, k, n = L.shape[-2], Q.shape[-2], Q.shape[-1]
+    k, n = Q.shape[-2], Q.shape[-1]
     if (L_bar is None and Q_bar is None) or k == 0:
         return xp.zeros((*L.shape[:-1], n), dtype=Q.dtype)
     R, R_bar = poison_dependent(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), n)
@@ -77,7 +77,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     return A_bar
 
 
-def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace | None = None) -> tuple[Array, Array]:
+def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
     """Push a tangent of the matrix forward to the reduced LQ factors.
 
     Parameters

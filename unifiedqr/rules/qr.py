@@ -59,7 +59,7 @@ def core_pushforward(xp: Namespace, R: Array, C: Array, m: int) -> tuple[Array, 
     return omega, X - omega, xp.triu(C - omega @ R)  # (7)
 
 
-def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace | None = None) -> Array:
+def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace = None) -> Array:
     """Pull cotangents of the reduced QR factors back to the matrix.
 
     Parameters
@@ -98,8 +98,8 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     >>> from unifiedqr.rules import qr_vjp
     >>> Q, R = np.linalg.qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
     >>> qr_vjp(Q, R, None, np.diag(np.sign(np.diag(R)))).round(3)  # gradient of |R_11| + |R_22|
-    array([[ 0.28 , -0.8  ],
-           [ 1.04 ,  0.6  ]])
+    array([[ 0.952, -0.8  ],
+           [ 0.536,  0.6  ]])
     """
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
@@ -115,7 +115,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     return A_bar
 
 
-def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace | None = None) -> tuple[Array, Array]:
+def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
     """Push a tangent of the matrix forward to the reduced QR factors.
 
     Parameters

@@ -8,10 +8,11 @@ JAX pairs tr(X_bar^T dX) without conjugation: cotangents are conjugated on the w
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
+import jax.core
 import jax.extend.core
 import jax.numpy as jnp
 from jax.interpreters import ad, batching, mlir
@@ -22,22 +23,22 @@ from unifiedqr_jax.namespace import xp
 JaxArrays = tuple[jax.Array, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
     """Give the primitive as a differentiable function of JAX arrays."""
     pushforward = _linear(primitive)
 
-    @jax.custom_jvp
     def call(*inputs: jax.Array) -> JaxArrays:
         return primitive.forward(xp, *inputs)
 
-    @call.defjvp
-    def _(inputs: JaxArrays, tangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
-        outputs = call(*inputs)
+    def call_with_tangents(inputs: JaxArrays, tangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
+        outputs = differentiable(*inputs)
         return outputs, tuple(pushforward.bind(*primitive.kept(inputs, outputs), *tangents))
 
     call.__name__ = f"unifiedqr_{primitive.name}"
-    return jax.jit(call)
+    differentiable = jax.custom_jvp(call)
+    differentiable.defjvp(call_with_tangents)
+    return jax.jit(differentiable)
 
 
 def _linear(primitive: Primitive) -> jax.extend.core.Primitive:
@@ -73,7 +74,7 @@ def _linear(primitive: Primitive) -> jax.extend.core.Primitive:
         pulled = [None if isinstance(bar, ad.Zero) else jnp.conj(bar) for bar in cotangents]
         return [None] * count + [jnp.conj(bar) for bar in primitive.vjp(xp, kept, pulled)]
 
-    def batch(arguments: Sequence[Any], axes: Sequence[int | None]) -> tuple[list[Any], list[int]]:
+    def batch(arguments: Any, axes: Any) -> tuple[Any, Any]:
         size = next(a.shape[axis] for a, axis in zip(arguments, axes, strict=True) if axis is not None)
         moved = [batching.bdim_at_front(a, axis, size) for a, axis in zip(arguments, axes, strict=True)]
         results = linear.bind(*moved)

@@ -36,7 +36,9 @@ class MpmathBackend(Backend):
     def bind(self, primitive: Primitive) -> Callable[..., ExactArrays]:
         return partial(primitive.forward, xp)
 
-    def vjp(self, f: Callable[..., ExactArrays], primals: ExactArrays) -> tuple[ExactArrays, Callable[[Any], ExactArrays]]:
+    def vjp(
+        self, f: Callable[..., ExactArrays], primals: ExactArrays
+    ) -> tuple[ExactArrays, Callable[[Any], ExactArrays]]:
         return f(*primals), Jacobian(f, primals).pull
 
     def jvp(

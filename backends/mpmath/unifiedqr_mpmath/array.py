@@ -27,6 +27,14 @@ REAL = ExactDtype("float64", "real")
 COMPLEX = ExactDtype("complex128", "complex")
 
 
+def _forward(apply: Callable[[Any, Any], Any]) -> "Callable[[ExactArray, Any], ExactArray]":
+    return lambda self, other: combine(apply, self, other)
+
+
+def _reflected(apply: Callable[[Any, Any], Any]) -> "Callable[[ExactArray, Any], ExactArray]":
+    return lambda self, other: combine(apply, other, self)
+
+
 class ExactArray:
     """A NumPy object array of mpmath numbers that knows whether it is real or complex.
 
@@ -86,20 +94,12 @@ class ExactArray:
     def __ge__(self, other: Any) -> Any:
         return _compare(operator.ge, self, other)
 
-    __hash__ = None  # an array is mutable through its values and compares elementwise
-
-
-def _forward(apply: Callable[[Any, Any], Any]) -> Callable[[ExactArray, Any], ExactArray]:
-    return lambda self, other: combine(apply, self, other)
-
-
-def _reflected(apply: Callable[[Any, Any], Any]) -> Callable[[ExactArray, Any], ExactArray]:
-    return lambda self, other: combine(apply, other, self)
-
-
-for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
-    setattr(ExactArray, f"__{_name}__", _forward(getattr(operator, _name)))
-    setattr(ExactArray, f"__r{_name}__", _reflected(getattr(operator, _name)))
+    __add__, __radd__ = _forward(operator.add), _reflected(operator.add)
+    __sub__, __rsub__ = _forward(operator.sub), _reflected(operator.sub)
+    __mul__, __rmul__ = _forward(operator.mul), _reflected(operator.mul)
+    __truediv__, __rtruediv__ = _forward(operator.truediv), _reflected(operator.truediv)
+    __pow__, __rpow__ = _forward(operator.pow), _reflected(operator.pow)
+    __matmul__, __rmatmul__ = _forward(operator.matmul), _reflected(operator.matmul)
 
 
 def combine(apply: Callable[[Any, Any], Any], left: Any, right: Any) -> ExactArray:

@@ -57,7 +57,7 @@ class Jacobian:
                 step = STEP * sizes[index]
                 offset = np.full(primal.shape, context.zero, dtype=object)
                 offset[index] = unit * step
-                offsets = [None] * len(self._primals)
+                offsets: list[ExactArray | None] = [None] * len(self._primals)
                 offsets[position] = ExactArray(offset, primal.dtype)
                 yield index, unit, _difference(self._f, self._primals, offsets, step)
 
@@ -87,5 +87,3 @@ def _largest(x: ExactArray) -> np.ndarray:
 
 def _column_sizes(x: ExactArray) -> np.ndarray:
     return np.asarray([size or context.one for size in _largest(x)], dtype=object)
-
-

@@ -55,7 +55,9 @@ def astype(x: Any, dtype: ExactDtype, *, copy: bool = True, device: Any = None) 
     return ExactArray(as_object(np.frompyfunc(number, 1, 1)(x.values)), dtype)
 
 
-def full(shape: int | tuple[int, ...], value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> ExactArray:
+def full(
+    shape: int | tuple[int, ...], value: Any, *, dtype: ExactDtype | None = None, device: Any = None
+) -> ExactArray:
     """Give an array of one value."""
     dtype = dtype or (COMPLEX if isinstance(value, complex) else REAL)
     values = np.empty(shape, dtype=object)
@@ -177,7 +179,9 @@ def vector_norm(x: ExactArray, /, *, axis: Axis = None, keepdims: bool = False, 
     return xp.sqrt(total(abs(x) ** 2, axis=axis, keepdims=keepdims))
 
 
-_functions = {name: _elementwise(getattr(context, name)) for name in ("sin", "cos", "tan", "tanh", "exp", "sqrt", "log")}
+_functions = {
+    name: _elementwise(getattr(context, name)) for name in ("sin", "cos", "tan", "tanh", "exp", "sqrt", "log")
+}
 
 xp = SimpleNamespace(
     **_functions,

@@ -37,7 +37,7 @@ class TorchBackend(Backend):
         return bind(primitive)
 
     def vjp(self, f: Callable[..., Tensors], primals: Tensors) -> tuple[Tensors, Callable[..., Tensors]]:
-        outputs, pull = torch.func.vjp(f, *primals)
+        outputs, pull, *_ = torch.func.vjp(f, *primals)
 
         def pullback(cotangents: Any) -> Tensors:
             pairs = zip(cotangents, outputs, strict=True)
@@ -46,4 +46,5 @@ class TorchBackend(Backend):
         return outputs, pullback
 
     def jvp(self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
-        return torch.func.jvp(f, primals, tangents)
+        outputs, output_tangents, *_ = torch.func.jvp(f, primals, tangents)
+        return outputs, output_tangents

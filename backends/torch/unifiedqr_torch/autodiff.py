@@ -6,7 +6,7 @@ without it stands in.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ def materialized(arrays: Tensors) -> Tensors:
     return tuple(x.clone() if x._is_view() else x for x in resolved)
 
 
-@lru_cache(maxsize=None)
+@cache
 def bind(primitive: Primitive) -> Callable[..., Tensors]:
     """Give the primitive as a differentiable function of tensors."""
 

@@ -18,4 +18,6 @@ def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:
     return torch.cat(tuple(arrays), dim=axis)
 
 
-xp = extend_namespace("unifiedqr_torch.namespace.xp", array_api_compat.torch, matrix_transpose=matrix_transpose, concat=concat)
+xp = extend_namespace(
+    "unifiedqr_torch.namespace.xp", array_api_compat.torch, matrix_transpose=matrix_transpose, concat=concat
+)

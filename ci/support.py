@@ -1,0 +1,18 @@
+"""Write the support table of a document from what the conformance suite sees on this machine."""
+
+import os
+import sys
+from pathlib import Path
+
+from unifiedqr.conformance.runner import run_suite
+from unifiedqr.conformance.support import replaced, support_table
+from unifiedqr.discovery import backends, plugin
+
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
+
+for name in FRAMEWORKS:
+    os.environ.update(plugin(name).environment)
+results = {name: run_suite([name], lambda case: print(case, end="\033[K\r", file=sys.stderr)) for name in FRAMEWORKS}
+versions = {name: backends()[name].version or "" for name in FRAMEWORKS}
+document = Path(sys.argv[1])
+document.write_text(replaced(document.read_text(), support_table(results, versions)))

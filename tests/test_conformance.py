@@ -1,0 +1,149 @@
+"""The suite on every backend, the suite on a backend that is wrong, and the support table of the README."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unifiedqr.backend import DTYPES, NAMESPACE
+from unifiedqr.conformance import golden as golden_vectors
+from unifiedqr.conformance.checks import check_case, check_sentinel
+from unifiedqr.conformance.golden import FOLDER, cases, compute, golden
+from unifiedqr.conformance.runner import run_suite
+from unifiedqr.conformance.support import replaced, support_table
+from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.discovery import backends, get_backend
+
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
+README = Path(__file__).parents[1] / "README.md"
+
+suite = cache(lambda name: run_suite([name]))
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_backend_conforms(name):
+    result = suite(name)
+    assert not result.failures, "\n".join(map(str, result.failures[:20]))
+    assert {f.dtype for f in result.findings} == set(DTYPES)
+    assert {f.decomposition for f in result.findings} == set(DECOMPOSITIONS)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_float64_gradients_of_well_conditioned_matrices_reach_1e_12(name):
+    seen = [
+        finding
+        for finding in suite(name).findings
+        if finding.dtype in ("float64", "complex128")
+        and finding.outcome.check.startswith("vjp")
+        and leading_condition(golden(finding.decomposition)[finding.case].A, rows=finding.decomposition == "lq") < 100
+    ]
+    assert len(seen) >= 100
+    assert max(finding.outcome.error for finding in seen) <= 1e-12
+
+
+def test_the_readme_shows_what_the_suite_saw():
+    versions = {name: backends()[name].version or "" for name in FRAMEWORKS}
+    table = support_table({name: suite(name) for name in FRAMEWORKS}, versions)
+    text = README.read_text()
+    assert replaced(text, table) == text, "stale support table; run `make support`"
+
+
+def test_namespace_is_complete(backend):
+    def has(name):
+        found = backend.xp
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return found is not None
+
+    assert [name for name in NAMESPACE if not has(name)] == []
+
+
+class SlightlyWrong:
+    """A backend whose gradients are off by one part in 1e6 in one entry."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def bind(self, primitive):
+        def vjp(xp, kept, cotangents):
+            (A_bar,) = primitive.vjp(xp, kept, cotangents)
+            A_bar = A_bar + 0.0
+            A_bar[..., 0, 0] *= 1 + 1e-6
+            return (A_bar,)
+
+        return self.inner.bind(replace(primitive, vjp=vjp))
+
+
+def test_the_suite_sees_a_gradient_that_is_slightly_wrong():
+    case = golden("qr")["qr-random-5x3-real"]
+    outcomes = list(check_case(SlightlyWrong(get_backend("torch")), case, "float64"))
+    assert {o.check for o in outcomes if not o.passed} >= {"vjp both", "vjp left", "vjp right"}
+    assert all(o.passed for o in outcomes if o.check.startswith("value"))
+
+
+class Deaf:
+    """A backend that ignores the rule it is given and runs the one of the table."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def bind(self, primitive):
+        return self.inner.bind(DECOMPOSITIONS[primitive.name]())
+
+
+def test_the_sentinel_sees_a_backend_that_does_not_run_our_rule():
+    case = golden("qr")["qr-random-5x3-real"]
+    outcomes = list(check_sentinel(Deaf(get_backend("torch")), case, "float64"))
+    assert outcomes
+    assert not any(o.passed for o in outcomes)
+
+
+@pytest.mark.parametrize("name", ["qr-random-3x5-real", "lq-hilbert-6x9-real", "qr-random-2x4x3-complex"])
+def test_golden_vectors_are_what_the_generator_gives(name):
+    decomposition = name.partition("-")[0]
+    A = dict(cases(decomposition))[name]
+    with np.load(FOLDER / f"{decomposition}.npz", allow_pickle=False) as stored:
+        for part, X in compute(name, decomposition, A).items():
+            assert np.array_equal(stored[f"{name}/{part}"], X), part
+
+
+@pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+def test_every_case_has_golden_vectors(decomposition):
+    stored = golden(decomposition)
+    assert list(stored) == [name for name, _ in cases(decomposition)]
+    for name, A in cases(decomposition):
+        assert np.array_equal(stored[name].A, A), name
+    assert set(golden_vectors.PATTERNS) == set(stored[name].A_bars)
+
+
+def test_tolerance_grows_with_condition_and_never_admits_everything():
+    assert tolerance("float64", 16, 4) == pytest.approx(50 * 4 * np.finfo(float).eps)
+    assert tolerance("float64", 16, 4, 1e6) == pytest.approx(50e6 * np.finfo(float).eps)
+    assert tolerance("float32", 16, 4, 1e30) == 1.0
+
+
+def test_leading_condition_ignores_column_scaling_and_sees_dependence():
+    A = np.random.default_rng(0).standard_normal((6, 3))
+    scaled = leading_condition(A * [1e150, 1.0, 1e-150])
+    assert scaled == pytest.approx(leading_condition(A))
+    assert leading_condition(np.ones((3, 2)) * [1.0, 0.0]) == float("inf")
+    assert leading_condition(A[:, [0, 1, 1]]) > 1e15
+
+
+def test_relative_error_is_not_fooled():
+    X = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert relative_error(X, X) == 0.0
+    assert relative_error(X + 1e-3, X) == pytest.approx(2e-3 / np.sqrt(30))
+    assert relative_error(X * 1e200, X * 1e200) == 0.0
+    assert relative_error(np.where(X > 3, np.nan, X), X) == float("inf")
+    assert relative_error(X[:1], X) == float("inf")
+    assert relative_error(np.stack([X, X + 1]), np.stack([X, X])) == pytest.approx(2 / np.sqrt(30))

@@ -9,6 +9,8 @@ from unifiedqr.discovery import backends, get_backend, plugin
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
+# Two test processes share two cores: threads of one matrix of 12 x 5 would only wait for each other.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 for _name in backends():
     os.environ.update(plugin(_name).environment)
 

@@ -36,7 +36,9 @@ def test_example_runs(path):
 def test_every_example_prints_the_same_gradient():
     printed = {path.stem: run(str(path)) for path in EXAMPLES if path.stem.endswith("_gradient")}
     assert len(printed) == 4
-    numbers = {name: [round(float(x), 3) for x in NUMBER.findall(text) if "." in x][:6] for name, text in printed.items()}
+    numbers = {
+        name: [round(float(x), 3) for x in NUMBER.findall(text) if "." in x][:6] for name, text in printed.items()
+    }
     assert len({tuple(found) for found in numbers.values()}) == 1, numbers
 
 

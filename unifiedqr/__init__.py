@@ -2,6 +2,7 @@
 
 from unifiedqr import rules
 from unifiedqr.autodiff import grad, hvp, jvp, value_and_grad, vjp
+from unifiedqr.compare import compare
 from unifiedqr.decomposition import LQResult, QRResult
 from unifiedqr.discovery import (
     BackendInfo,
@@ -43,6 +44,7 @@ __all__ = [
     "UnifiedQRError",
     "UnknownBackendError",
     "backends",
+    "compare",
     "get_backend",
     "grad",
     "hvp",

@@ -135,7 +135,11 @@ def _decompose(A: Any, primitive: Primitive, name: str) -> Arrays:
 
 
 def _check_matrix(backend: Backend, A: Array, name: str) -> None:
-    if len(A.shape) < 2:
+    try:
+        ndim = len(A.shape)
+    except ValueError as error:  # a graph may be traced with a tensor of unknown rank
+        raise ShapeError(f"{name} got a {backend.name} array of unknown rank; it needs (..., m, n).") from error
+    if ndim < 2:
         raise ShapeError(
             f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
             f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."

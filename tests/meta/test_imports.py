@@ -30,9 +30,7 @@ def test_an_array_imports_its_own_framework_alone():
 
 
 def test_import_takes_less_than_a_fifth_of_a_second():
-    code = (
-        "import time; start = time.perf_counter(); import unifiedqr; print(time.perf_counter() - start)"
-    )
+    code = "import time; start = time.perf_counter(); import unifiedqr; print(time.perf_counter() - start)"
     times = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
         for _ in range(5)

@@ -15,8 +15,10 @@ def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
     one = xp.ones_like(diagonal)
     if is_complex(xp, R):
         modulus = xp.abs(diagonal)
-        nonzero = modulus > 0
-        D = xp.where(nonzero, diagonal / xp.astype(xp.where(nonzero, modulus, xp.ones_like(modulus)), R.dtype), one)
+        modulus = xp.where(modulus > 0, modulus, xp.ones_like(modulus))
+        # Part by part: exactly 1 or -1 where R_jj is real, and no square of the modulus that could overflow.
+        real, imag = (xp.astype(part(diagonal) / modulus, R.dtype) for part in (xp.real, xp.imag))
+        D = xp.where(diagonal == 0, one, real + 1j * imag)
         return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(xp.conj(D), axis=-1) * R
     D = xp.where(diagonal < 0, -one, one)
     return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(D, axis=-1) * R

@@ -9,8 +9,7 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
     """Give Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
     m, n = A.shape[-2], A.shape[-1]
     if m == 0 or n == 0:
-        batch = tuple(A.shape[:-2])
-        return xp.zeros((*batch, m, 0), dtype=A.dtype), xp.zeros((*batch, 0, n), dtype=A.dtype)
+        return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
     Q, R = xp.linalg.qr(A)
     if positive:
         Q, R = positive_gauge(xp, Q, R)

@@ -68,7 +68,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
         cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
     k, n = Q.shape[-2], Q.shape[-1]
     if (L_bar is None and Q_bar is None) or k == 0:
-        return xp.zeros((*L.shape[:-1], n), dtype=Q.dtype)
+        return xp.zeros_like(L @ Q)
     R, R_bar = poison_dependent(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), n)
     W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
     A_bar = adjoint(xp, core_pullback(xp, R, W, R_bar, n)) @ Q  # (27)

@@ -29,25 +29,25 @@ from unifiedqr.rules.triangular import (
     divide_adjoint,
     divide_adjoint_but_last,
     divide_but_last,
+    inverse_power_of_two,
     last_pivot_is_free,
     poison,
     poison_dependent,
-    power_of_two,
 )
 
 
 def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array, m: int) -> Array:
     """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar."""
     U = leading_columns(R, R.shape[-2])
-    s = power_of_two(xp, U)
-    P_scaled = -R_bar @ adjoint(xp, R / s)  # (11s)
+    scale = inverse_power_of_two(xp, U)  # 1/s
+    P_scaled = -R_bar @ adjoint(xp, R * scale)  # (11s)
     if W is not None:
-        P_scaled = W / s + P_scaled
+        P_scaled = W * scale + P_scaled
     F = lowskew(xp, P_scaled)
     if m > R.shape[-2] and W is not None:
-        F = F - W / s  # (12)
+        F = F - W * scale  # (12)
     division = divide_adjoint_but_last if last_pivot_is_free(xp, R, m) else divide_adjoint  # (11k)
-    return add_to_leading_columns(xp, R_bar, division(xp, F, U / s))  # (11)
+    return add_to_leading_columns(xp, R_bar, division(xp, F, U * scale))  # (11)
 
 
 def core_pushforward(xp: Namespace, R: Array, C: Array, m: int) -> tuple[Array, Array, Array]:
@@ -104,9 +104,9 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
         cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
-    m, k, n = Q.shape[-2], Q.shape[-1], R.shape[-1]
+    m, k = Q.shape[-2], Q.shape[-1]
     if (Q_bar is None and R_bar is None) or k == 0:
-        return xp.zeros((*Q.shape[:-1], n), dtype=Q.dtype)
+        return xp.zeros_like(Q @ R)
     R, R_bar = poison_dependent(xp, R, R_bar, m)
     W = None if Q_bar is None else adjoint(xp, Q) @ Q_bar
     A_bar = Q @ core_pullback(xp, R, W, R_bar, m)  # (11)

@@ -4,7 +4,7 @@ U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, 
 
     (11k)  X U^H = Y with the last column of X zero: only the leading (k-1) x (k-1) block of U is inverted.
            For a real square or wide A the last pivot never enters a derivative, so it may be zero.
-    (11s)  s = 2^floor(log2 max|U|): U/s and R/s have entries of moderate size, and dividing by s is exact.
+    (11s)  s = 2^floor(log2 max|U|): U/s and R/s have entries of moderate size, and multiplying by 1/s is exact.
 
 *Dependent columns.* Column j of A is numerically dependent on the columns before it when
 |R_jj| <= max(m, n) eps ||R[:, j]||. Then no derivative exists (the last pivot of a real square or wide matrix
@@ -71,10 +71,10 @@ def last_pivot_is_free(xp: Namespace, R: Array, m: int) -> bool:
     return R.shape[-2] == m and not is_complex(xp, R)
 
 
-def power_of_two(xp: Namespace, X: Array) -> Array:
-    """Give 2^floor(log2 max|X|) per matrix, shape (..., 1, 1), and 1 for a zero matrix (11s)."""
+def inverse_power_of_two(xp: Namespace, X: Array) -> Array:
+    """Give 1/s = 2^-floor(log2 max|X|) per matrix, shape (..., 1, 1), in the dtype of X; 1 for a zero matrix (11s)."""
     largest = xp.max(xp.abs(X), axis=(-2, -1), keepdims=True)
-    return 2.0 ** xp.floor(xp.log2(xp.where(largest > 0, largest, xp.ones_like(largest))))
+    return xp.astype(2.0 ** -xp.floor(xp.log2(xp.where(largest > 0, largest, xp.ones_like(largest)))), X.dtype)
 
 
 def dependent(xp: Namespace, R: Array, m: int) -> Array:
@@ -85,13 +85,13 @@ def dependent(xp: Namespace, R: Array, m: int) -> Array:
     k, n = R.shape[-2], R.shape[-1]
     U_abs = xp.abs(leading_columns(R, k))
     largest = xp.max(U_abs, axis=-2)
+    if k == 1 and last_pivot_is_free(xp, R, m):
+        return xp.isnan(xp.expand_dims(largest, axis=-1))
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
     column_norm = largest * xp.sqrt(xp.sum((U_abs / xp.expand_dims(largest, axis=-2)) ** 2, axis=-2))
     threshold = max(m, n) * float(xp.finfo(R.dtype).eps) * column_norm
     sound = xp.linalg.diagonal(U_abs) > threshold
     if last_pivot_is_free(xp, R, m):
-        if k == 1:
-            return xp.isnan(xp.expand_dims(largest, axis=-1))
         sound = sound[..., : k - 1]
     return xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
 

@@ -7,5 +7,6 @@ plugin = Plugin(
     distributions=("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"),
     array_modules=("tensorflow",),
     factory="unifiedqr_tensorflow.adapter:TensorFlowBackend",
-    capabilities=frozenset({"vjp", "second-order"}),
+    capabilities=frozenset({"vjp", "jvp", "second-order"}),
+    environment={"TF_CPP_MIN_LOG_LEVEL": "2"},
 )

@@ -1,0 +1,79 @@
+"""The TensorFlow backend."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from unifiedqr._typing import Cotangents
+from unifiedqr.backend import Backend
+from unifiedqr.decomposition import Primitive
+from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable
+from unifiedqr_tensorflow.namespace import xp
+
+
+class TensorFlowBackend(Backend):
+    """TensorFlow tensors and variables, on any device, eager and inside ``tf.function``."""
+
+    xp = xp
+
+    def from_numpy(self, x: np.ndarray) -> tf.Tensor:
+        return tf.constant(x)
+
+    def to_numpy(self, x: tf.Tensor) -> np.ndarray:
+        return np.asarray((tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x).numpy())
+
+    def dtype_name(self, x: tf.Tensor) -> str:
+        return x.dtype.name
+
+    def device(self, x: tf.Tensor) -> str:
+        return "/" + x.device.rpartition("/")[-1]
+
+    def devices(self) -> tuple[str, ...]:
+        # Physical, since listing logical devices fixes their configuration for the rest of the process.
+        return tuple(device.name.replace("physical_device", "device") for device in tf.config.list_physical_devices())
+
+    def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
+        return bind(primitive)
+
+    def vjp(self, f: Callable[..., Tensors], primals: Tensors) -> tuple[Tensors, Callable[[Cotangents], Tensors]]:
+        primals = _distinct(primals)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(primals)
+            outputs = tuple(map(tf.convert_to_tensor, f(*primals)))
+
+        def pullback(cotangents: Cotangents) -> Tensors:
+            pairs = zip(outputs, cotangents, strict=True)
+            given = [(y, bar) for y, bar in pairs if bar is not None and is_differentiable(y)]
+            gradients = tape.gradient(
+                [y for y, _ in given],
+                primals,
+                output_gradients=[bar for _, bar in given],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            return tuple(map(tf.convert_to_tensor, gradients))
+
+        return outputs, pullback
+
+    def jvp(self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        parts, part_dots = _parts(primals), _parts(tangents)
+        with tf.autodiff.ForwardAccumulator(parts, part_dots) as accumulator:
+            outputs = tuple(map(tf.convert_to_tensor, f(*_joined(parts, primals))))
+        dots = (accumulator.jvp(y, unconnected_gradients=tf.UnconnectedGradients.ZERO) for y in outputs)
+        return outputs, tuple(dots)
+
+
+def _distinct(primals: Tensors) -> Tensors:
+    """Read variables, and make two tensors of one that is given twice: tapes tell tensors apart by identity."""
+    return tuple(map(tf.identity, primals))
+
+
+def _parts(arrays: Tensors) -> Tensors:
+    """Give real and imaginary parts: an accumulator handles complex tensors, but warns when it is given one."""
+    parts = ((tf.math.real(x), tf.math.imag(x)) if x.dtype.is_complex else (x,) for x in arrays)
+    return _distinct(tuple(part for pair in parts for part in pair))
+
+
+def _joined(parts: Tensors, like: Tensors) -> Tensors:
+    rest = iter(parts)
+    return tuple(tf.complex(next(rest), next(rest)) if x.dtype.is_complex else next(rest) for x in like)

@@ -1,0 +1,159 @@
+"""Creation functions of the Array API standard, on TensorFlow."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from unifiedqr_tensorflow.namespace.dtypes import SCALAR_DTYPES, converted, promoted, result_type
+
+
+def _placed(create: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Give a creation function the standard's keyword ``device``."""
+
+    @wraps(create)
+    def create_on(*arguments: Any, device: str | None = None, **keywords: Any) -> tf.Tensor:
+        if device is None:
+            return create(*arguments, **keywords)
+        with tf.device(device):
+            return tf.identity(create(*arguments, **keywords))
+
+    return create_on
+
+
+@_placed
+def asarray(obj: Any, /, *, dtype: tf.DType | None = None, copy: bool | None = None) -> tf.Tensor:
+    """Give a tensor of an array, a scalar or nested sequences.
+
+    NumPy arrays keep their dtype, Python's numbers get TensorFlow's default of 32 bits. Tensors are immutable, so that
+    `copy` changes nothing.
+    """
+    if isinstance(obj, (tf.Tensor, tf.Variable)):
+        x = tf.convert_to_tensor(obj)
+        return x if dtype is None else converted(x, dtype)
+    if isinstance(obj, (np.ndarray, np.generic)):
+        x = tf.constant(obj)
+        return x if dtype is None else converted(x, dtype)
+    leaves = tf.nest.flatten(obj)
+    if any(hasattr(leaf, "dtype") for leaf in leaves):
+        x = tf.convert_to_tensor(tf.nest.map_structure(lambda leaf: converted(leaf, result_type(*leaves)), obj))
+        return x if dtype is None else converted(x, dtype)
+    numbers = np.asarray(obj)  # before the dtype is narrowed: TensorFlow would round Python's numbers to float32 first
+    kind = {"b": bool, "i": int, "u": int, "f": float, "c": complex}[numbers.dtype.kind]
+    return tf.constant(numbers.astype((dtype or SCALAR_DTYPES[kind]).as_numpy_dtype))
+
+
+@_placed
+def zeros(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give zeros."""
+    return tf.zeros(_sizes(shape), dtype or tf.float32)
+
+
+@_placed
+def ones(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give ones."""
+    return tf.ones(_sizes(shape), dtype or tf.float32)
+
+
+@_placed
+def empty(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give zeros: TensorFlow has no uninitialized tensors."""
+    return tf.zeros(_sizes(shape), dtype or tf.float32)
+
+
+@_placed
+def full(shape: int | Sequence[int], fill_value: Any, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give an array of one value."""
+    return tf.fill(_sizes(shape), tf.cast(fill_value, dtype or result_type(fill_value)))
+
+
+@_placed
+def zeros_like(x: tf.Tensor, /, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give zeros in the shape of x."""
+    return tf.zeros_like(x, dtype)
+
+
+@_placed
+def ones_like(x: tf.Tensor, /, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give ones in the shape of x."""
+    return tf.ones_like(x, dtype)
+
+
+@_placed
+def full_like(x: tf.Tensor, /, fill_value: Any, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give one value in the shape of x."""
+    return tf.fill(tf.shape(x), tf.cast(fill_value, dtype or x.dtype))
+
+
+@_placed
+def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give ones on the k-th diagonal and zeros elsewhere."""
+    rows, columns = tf.range(n_rows)[:, None], tf.range(n_rows if n_cols is None else n_cols)[None, :]
+    return tf.cast(columns - rows == k, dtype or tf.float32)
+
+
+@_placed
+def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give evenly spaced values in [start, stop), or [0, start)."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    # In double precision first: in the narrow one the number of values could come out different.
+    wide = tf.int64 if all(isinstance(x, int) for x in (start, stop, step)) else tf.float64
+    limits = (tf.cast(x, wide) for x in (start, stop, step))
+    return tf.cast(tf.range(*limits), dtype or result_type(start, stop, step))
+
+
+@_placed
+def linspace(
+    start: complex, stop: complex, /, num: int, *, dtype: tf.DType | None = None, endpoint: bool = True
+) -> tf.Tensor:
+    """Give `num` evenly spaced values from `start` to `stop`, the latter included with `endpoint`."""
+    dtype = dtype or result_type(start, stop, 0.0)
+    wide = tf.complex128 if dtype.is_complex else tf.float64
+    start, stop = tf.cast(start, wide), tf.cast(stop, wide)
+    gaps = max(num - 1 if endpoint else num, 1)
+    steps = tf.cast(tf.range(num), wide)
+    values = start + (stop - start) * (steps / gaps)
+    if endpoint and num > 1:
+        values = tf.concat([values[:-1], stop[None]], axis=0)
+    return tf.cast(values, dtype)
+
+
+def meshgrid(*arrays: tf.Tensor, indexing: str = "xy") -> tuple[tf.Tensor, ...]:
+    """Give coordinate matrices of coordinate vectors."""
+    return tuple(tf.meshgrid(*promoted(*arrays), indexing=indexing))
+
+
+def tril(x: tf.Tensor, /, *, k: int = 0) -> tf.Tensor:
+    """Select the entries on and below the k-th diagonal, +0 elsewhere; sizes may be unknown."""
+    rows, columns = _matrix_sizes(x)
+    if k >= 0:
+        return tf.linalg.band_part(x, -1, _at_most(k, columns))
+    above = tf.linalg.band_part(tf.ones((rows, columns), tf.bool), _at_most(-k - 1, rows), -1)
+    return tf.where(above, tf.zeros((), x.dtype), x)
+
+
+def triu(x: tf.Tensor, /, *, k: int = 0) -> tf.Tensor:
+    """Select the entries on and above the k-th diagonal, +0 elsewhere; sizes may be unknown."""
+    rows, columns = _matrix_sizes(x)
+    if k <= 0:
+        return tf.linalg.band_part(x, _at_most(-k, rows), -1)
+    below = tf.linalg.band_part(tf.ones((rows, columns), tf.bool), -1, _at_most(k - 1, columns))
+    return tf.where(below, tf.zeros((), x.dtype), x)
+
+
+def _matrix_sizes(x: tf.Tensor) -> tuple[Any, Any]:
+    """Give the last two sizes, as numbers where they are known."""
+    if x.shape.rank is None or None in x.shape[-2:]:
+        sizes = tf.shape(x)
+        return sizes[-2], sizes[-1]
+    return x.shape[-2], x.shape[-1]
+
+
+def _at_most(count: int, size: Any) -> Any:
+    return min(count, size) if isinstance(size, int) else tf.minimum(count, size)
+
+
+def _sizes(shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(shape)

@@ -1,0 +1,141 @@
+"""Elementwise functions of the Array API standard, on TensorFlow."""
+
+# ruff: noqa: A002 (names and parameters are the standard's)
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from unifiedqr_tensorflow.namespace.dtypes import converted, promoted
+
+Elementwise = Callable[..., tf.Tensor]
+
+
+def astype(x: tf.Tensor, dtype: tf.DType, /, *, copy: bool = True, device: str | None = None) -> tf.Tensor:
+    """Give x in another dtype; a complex x must be taken apart with `real` and `imag` first, as the standard has it."""
+    if x.dtype.is_complex and not tf.as_dtype(dtype).is_complex:
+        raise TypeError(f"{x.dtype.name} cannot become {tf.as_dtype(dtype).name}; take xp.real or xp.imag first.")
+    return converted(x, tf.as_dtype(dtype))
+
+
+def isfinite(x: tf.Tensor, /) -> tf.Tensor:
+    """Tell where x is neither infinite nor NaN, in both parts."""
+    return _of_parts(tf.math.is_finite, tf.logical_and, x, others=tf.ones_like)
+
+
+def isinf(x: tf.Tensor, /) -> tf.Tensor:
+    """Tell where x is infinite, in either part."""
+    return _of_parts(tf.math.is_inf, tf.logical_or, x, others=tf.zeros_like)
+
+
+def isnan(x: tf.Tensor, /) -> tf.Tensor:
+    """Tell where x is NaN, in either part."""
+    return _of_parts(tf.math.is_nan, tf.logical_or, x, others=tf.zeros_like)
+
+
+def log2(x: tf.Tensor, /) -> tf.Tensor:
+    """Give the binary logarithm, to within a rounding of the natural one."""
+    return tf.math.log(x) / math.log(2)
+
+
+def log10(x: tf.Tensor, /) -> tf.Tensor:
+    """Give the decimal logarithm, to within a rounding of the natural one."""
+    return tf.math.log(x) / math.log(10)
+
+
+def clip(x: tf.Tensor, /, min: Any = None, max: Any = None) -> tf.Tensor:
+    """Limit x to [min, max]; None does not limit."""
+    x = x if min is None else tf.maximum(x, tf.cast(min, x.dtype))
+    return x if max is None else tf.minimum(x, tf.cast(max, x.dtype))
+
+
+def where(condition: tf.Tensor, x1: Any, x2: Any, /) -> tf.Tensor:
+    """Select from x1 where the condition holds, from x2 elsewhere."""
+    return tf.where(condition, *promoted(x1, x2))
+
+
+def _of_parts(test: Elementwise, join: Elementwise, x: tf.Tensor, *, others: Elementwise) -> tf.Tensor:
+    if x.dtype.is_complex:
+        return join(test(tf.math.real(x)), test(tf.math.imag(x)))
+    return test(x) if x.dtype.is_floating else others(x, dtype=tf.bool)
+
+
+def _binary(operation: Elementwise) -> Elementwise:
+    def apply(x1: Any, x2: Any, /) -> tf.Tensor:
+        return operation(*promoted(x1, x2))
+
+    return _described(apply, operation)
+
+
+def _rounding(operation: Elementwise) -> Elementwise:
+    """Let a rounding function pass integers, which TensorFlow's do not take."""
+
+    def apply(x: tf.Tensor, /) -> tf.Tensor:
+        return operation(x) if x.dtype.is_floating else x
+
+    return _described(apply, operation)
+
+
+def _described(apply: Elementwise, operation: Elementwise) -> Elementwise:
+    apply.__name__ = operation.__name__
+    apply.__doc__ = f"Apply TensorFlow's ``{operation.__name__}`` under the standard's promotion of dtypes."
+    return apply
+
+
+UNARY: dict[str, Elementwise] = {
+    "abs": tf.abs,
+    "negative": tf.negative,
+    "positive": tf.identity,
+    "conj": tf.math.conj,
+    "real": tf.math.real,
+    "imag": tf.math.imag,
+    "sign": tf.sign,
+    "sqrt": tf.sqrt,
+    "square": tf.square,
+    "reciprocal": tf.math.reciprocal,
+    "exp": tf.exp,
+    "expm1": tf.math.expm1,
+    "log": tf.math.log,
+    "log1p": tf.math.log1p,
+    "sin": tf.sin,
+    "cos": tf.cos,
+    "tan": tf.tan,
+    "sinh": tf.sinh,
+    "cosh": tf.cosh,
+    "tanh": tf.tanh,
+    "asin": tf.asin,
+    "acos": tf.acos,
+    "atan": tf.atan,
+    "logical_not": tf.logical_not,
+    "floor": _rounding(tf.floor),
+    "ceil": _rounding(tf.math.ceil),
+    "round": _rounding(tf.round),
+}
+
+BINARY: dict[str, Elementwise] = {
+    name: _binary(operation)
+    for name, operation in {
+        "add": tf.add,
+        "subtract": tf.subtract,
+        "multiply": tf.multiply,
+        "divide": tf.math.truediv,
+        "floor_divide": tf.math.floordiv,
+        "remainder": tf.math.floormod,
+        "pow": tf.pow,
+        "atan2": tf.math.atan2,
+        "hypot": lambda x1, x2: tf.abs(tf.complex(x1, x2)),
+        "maximum": tf.maximum,
+        "minimum": tf.minimum,
+        "equal": tf.equal,
+        "not_equal": tf.not_equal,
+        "less": tf.less,
+        "less_equal": tf.less_equal,
+        "greater": tf.greater,
+        "greater_equal": tf.greater_equal,
+        "logical_and": tf.logical_and,
+        "logical_or": tf.logical_or,
+        "logical_xor": tf.math.logical_xor,
+    }.items()
+}

@@ -1,0 +1,179 @@
+"""Linear algebra of the Array API standard, on TensorFlow, with a triangular solve added."""
+
+# ruff: noqa: A002 (names and parameters are the standard's)
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from unifiedqr_tensorflow.namespace import manipulation
+from unifiedqr_tensorflow.namespace.dtypes import converted, finfo, promoted
+
+matrix_transpose = manipulation.matrix_transpose
+
+
+class QRResult(NamedTuple):
+    """Factors of A = Q R."""
+
+    Q: tf.Tensor
+    R: tf.Tensor
+
+
+class SlogdetResult(NamedTuple):
+    """Sign and logarithm of the modulus of a determinant."""
+
+    sign: tf.Tensor
+    logabsdet: tf.Tensor
+
+
+def matmul(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
+    """Multiply matrices, stacks of them broadcast; vectors count as a row on the left and a column on the right."""
+    x1, x2 = promoted(x1, x2)
+    if x1.shape.rank == 1 and x2.shape.rank == 1:
+        return tf.tensordot(x1, x2, 1)
+    if x2.shape.rank == 1:
+        return tf.linalg.matvec(x1, x2)
+    if x1.shape.rank == 1:
+        return tf.squeeze(tf.matmul(x1[None, :], x2), -2)
+    return tf.matmul(x1, x2)
+
+
+def vecdot(x1: tf.Tensor, x2: tf.Tensor, /, *, axis: int = -1) -> tf.Tensor:
+    """Give sum(conj(x1) x2) along an axis."""
+    x1, x2 = promoted(x1, x2)
+    return tf.reduce_sum(tf.math.conj(x1) * x2, axis)
+
+
+def tensordot(x1: tf.Tensor, x2: tf.Tensor, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> tf.Tensor:
+    """Contract axes of two arrays."""
+    return tf.tensordot(*promoted(x1, x2), axes)
+
+
+def outer(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
+    """Give the products of the entries of two vectors."""
+    return tf.tensordot(*promoted(x1, x2), 0)
+
+
+def cross(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
+    """Give the vector product along the last axis."""
+    return tf.linalg.cross(*promoted(x1, x2))
+
+
+def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
+    """Give Q and R by TensorFlow's Householder kernel, whose squares neither overflow nor underflow here.
+
+    Q does not see the scale of a column, so each is brought to size one by an exact power of two: Eigen's reflectors
+    square the entries as they come, and lose a column of 1e-18 in float32.
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"mode={mode!r} is unknown; choose one of 'reduced', 'complete'.")
+    scale = converted(_power_of_two(tf.reduce_max(_largest_part(x), axis=-2, keepdims=True)), x.dtype)
+    Q, R = tf.linalg.qr(x / scale, full_matrices=mode == "complete")
+    return QRResult(Q, R * scale)
+
+
+def solve(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
+    """Give x1^-1 x2 for square x1; a vector x2 counts as a column."""
+    A, B = promoted(x1, x2)
+    if x2.shape.rank == 1:
+        return tf.squeeze(solve(A, B[:, None]), -1)
+    return tf.linalg.solve(*_batched_alike(A, B))
+
+
+def solve_triangular(A: tf.Tensor, B: tf.Tensor, /, *, upper: bool) -> tf.Tensor:
+    """Give A^-1 B for triangular A, without reading its other triangle."""
+    A, B = promoted(A, B)
+    return tf.linalg.triangular_solve(A, B, lower=not upper)
+
+
+def diagonal(x: tf.Tensor, /, *, offset: int = 0) -> tf.Tensor:
+    """Give the diagonal of the last two axes."""
+    return tf.linalg.diag_part(x, k=offset)
+
+
+def trace(x: tf.Tensor, /, *, offset: int = 0, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Give the sum of the diagonal of the last two axes."""
+    entries = tf.linalg.diag_part(x, k=offset)
+    return tf.reduce_sum(entries if dtype is None else tf.cast(entries, dtype), axis=-1)
+
+
+def vector_norm(
+    x: tf.Tensor, /, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
+) -> tf.Tensor:
+    """Give the ord-norm along axes, of all entries for None."""
+    size = tf.abs(x)
+    if ord == float("inf"):
+        return tf.reduce_max(size, axis, keepdims)
+    if ord == float("-inf"):
+        return tf.reduce_min(size, axis, keepdims)
+    if ord == 0:
+        return tf.reduce_sum(tf.cast(size > 0, size.dtype), axis, keepdims)
+    if ord == 2:
+        return tf.sqrt(tf.reduce_sum(tf.square(size), axis, keepdims))
+    return tf.reduce_sum(size**ord, axis, keepdims) ** (1 / ord)
+
+
+def matrix_norm(x: tf.Tensor, /, *, keepdims: bool = False, ord: Any = "fro") -> tf.Tensor:
+    """Give the Frobenius, nuclear, spectral, 1- or inf-norm of the last two axes."""
+    if ord == "fro":
+        return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
+    if ord in ("nuc", 2, -2):
+        values = svdvals(x)
+        reduce = {"nuc": tf.reduce_sum, 2: tf.reduce_max, -2: tf.reduce_min}[ord]
+        return reduce(values, -1)[..., None, None] if keepdims else reduce(values, -1)
+    along, across = (-2, -1) if abs(ord) == 1 else (-1, -2)
+    reduce = tf.reduce_max if ord > 0 else tf.reduce_min
+    norms = reduce(tf.reduce_sum(tf.abs(x), along, True), across, True)
+    return norms if keepdims else tf.squeeze(norms, [-2, -1])
+
+
+def cholesky(x: tf.Tensor, /, *, upper: bool = False) -> tf.Tensor:
+    """Give the triangular L with L L^H = x, or with `upper` its adjoint."""
+    L = tf.linalg.cholesky(x)
+    return tf.linalg.adjoint(L) if upper else L
+
+
+def inv(x: tf.Tensor, /) -> tf.Tensor:
+    """Give the inverse."""
+    return tf.linalg.inv(x)
+
+
+def det(x: tf.Tensor, /) -> tf.Tensor:
+    """Give the determinant."""
+    return tf.linalg.det(x)
+
+
+def slogdet(x: tf.Tensor, /) -> SlogdetResult:
+    """Give sign and logarithm of the modulus of the determinant."""
+    sign, logabsdet = tf.linalg.slogdet(x)
+    return SlogdetResult(sign, tf.math.real(logabsdet))
+
+
+def svdvals(x: tf.Tensor, /) -> tf.Tensor:
+    """Give the singular values, largest first."""
+    return tf.linalg.svd(x, compute_uv=False)
+
+
+def _batched_alike(A: tf.Tensor, B: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    if A.shape[:-2] == B.shape[:-2] and A.shape[:-2].is_fully_defined():
+        return A, B
+    batch = tf.broadcast_dynamic_shape(tf.shape(A)[:-2], tf.shape(B)[:-2])
+    A, B = (tf.broadcast_to(X, tf.concat([batch, tf.shape(X)[-2:]], 0)) for X in (A, B))
+    return A, B
+
+
+def _largest_part(x: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(tf.abs(tf.math.real(x)), tf.abs(tf.math.imag(x))) if x.dtype.is_complex else tf.abs(x)
+
+
+def _power_of_two(x: tf.Tensor) -> tf.Tensor:
+    """Give 2^floor(log2 x) for x >= 0 by its exponent bits alone, 1 for zero and for what is not finite."""
+    integer, exponent_bits = {2: (tf.int16, 0x7C00), 4: (tf.int32, 0x7F800000), 8: (tf.int64, 0x7FF0000000000000)}[
+        x.dtype.size
+    ]
+    power = tf.bitcast(tf.bitwise.bitwise_and(tf.bitcast(x, integer), tf.constant(exponent_bits, integer)), x.dtype)
+    # The reciprocal of the largest power is subnormal, which TensorFlow flushes to zero.
+    power = tf.minimum(power, 0.25 / finfo(x.dtype).smallest_normal)
+    usable = tf.math.is_finite(x) & (power > 0)
+    return tf.stop_gradient(tf.where(usable, power, tf.ones_like(power)))

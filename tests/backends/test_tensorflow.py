@@ -1,0 +1,311 @@
+"""What is specific to TensorFlow: its tapes, accumulators and graphs, its kernel, and that our rules are what runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import unifiedqr as uqr
+from unifiedqr.conformance.checks import doubled
+from unifiedqr.conformance.golden import golden
+from unifiedqr.conformance.matrices import ZERO_SIZE, random
+from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.decomposition import DECOMPOSITIONS, qr_primitive
+from unifiedqr_tensorflow.autodiff import bind
+
+A = tf.constant(random((5, 3), complex_=False, seed=2))
+V = tf.constant(random((5, 3), complex_=False, seed=3))
+DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
+
+
+def bound_of(X, *, power=1, rows=False):
+    X = np.asarray(X)
+    return tolerance(X.dtype.name, *X.shape[-2:], leading_condition(X, rows=rows) ** power)
+
+
+def loss_of(function):
+    return lambda A: sum(tf.reduce_sum(tf.math.real(X) ** 3 + tf.math.imag(X) ** 3) for X in function(A))
+
+
+def compiled(f, **keywords):
+    return tf.function(f, autograph=False, **keywords)
+
+
+def gradient(f, A):
+    with tf.GradientTape() as tape:
+        tape.watch(A)
+        y = f(A)
+    return tape.gradient(y, A)
+
+
+def pushed(f, A, A_dot=V):
+    with tf.autodiff.ForwardAccumulator(A, A_dot) as accumulator:
+        y = f(A)
+    return accumulator.jvp(y)
+
+
+def along(gradient_of, A, A_dot):
+    """Give the derivative of a gradient along A_dot by central differences, which err by two thirds of the digits."""
+    h = float(np.finfo(np.float64).eps) ** (1 / 3)
+    return (gradient_of(A + h * A_dot) - gradient_of(A - h * A_dot)).numpy() / (2 * h)
+
+
+MODES = {
+    "tape": lambda f: gradient(f, A),
+    "tape around a function": lambda f: gradient(compiled(f), A),
+    "tape around an XLA function": lambda f: gradient(compiled(f, jit_compile=True), A),
+    "tape inside a function": lambda f: compiled(lambda A: gradient(f, A))(A),
+    "tape inside an XLA function": lambda f: compiled(lambda A: gradient(f, A), jit_compile=True)(A),
+    "tf.gradients": lambda f: compiled(lambda A: tf.gradients(f(A), A)[0])(A),
+    "vectorized map of tape": lambda f: tf.vectorized_map(lambda A: gradient(f, A), tf.stack([A, A])),
+    "recompute_grad": lambda f: gradient(tf.recompute_grad(f), A),
+    "accumulator": lambda f: pushed(f, A),
+    "accumulator around a function": lambda f: pushed(compiled(f), A),
+    "accumulator around an XLA function": lambda f: pushed(compiled(f, jit_compile=True), A),
+    "accumulator inside a function": lambda f: compiled(lambda A: pushed(f, A))(A),
+    "accumulator inside an XLA function": lambda f: compiled(lambda A: pushed(f, A), jit_compile=True)(A),
+}
+
+SECOND_ORDER = {
+    "tape in tape": lambda f, A, V: gradient(lambda A: tf.reduce_sum(gradient(f, A) * V), A),
+    "tape in tape in a function": lambda f, A, V: compiled(SECOND_ORDER["tape in tape"])(f, A, V),
+    "tape in tape in an XLA function": lambda f, A, V: compiled(SECOND_ORDER["tape in tape"], jit_compile=True)(
+        f, A, V
+    ),
+    "tape in tape around a function": lambda f, A, V: SECOND_ORDER["tape in tape"](compiled(f), A, V),
+    "tape around a function of tape": lambda f, A, V: gradient(
+        compiled(lambda A: tf.reduce_sum(gradient(f, A) * V)), A
+    ),
+    "tape in accumulator": lambda f, A, V: pushed(lambda A: gradient(f, A), A, V),
+    "accumulator around a function of tape": lambda f, A, V: pushed(compiled(lambda A: gradient(f, A)), A, V),
+    "accumulator in tape": lambda f, A, V: gradient(lambda A: pushed(f, A, V), A),
+    "unifiedqr.hvp": lambda f, A, V: uqr.hvp(f, [A], [V])[0],
+}
+
+
+@pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+@pytest.mark.parametrize("mode", list(MODES))
+def test_sentinel_in_every_mode(decomposition, mode):
+    """A rule that gives twice the derivative must double it in each mode, or that mode runs something else."""
+    primitive = DECOMPOSITIONS[decomposition]()
+    ours, wrong = (MODES[mode](loss_of(bind(rules))).numpy() for rules in (primitive, doubled(primitive)))
+    assert relative_error(wrong, 2 * ours) <= tolerance("float64", 5, 3)
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_every_mode_gives_the_derivative_of_the_plain_tape(mode):
+    f = loss_of(uqr.qr)
+    A_bar = gradient(f, A).numpy()
+    truth = np.sum(A_bar * V.numpy()) if "accumulator" in mode else A_bar
+    given = MODES[mode](f).numpy()
+    truth = np.broadcast_to(truth, given.shape)
+    assert relative_error(given, truth) <= bound_of(A)
+
+
+@DECOMPOSE
+@pytest.mark.parametrize("shape", [(5, 3), (4, 4), (3, 5), (2, 4, 3)], ids=str)
+def test_second_order_is_the_difference_of_the_first(decompose, shape):
+    B, B_dot = (tf.constant(random(shape, complex_=False, seed=seed)) for seed in (4, 5))
+    f = loss_of(decompose)
+    differences = along(lambda B: gradient(f, B), B, B_dot)
+    given = SECOND_ORDER["tape in tape"](f, B, B_dot).numpy()
+    assert relative_error(given, differences) <= bound_of(B, power=3, rows=decompose is uqr.lq) ** (2 / 3)
+
+
+@DECOMPOSE
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5)], ids=str)
+@pytest.mark.parametrize("mode", list(SECOND_ORDER))
+def test_second_order_is_the_same_in_every_mode(decompose, shape, mode):
+    B, B_dot = (tf.constant(random(shape, complex_=False, seed=seed)) for seed in (4, 5))
+    given, truth = (SECOND_ORDER[way](loss_of(decompose), B, B_dot).numpy() for way in (mode, "tape in tape"))
+    assert relative_error(given, truth) <= bound_of(B, power=2, rows=decompose is uqr.lq)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="TensorFlow records no tangents of a tf.function on outer tapes, not even of x**3"
+)
+@pytest.mark.parametrize("f", [loss_of(uqr.qr), lambda A: tf.reduce_sum(A**3)], ids=["qr", "cube"])
+def test_tape_around_an_accumulator_around_a_function(f):
+    assert gradient(lambda A: pushed(compiled(f), A), A) is not None
+
+
+@pytest.mark.parametrize("mode", list(SECOND_ORDER))
+def test_sentinel_of_second_order(mode):
+    primitive = qr_primitive()
+    ours, wrong = (SECOND_ORDER[mode](loss_of(bind(rules)), A, V).numpy() for rules in (primitive, doubled(primitive)))
+    exact = SECOND_ORDER["tape in tape"](loss_of(bind(doubled(primitive))), A, V).numpy()
+    assert relative_error(wrong, ours) > 0.1
+    assert relative_error(wrong, exact) <= bound_of(A, power=2)
+
+
+@DECOMPOSE
+def test_third_order_is_the_difference_of_the_second(decompose):
+    B, B_dot = (tf.constant(random((4, 3), complex_=False, seed=seed)) for seed in (6, 7))
+    f, hvp = loss_of(decompose), SECOND_ORDER["tape in tape"]
+    third = gradient(lambda B: tf.reduce_sum(hvp(f, B, B_dot) * B_dot), B).numpy()
+    differences = along(lambda B: hvp(f, B, B_dot), B, B_dot)
+    assert relative_error(third, differences) <= bound_of(B, power=4, rows=decompose is uqr.lq) ** (2 / 3)
+
+
+def test_higher_orders_factorize_once():
+    calls = []
+    rules = qr_primitive()
+    counted = bind(replace(rules, forward=lambda xp, A: calls.append(A) or rules.forward(xp, A)))
+    SECOND_ORDER["tape in tape"](loss_of(counted), A, V)
+    pushed(lambda A: gradient(loss_of(counted), A), A)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+@pytest.mark.parametrize("jit_compile", [None, False, True], ids=["eager", "function", "XLA"])
+def test_complex_gradients_pair_as_ours(decomposition, jit_compile):
+    """TensorFlow's gradient of a real loss is dL/dRe + i dL/dIm, without a conjugate."""
+    case = golden(decomposition)[f"{decomposition}-random-3x5-complex"]
+    bars = [tf.constant(X) for X in case.factor_bars]
+
+    def given(B):
+        return gradient(
+            lambda B: sum(
+                tf.reduce_sum(tf.math.real(tf.math.conj(bar) * X))
+                for bar, X in zip(bars, bind(DECOMPOSITIONS[decomposition]())(B), strict=True)
+            ),
+            B,
+        )
+
+    run = given if jit_compile is None else compiled(given, jit_compile=jit_compile)
+    bound = bound_of(case.A, rows=decomposition == "lq")
+    assert relative_error(run(tf.constant(case.A)).numpy(), case.A_bars["both"]) <= bound
+
+
+def test_accumulator_pushes_complex_tangents():
+    case = golden("qr")["qr-random-5x3-complex"]
+    _, dots = uqr.jvp(uqr.qr, [tf.constant(case.A)], [tf.constant(case.A_dot)])
+    for dot, truth in zip(dots, case.factor_dots, strict=True):
+        assert relative_error(dot.numpy(), truth) <= bound_of(case.A)
+
+
+def test_variables_are_read_and_receive_gradients():
+    variable = tf.Variable(A)
+    with tf.GradientTape() as tape:
+        loss = loss_of(uqr.qr)(variable)
+    truth = gradient(loss_of(uqr.qr), A).numpy()
+    assert np.array_equal(tape.gradient(loss, variable).numpy(), truth)
+    assert np.array_equal(uqr.grad(loss_of(uqr.qr))(variable).numpy(), truth)
+
+    @compiled
+    def step():
+        with tf.GradientTape() as tape:
+            loss = loss_of(uqr.qr)(variable)
+        return tape.gradient(loss, variable)
+
+    assert relative_error(step().numpy(), truth) <= bound_of(A)
+
+
+def test_a_sparse_cotangent_is_made_dense():
+    sparse = gradient(lambda A: tf.reduce_sum(tf.gather(uqr.qr(A).Q, [0, 2, 2])), A)
+    dense = gradient(lambda A: sum(tf.reduce_sum(uqr.qr(A).Q[i]) for i in (0, 2, 2)), A)
+    assert relative_error(sparse.numpy(), dense.numpy()) <= bound_of(A)
+
+
+def test_jacobians_and_persistent_tapes():
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(A)
+        R = uqr.qr(A).R
+    jacobian = tape.jacobian(R, A).numpy()
+    for i, j in ((0, 0), (0, 2), (1, 2)):
+        R_bar = np.zeros((3, 3))
+        R_bar[i, j] = 1.0
+        row = tape.gradient(R, A, output_gradients=tf.constant(R_bar)).numpy()
+        assert relative_error(jacobian[i, j], row) <= bound_of(A)
+
+
+def test_vectorized_map_agrees_with_the_batch():
+    stack = tf.constant(random((4, 5, 3), complex_=True, seed=8))
+    for X, Y in zip(tf.vectorized_map(lambda B: tuple(uqr.qr(B)), stack), uqr.qr(stack), strict=True):
+        assert relative_error(X.numpy(), Y.numpy()) <= bound_of(stack)
+
+
+@DECOMPOSE
+def test_batch_sizes_may_be_unknown_in_a_function(decompose):
+    stack = tf.constant(random((2, 4, 3), complex_=True, seed=9))
+    signature = [tf.TensorSpec((None, 4, 3), tf.complex128)]
+    inside = compiled(lambda B: gradient(loss_of(decompose), B), input_signature=signature)
+    truth = gradient(loss_of(decompose), stack).numpy()
+    assert relative_error(inside(stack).numpy(), truth) <= bound_of(stack, rows=decompose is uqr.lq)
+
+
+@pytest.mark.parametrize("shape", [(None, 3), (4, None), (2, None, None)], ids=str)
+def test_unknown_matrix_sizes_are_refused_while_tracing(shape):
+    with pytest.raises(uqr.ShapeError, match="last two sizes must be known"):
+        compiled(uqr.qr).get_concrete_function(tf.TensorSpec(shape, tf.float64))
+
+
+@DECOMPOSE
+@pytest.mark.parametrize("shape", ZERO_SIZE, ids=str)
+def test_zero_size_matrices_have_zero_size_derivatives(decompose, shape):
+    B = tf.zeros(shape, tf.float64)
+    for derivative in (gradient, compiled(gradient)):
+        assert derivative(loss_of(decompose), B).shape == shape
+    outputs, dots = uqr.jvp(decompose, [B], [B])
+    assert [X.shape for X in outputs] == [X.shape for X in dots]
+
+
+def test_vjp_tells_equal_primals_apart_and_gives_zeros_where_nothing_depends():
+    _, pullback = uqr.vjp(lambda X, Y, _: uqr.qr(X).R + 2 * uqr.qr(Y).R, A, A, A)
+    X_bar, Y_bar, Z_bar = (X.numpy() for X in pullback(tf.eye(3, dtype=tf.float64)))
+    assert relative_error(Y_bar, 2 * X_bar) <= bound_of(A)
+    assert np.array_equal(Z_bar, np.zeros((5, 3)))
+    _, (X_dot, Y_dot) = uqr.jvp(lambda X, Y: (X, 2 * Y), [A, A], [V, 3 * V])
+    assert np.array_equal(X_dot.numpy(), V.numpy())
+    assert np.array_equal(Y_dot.numpy(), 6 * V.numpy())
+
+
+def test_pullback_can_be_differentiated_and_called_again():
+    R_bar = tf.constant(random((3, 3), complex_=False, seed=10))
+    with tf.GradientTape() as tape:
+        tape.watch(A)
+        _, pullback = uqr.vjp(lambda A: uqr.qr(A).R, A)
+        first = tf.reduce_sum(pullback(R_bar)[0] * V)
+    again = tf.reduce_sum(pullback(R_bar)[0] * V)
+    assert first == again
+    differences = along(lambda A: uqr.vjp(lambda A: uqr.qr(A).R, A)[1](R_bar)[0], A, V)
+    assert relative_error(np.sum(tape.gradient(first, A) * V), np.sum(differences * V)) <= bound_of(A, power=3) ** (
+        2 / 3
+    )
+
+
+def test_integers_among_the_outputs_have_no_derivative():
+    (R, count), pullback = uqr.vjp(lambda A: (uqr.qr(A).R, tf.constant(3)), A)
+    assert count.dtype == tf.int32
+    (A_bar,) = pullback((tf.ones_like(R), None))
+    assert relative_error(A_bar.numpy(), gradient(lambda A: tf.reduce_sum(uqr.qr(A).R), A).numpy()) <= bound_of(A)
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=lambda dtype: dtype.name)
+def test_half_precision_comes_back_in_kind(dtype):
+    half = tf.cast(A, dtype)
+    Q, R = uqr.qr(half)
+    A_bar = gradient(lambda A: tf.reduce_sum(uqr.qr(A).R), half)
+    assert Q.dtype == R.dtype == A_bar.dtype == dtype
+    assert uqr.to_numpy(R).dtype == (np.float32 if dtype == tf.bfloat16 else np.float16)
+
+
+def test_the_kernel_is_tensorflows_where_nothing_overflows():
+    for shape in ((5, 3), (4, 4), (3, 5), (70, 50)):
+        for complex_ in (False, True):
+            B = tf.constant(random(shape, complex_=complex_, seed=11))
+            for X, Y in zip(uqr.namespace(B).linalg.qr(B), tf.linalg.qr(B), strict=True):
+                assert np.array_equal(X.numpy(), Y.numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 4), (3, 5)], ids=str)
+def test_columns_of_any_scale_are_factorized(dtype, shape):
+    B = random(shape, complex_="complex" in dtype, seed=12).astype(dtype)
+    limits = np.finfo(dtype)
+    scales = (2.0 ** np.linspace(limits.minexp + 8, limits.maxexp - 8, shape[1]).round()).astype(limits.dtype)
+    Q, R = uqr.qr(tf.constant(B * scales))
+    Q_plain, R_plain = uqr.qr(tf.constant(B))
+    assert np.array_equal(Q.numpy(), Q_plain.numpy())
+    assert np.array_equal(R.numpy(), R_plain.numpy() * scales)

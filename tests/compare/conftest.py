@@ -1,0 +1,24 @@
+"""Small comparisons made once and looked at by many tests."""
+
+import numpy as np
+import pytest
+
+from unifiedqr.compare.job import Matrix, matrix_job
+from unifiedqr.compare.launch import run_workers
+
+
+@pytest.fixture(scope="session")
+def small_job():
+    """Give QR and LQ of a 4 x 3 matrix in float64 and complex128."""
+    A = np.random.default_rng(3).standard_normal((4, 3))
+    return matrix_job(
+        (Matrix("A", A, "test"),), decompositions=("qr", "lq"), dtypes=None, derivatives=("value", "vjp", "jvp")
+    )
+
+
+@pytest.fixture(scope="session")
+def small_records(small_job):
+    """Give the records of numpy, torch and the truth for `small_job`."""
+    records, failures = run_workers(small_job, ("numpy", "torch"), reference="exact")
+    assert not failures
+    return records

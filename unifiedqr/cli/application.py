@@ -1,0 +1,38 @@
+"""The typer application with its verbs."""
+
+from typing import Annotated
+
+import typer
+
+import unifiedqr
+from unifiedqr.cli.backends import backends
+from unifiedqr.cli.compare import compare
+from unifiedqr.cli.conformance import conformance
+from unifiedqr.cli.record import record
+
+application = typer.Typer(
+    name="unifiedqr",
+    help="QR and LQ decompositions with correct derivatives, identical in PyTorch, TensorFlow, MXNet and JAX.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (compare, record, backends, conformance):
+    application.command()(verb)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unifiedqr {unifiedqr.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """QR and LQ decompositions with correct derivatives, identical in PyTorch, TensorFlow, MXNet and JAX."""

@@ -1,0 +1,188 @@
+"""The result of a comparison: its verdict, and the ways to look at it."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unifiedqr.compare.files import write_whole
+from unifiedqr.compare.job import Job
+from unifiedqr.compare.launch import Failure
+from unifiedqr.compare.record import Record
+from unifiedqr.compare.verdict import Finding, case_condition, case_tolerance, judge
+
+FORMAT = "unifiedqr-comparison"
+VERSION = 1
+
+
+class Comparison:
+    """Values and derivatives of one job in several frameworks, judged.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether everything that ran agrees, within tolerance, and enough ran for that to mean something.
+    max_error : float
+        The largest relative error against the reference; NaN without one.
+    findings : list of Finding
+        Every result of every framework with its errors.
+    records : dict of str to Record
+        The results themselves, by framework.
+    truth : Record or None
+        The reference.
+    failures : list of Failure
+        Frameworks that gave no results.
+    """
+
+    def __init__(
+        self, job: Job, records: dict[str, Record], truth: Record | None, failures: Sequence[Failure] = ()
+    ) -> None:
+        self.job = job
+        self.records = records
+        self.truth = truth
+        self.failures = list(failures)
+        self.findings: list[Finding] = judge(job, records, truth)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that ran agrees, and enough ran for that to mean something."""
+        return not self.objections()
+
+    @property
+    def max_error(self) -> float:
+        """The largest relative error against the reference; NaN without one."""
+        return max((f.error for f in self.findings if f.error is not None), default=math.nan)
+
+    @property
+    def max_disagreement(self) -> float:
+        """The largest relative difference between two frameworks; NaN if there are not two."""
+        return max((f.disagreement for f in self.findings if f.disagreement is not None), default=math.nan)
+
+    def objections(self) -> list[str]:
+        """Give every reason why the comparison does not pass, one line each."""
+        lines = [f"{failure.backend}: {failure.reason}" for failure in self.failures if failure.explicit]
+        lines += [
+            f"{f.framework}, {f.case}, {f.derivative}: {f.reason}"
+            for f in self.findings
+            if f.status in ("disagrees", "failed")
+        ]
+        referees = len(self.records) + (self.truth is not None)
+        if not self.records or referees < 2:
+            lines.append("fewer than two results could be compared")
+        elif not any(f.status == "agrees" for f in self.findings) and not lines:
+            reasons = {f.reason for f in self.findings if f.status == "undetermined"}
+            lines.append(
+                f"nothing could be compared: {'; '.join(sorted(reasons)) or 'no framework gives this derivative'}"
+            )
+        return lines
+
+    def verdict(self) -> str:
+        """Give the outcome in one sentence."""
+        names = ", ".join(self.records) or "no framework"
+        if not self.passed:
+            disagreeing = sorted({f.framework for f in self.findings if f.status in ("disagrees", "failed")})
+            if disagreeing:
+                kinds = " or ".join(k for k in ("disagrees", "failed") if any(f.status == k for f in self.findings))
+                return f"No agreement: {', '.join(disagreeing)} {kinds}."
+            return f"Not established: {self.objections()[0].rstrip('.')}."
+        truth, apart = self.max_error, self.max_disagreement
+        against = "truth" if set(self.references()) == {"exact"} else "reference"
+        measured = [
+            *([] if math.isnan(truth) else [f"{truth:.1e} from the {against}"]),
+            *([] if math.isnan(apart) else [f"{apart:.1e} from each other"]),
+        ]
+        verb = "agree" if len(self.records) > 1 else "agrees with the truth"
+        undetermined = sum(f.status == "undetermined" for f in self.findings)
+        rest = (
+            f"; {undetermined} results are undetermined, the matrix being too ill-conditioned" if undetermined else ""
+        )
+        return f"{names} {verb}, at most {' and '.join(measured)}, within tolerance{rest}."
+
+    def references(self) -> dict[str, int]:
+        """Count the cases and derivatives by the kind of reference they were measured against."""
+        counts: dict[str, int] = {}
+        for kind in {(f.case, f.derivative): f.reference for f in self.findings}.values():
+            counts[kind] = counts.get(kind, 0) + 1
+        return counts
+
+    def table(self) -> Any:
+        """Give a `rich.table.Table` with one row per framework and dtype."""
+        from unifiedqr.compare.table import summary
+
+        return summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything but the arrays, ready for JSON; infinite and undefined numbers are None or "inf"."""
+        conditions = {case.id: case_condition(self.job, case) for case in self.job.cases}
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "passed": self.passed,
+            "verdict": self.verdict(),
+            "objections": self.objections(),
+            "max_error": _number(self.max_error),
+            "max_disagreement": _number(self.max_disagreement),
+            "inputs": list(self.job.sources),
+            "function": self.job.function and self.job.function.label,
+            "seed": self.job.seed,
+            "references": self.references(),
+            "frameworks": [
+                {"name": name, **vars(record.environment)}
+                for name, record in (*self.records.items(), *self._truth_item())
+            ],
+            "failures": [vars(failure) for failure in self.failures],
+            "cases": [
+                {
+                    "id": case.id,
+                    "target": case.target,
+                    "dtype": case.dtype,
+                    "shapes": [list(A.shape) for A in self.job.inputs_of(case)],
+                    "condition": _number(conditions[case.id]),
+                    "tolerance": case_tolerance(self.job, case, conditions[case.id]),
+                }
+                for case in self.job.cases
+            ],
+            "results": [{key: _number(value) for key, value in vars(finding).items()} for finding in self.findings],
+        }
+
+    def _truth_item(self) -> list[tuple[str, Record]]:
+        return [] if self.truth is None else [(self.truth.environment.backend, self.truth)]
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `to_dict` as a JSON file.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
+        write_whole(Path(path), json.dumps(self.to_dict(), indent=1, allow_nan=False).encode() + b"\n")
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report as one self-contained HTML file that needs no network.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
+        from unifiedqr.compare.report import render
+
+        write_whole(Path(path), render(self).encode())
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

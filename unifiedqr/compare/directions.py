@@ -1,0 +1,66 @@
+"""The fixed random cotangents and tangents, the same numbers in every process.
+
+They are standard normal in the units of the matrix: with s_j = 2^round(log2 ||A[:, j]||) the size of column j (of row i
+for LQ), a tangent of A and of R has the factor s_j and a cotangent of A and of R the factor 1 / s_j. So no column
+drowns the others, however the data are scaled, and `in_units` measures errors the same way.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from unifiedqr._typing import Array
+
+TRIANGLES = {"qr": "R", "lq": "L"}
+"""The factor that scales with A."""
+
+
+def sizes(A: Array, *, rows: bool) -> Array:
+    """Give the norms of the columns (rows) of A rounded to powers of two, in a shape that broadcasts against A."""
+    if A.ndim < 2:
+        return np.ones((), dtype=np.float64)
+    wide = np.abs(A).astype(np.float64)
+    largest = np.max(wide, axis=-1 if rows else -2, keepdims=True, initial=0.0)
+    safe = np.where(largest > 0, largest, 1.0)
+    norms = safe * np.sqrt(np.sum((wide / safe) ** 2, axis=-1 if rows else -2, keepdims=True))
+    return np.where(largest > 0, 2.0 ** np.round(np.log2(np.where(norms > 0, norms, 1.0))), 1.0)
+
+
+def draw(seed: int, tag: str, shape: Sequence[int], dtype: str) -> Array:
+    """Give standard normal numbers that depend on the seed, the tag and the shape alone; complex as the dtype is."""
+    generator = np.random.Generator(np.random.PCG64([seed, zlib.crc32(tag.encode())]))
+    real: Array = generator.standard_normal(tuple(shape))
+    return real + 1j * generator.standard_normal(tuple(shape)) if dtype.startswith("complex") else real
+
+
+def tangents(seed: int, case_id: str, target: str, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    """Give one tangent per input, in its dtype."""
+    return tuple(
+        (draw(seed, f"{case_id} tangent {i}", A.shape, A.dtype.name) * sizes(A, rows=target == "lq")).astype(A.dtype)
+        for i, A in enumerate(inputs)
+    )
+
+
+def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequence[Array], target: str) -> Array | None:
+    """Give the cotangent of one output, in its dtype: 1 for a real scalar, None for one that is not floating."""
+    if output.dtype.kind not in "fc":
+        return None
+    if output.shape == () and output.dtype.kind == "f":
+        return np.ones((), dtype=output.dtype)
+    X = draw(seed, f"{case_id} cotangent {name}", output.shape, output.dtype.name)
+    if TRIANGLES.get(target) == name:
+        return (X / sizes(inputs[0], rows=target == "lq")).astype(output.dtype)
+    return X.astype(output.dtype)
+
+
+def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array:
+    """Scale an array of a decomposition's case, named as `evaluate` names it, to where all columns (rows) are alike."""
+    if target not in TRIANGLES or not X.size:
+        return X
+    s = sizes(inputs[0], rows=target == "lq")
+    triangle = TRIANGLES[target]
+    wide = X.astype(np.result_type(X.dtype, np.float64))
+    if name == "A_bar":
+        return wide * s
+    return wide / s if name in (triangle, f"{triangle}_dot") else wide

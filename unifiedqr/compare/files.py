@@ -1,0 +1,85 @@
+"""Files the comparison writes, whole or not at all, and its archive format: arrays and a JSON header, never pickled."""
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unifiedqr._typing import Array
+from unifiedqr.errors import InputError
+
+HEADER = "header"
+
+
+def check_writable(path: Path) -> None:
+    """Raise `InputError` unless a file can be written at `path`; asked before the work starts, not after it."""
+    folder = path.parent
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; name a file to write.")
+    if not folder.is_dir():
+        raise InputError(f"{path} cannot be written: there is no directory {folder}.")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise InputError(f"{path} cannot be written: permission denied.")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, never meets half of it."""
+    check_writable(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
+            name = temporary.name
+            try:
+                temporary.write(content)
+                temporary.close()
+                os.chmod(name, 0o666 & ~_umask())
+                os.replace(name, path)
+            except BaseException:
+                temporary.close()
+                Path(name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_archive(path: Path, header: dict[str, Any], arrays: dict[str, Array]) -> None:
+    """Write arrays and a JSON header as an .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{HEADER: np.array(json.dumps(header))}, **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def read_archive(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read what `write_archive` wrote; raise `InputError` for anything else, or another `kind` of archive."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(str(arrays.pop(HEADER)))
+        found = header["format"]
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise InputError(f"{path} is not a {kind} file, or is damaged ({type(error).__name__}: {error}).") from error
+    if found != kind:
+        raise InputError(f"{path} is a {found!r} file; a {kind!r} file is needed.")
+    return header, arrays

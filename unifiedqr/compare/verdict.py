@@ -1,0 +1,214 @@
+"""Who agrees with whom: the error of every result against the reference and the others, and whether it passes.
+
+Errors are relative in the Frobenius norm, the arrays of a decomposition in the units of the matrix (`in_units`). The
+tolerance is that of the conformance suite, for the condition of the leading block; between two frameworks twice that.
+The factors must besides reproduce the matrix and be orthonormal to the tolerance of a perfectly conditioned one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from unifiedqr._typing import Array, Arrays
+from unifiedqr.compare.directions import TRIANGLES, in_units, sizes
+from unifiedqr.compare.evaluate import Outcome
+from unifiedqr.compare.job import FUNCTION, Case, Job
+from unifiedqr.compare.record import Record
+from unifiedqr.compare.reference import probing_directions
+from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+
+BETWEEN = 2.0
+"""Multiple of the tolerance that two frameworks may differ by, each being that far from the truth."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One framework, one case, one derivative.
+
+    Attributes
+    ----------
+    framework, case, derivative, via : str
+        What was computed and how.
+    status : str
+        ``"agrees"``, ``"disagrees"``, ``"cannot"``, ``"failed"``, or ``"undetermined"`` where the matrix is too
+        ill-conditioned for the dtype.
+    reason : str
+        Why, where it does not agree.
+    reference : str
+        Kind of reference the error is against.
+    tolerance : float
+        What the error may be; twice that between frameworks.
+    error, disagreement, backward : float or None
+        Against the reference; the worst against another framework; the residual and loss of orthogonality of factors.
+    opponent : str
+        The framework of the worst disagreement.
+    """
+
+    framework: str
+    case: str
+    derivative: str
+    via: str
+    status: str
+    reason: str
+    reference: str
+    tolerance: float
+    error: float | None = None
+    disagreement: float | None = None
+    backward: float | None = None
+    opponent: str = ""
+
+    @property
+    def strain(self) -> float:
+        """The error as a multiple of what it may be; the largest of the three kinds."""
+        ratios = [
+            (self.error or 0.0) / self.tolerance,
+            (self.disagreement or 0.0) / (BETWEEN * self.tolerance),
+        ]
+        return max(ratios)
+
+
+def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list[Finding]:
+    """Compare every result of every record."""
+    return [
+        finding
+        for case in job.cases
+        for derivative in job.derivatives
+        for finding in _judge_case(job, case, derivative, records, truth)
+    ]
+
+
+def case_condition(job: Job, case: Case) -> float:
+    """Give the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
+    sides = {"qr": (False,), "lq": (True,)}.get(case.target, (False, True))
+    matrices = [A for A in job.inputs_of(case) if A.ndim >= 2]
+    return max((leading_condition(A, rows=rows) for A in matrices for rows in sides), default=1.0)
+
+
+def case_tolerance(job: Job, case: Case, condition: float | None = None) -> float:
+    """Give the tolerance of a case."""
+    shapes = [A.shape[-2:] for A in job.inputs_of(case) if A.ndim >= 2] or [(1, 1)]
+    condition = case_condition(job, case) if condition is None else condition
+    return max(tolerance(case.dtype, m, n, condition) for m, n in shapes)
+
+
+def is_determined(job: Job, case: Case) -> bool:
+    """Tell whether a decomposition's factors, their signs included, are determined in the precision of its dtype."""
+    if case.target not in TRIANGLES:
+        return True
+    (given,) = job.inputs_of(case)
+    A = np.swapaxes(given.conj(), -1, -2) if case.target == "lq" else given
+    m, n = A.shape[-2:]
+    wide = A.astype(np.result_type(A.dtype, np.float64))
+    R = np.abs(np.linalg.qr(wide / sizes(A, rows=False), mode="r"))[..., : min(m, n)]
+    pivots, norms = np.diagonal(R, axis1=-2, axis2=-1), np.linalg.norm(R, axis=-2)
+    return bool(np.all(pivots > 10 * max(m, n) * np.finfo(case.dtype).eps * norms))
+
+
+def _judge_case(
+    job: Job, case: Case, derivative: str, records: Mapping[str, Record], truth: Record | None
+) -> list[Finding]:
+    given = {name: record.outcomes.get((case.id, derivative), _ABSENT) for name, record in records.items()}
+    reference = truth.outcomes.get((case.id, derivative), _ABSENT) if truth is not None else _ABSENT
+    kind = reference.via if reference.status == "ok" else "none"
+    limit = case_tolerance(job, case)
+    determined = limit < 1 and is_determined(job, case)
+    findings: list[Finding] = []
+    for name, outcome in given.items():
+        if outcome.status != "ok":
+            findings.append(
+                Finding(name, case.id, derivative, outcome.via, outcome.status, outcome.reason, kind, limit)
+            )
+            continue
+        backward = _backward_error(job, case, outcome) if derivative == "value" else None
+        if not determined:
+            reason = f"too ill-conditioned for {case.dtype}: rounding alone may change the result completely"
+            status, measured = "undetermined", (None, None, "")
+        else:
+            others = {other: o for other, o in given.items() if other != name and o.status == "ok"}
+            error = _reference_error(job, case, outcome, reference, kind) if kind != "none" else None
+            apart = {other: _distance(job, case, outcome.arrays, o.arrays) for other, o in others.items()}
+            opponent = max(apart, key=lambda other: apart[other], default="")
+            measured = (error, apart.get(opponent), opponent)
+            status, reason = _verdict(error, apart.get(opponent), opponent, limit)
+        if backward is not None and not backward <= case_tolerance(job, case, 1.0):
+            status, reason = "disagrees", f"the factors do not reproduce the matrix: backward error {backward:.1e}"
+        findings.append(
+            Finding(
+                name,
+                case.id,
+                derivative,
+                outcome.via,
+                status,
+                reason,
+                kind,
+                limit,
+                measured[0],
+                measured[1],
+                backward,
+                measured[2],
+            )
+        )
+    return findings
+
+
+_ABSENT = Outcome("cannot", "not recorded", "none")
+
+
+def _verdict(error: float | None, apart: float | None, opponent: str, limit: float) -> tuple[str, str]:
+    if error is not None and not error <= limit:
+        return "disagrees", f"error {error:.1e} against the reference exceeds the tolerance {limit:.1e}"
+    if apart is not None and not apart <= BETWEEN * limit:
+        return "disagrees", f"differs from {opponent} by {apart:.1e}, more than {BETWEEN * limit:.1e}"
+    return "agrees", ""
+
+
+def _reference_error(job: Job, case: Case, outcome: Outcome, reference: Outcome, kind: str) -> float:
+    if kind != "directions":
+        return _distance(job, case, outcome.arrays, reference.arrays)
+    gradients = tuple(outcome.arrays.values())
+    probes = probing_directions(job, case)
+    slopes = np.array([_pairing(gradients, direction) for direction in probes])
+    lengths = np.array([np.sqrt(_pairing(scaled, scaled)) for scaled in _products(gradients, probes)])
+    return float(np.max(np.abs(slopes - reference.arrays["slopes"]) / np.where(lengths > 0, lengths, 1.0)))
+
+
+def _pairing(left: Arrays, right: Arrays) -> float:
+    return float(sum(np.sum((X.conj() * Y).real.astype(np.float64)) for X, Y in zip(left, right, strict=True)))
+
+
+def _products(gradients: Arrays, probes: list[Arrays]) -> list[Arrays]:
+    """Give the terms whose sum a slope is: their length is what a slope's rounding error is relative to."""
+    return [tuple(X.conj() * V for X, V in zip(gradients, direction, strict=True)) for direction in probes]
+
+
+def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mapping[str, Array]) -> float:
+    if set(results) != set(others):
+        return float("inf")
+    inputs = job.inputs_of(case)
+    return max(
+        (
+            relative_error(in_units(X, name, case.target, inputs), in_units(others[name], name, case.target, inputs))
+            for name, X in results.items()
+        ),
+        default=0.0,
+    )
+
+
+def _backward_error(job: Job, case: Case, outcome: Outcome) -> float | None:
+    if case.target == FUNCTION or case.target not in TRIANGLES:
+        return None
+    A = job.inputs_of(case)[0]
+    rows = case.target == "lq"
+    wide = np.result_type(A.dtype, np.float64)
+    s = sizes(A, rows=rows)
+    try:
+        orthonormal = outcome.arrays["Q"].astype(wide)
+        triangle = outcome.arrays[TRIANGLES[case.target]].astype(wide) / s
+        product = triangle @ orthonormal if rows else orthonormal @ triangle
+        adjoint = np.swapaxes(orthonormal.conj(), -1, -2)
+        gram = orthonormal @ adjoint if rows else adjoint @ orthonormal
+    except (KeyError, ValueError):
+        return float("inf")
+    identity = np.broadcast_to(np.eye(gram.shape[-1]), gram.shape)
+    return max(relative_error(product, A.astype(wide) / s), relative_error(gram, identity))

@@ -1,0 +1,67 @@
+"""The process that runs one framework: ``python -m unifiedqr.compare.worker JOB.npz RECORD.npz``.
+
+Progress goes to standard output, one line ``@unifiedqr DONE TOTAL`` per case and derivative.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+MARK = "@unifiedqr"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job of the first file and write the record to the second."""
+    from unifiedqr.compare.job import Job
+    from unifiedqr.errors import UnifiedQRError
+
+    job = Job.read(Path(arguments[0]))
+    sys.path.extend(path for path in job.extra.get("paths", ()) if path not in sys.path)
+    try:
+        run(job, Path(arguments[1]))
+    except UnifiedQRError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def run(job: Any, record_path: Path) -> None:
+    """Evaluate every case and derivative of the job in the backend it names, or for the truth in none."""
+    import numpy as np
+
+    import unifiedqr as uqr
+    from unifiedqr.compare.evaluate import Outcome, outcome
+    from unifiedqr.compare.function import load
+    from unifiedqr.compare.record import TRUTH, Environment, Record
+    from unifiedqr.compare.reference import Reference
+    from unifiedqr.discovery import plugin
+
+    name = job.extra["backend"]
+    evaluate: Callable[[Any, str, Any], Outcome]
+    if name == TRUTH:
+        reference = Reference(job, job.extra["reference"])
+        backend = reference.exact or uqr.get_backend("numpy")
+        evaluate = reference.outcome
+    else:
+        if name in uqr.backends():
+            os.environ.update(plugin(name).environment)  # before the framework is imported
+        backend = uqr.get_backend(name)
+        evaluate = partial(outcome, backend, job)
+
+    version = uqr.backends()[backend.name].version or "unknown"
+    device = backend.device(backend.from_numpy(np.zeros((1, 1))))
+    f = None if job.function is None else load(job.function, job.arrays, backend.xp)
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    pairs = [(case, derivative) for case in job.cases for derivative in job.derivatives]
+    with uqr.use_backend(backend.name):
+        for case, derivative in pairs:
+            outcomes[case.id, derivative] = evaluate(case, derivative, f if case.target == "function" else None)
+            print(MARK, len(outcomes), len(pairs), flush=True)
+    Record(Environment.here(name, version, device, uqr.__version__), job, outcomes).write(record_path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

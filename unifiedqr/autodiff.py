@@ -12,6 +12,7 @@ from unifiedqr.backend import Backend
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import CapabilityError, DtypeError, ShapeError
 
+NAMES = {"vjp": "reverse mode (vjp)", "jvp": "forward mode (jvp)", "second-order": "second order"}
 INSTEAD = {
     "vjp": "It can run the explicit rules of unifiedqr.rules, or another backend can be selected.",
     "jvp": "Use unifiedqr.vjp, the explicit rule unifiedqr.rules.qr_jvp, or another backend.",
@@ -50,7 +51,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
     (tensor([[ 0.9520, -0.8000],
             [ 0.5360,  0.6000]]),)
     """
-    backend, arrays = _resolve(f, primals, "vjp")
+    backend, arrays = _resolve(primals, "vjp")
     structure: list[Any] = []
     outputs, pull = backend.vjp(_flattened(f, structure), arrays)
 
@@ -91,7 +92,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> uqr.jvp(lambda A: uqr.qr(A).R[0, 0], [A], [A])  # R scales with A
     (tensor(5.), tensor(5.))
     """
-    backend, arrays = _resolve(f, (*primals, *tangents), "jvp")
+    backend, arrays = _resolve((*primals, *tangents), "jvp")
     count = len(primals)
     if len(tangents) != count:
         raise ShapeError(f"{count} primals and {len(tangents)} tangents came; there must be one tangent per primal.")
@@ -213,18 +214,15 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     (tensor([[6.],
             [8.]]),)
     """
-    _resolve(f, primals, "second-order")
+    _resolve(primals, "second-order")
     _, pullback = vjp(grad(f, argnums=tuple(range(len(primals)))), *primals)
     return pullback(tuple(tangents))
 
 
-def _resolve(f: Callable[..., Any], arrays: Sequence[Any], capability: str) -> tuple[Backend, Arrays]:
+def _resolve(arrays: Sequence[Any], capability: str) -> tuple[Backend, Arrays]:
     backend, resolved = resolve(*arrays)
     if capability not in backend.plugin.capabilities:
-        raise CapabilityError(
-            f"{backend.name} cannot do {capability}, so {getattr(f, '__name__', 'f')} cannot be differentiated that "
-            f"way. {INSTEAD[capability]}"
-        )
+        raise CapabilityError(f"{backend.name} cannot do {NAMES[capability]}. {INSTEAD[capability]}")
     return backend, resolved
 
 

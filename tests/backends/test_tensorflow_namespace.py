@@ -190,6 +190,19 @@ def test_triangles_have_positive_zeros_and_select():
             assert np.array_equal(inside(A).numpy(), part(A, k=k).numpy())
 
 
+def test_python_numbers_are_not_rounded_to_single_precision():
+    x = tf.constant([1.0, 2.0], dtype=tf.float64)
+    assert xp.linspace(0.1, 0.3, 3, dtype=xp.float64)[0] == 0.1
+    for ours, numpys in (
+        (xp.pow(x, 0.1), x.numpy() ** 0.1),
+        (xp.where(x > 1, x, 0.1), np.where(x.numpy() > 1, x.numpy(), 0.1)),
+        (xp.maximum(x, 1.7), np.maximum(x.numpy(), 1.7)),
+        (xp.clip(x, 1.1, 1.7), np.clip(x.numpy(), 1.1, 1.7)),
+        (xp.add(xp.astype(x, xp.complex128), 0.1j), x.numpy() + 0.1j),
+    ):
+        assert relative_error(ours, numpys) <= tolerance("float64", 2, 1)
+
+
 def test_dtypes_of_python_numbers_and_of_mixtures():
     assert [xp.asarray(x).dtype for x in (True, 1, 1.0, 1j, [[1, 2.0]])] == [
         *(tf.bool, tf.int32, tf.float32, tf.complex64, tf.float32)

@@ -64,7 +64,7 @@ def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensor
         return tuple(map(tf.identity, arguments[len(inputs) :])), pullback
 
     with record.stop_recording():
-        attached = tuple(walked(*inputs, *outputs))
+        attached: Any = tuple(walked(*inputs, *outputs))
     record.record_operation(f"unifiedqr_{primitive.name}", list(attached), [*inputs, *outputs], pullback, pushforward)
     return attached
 

@@ -34,7 +34,7 @@ def asarray(obj: Any, /, *, dtype: tf.DType | None = None, copy: bool | None = N
         x = tf.convert_to_tensor(obj)
         return x if dtype is None else converted(x, dtype)
     if isinstance(obj, (np.ndarray, np.generic)):
-        x = tf.constant(obj)
+        x = tf.constant(np.asarray(obj))
         return x if dtype is None else converted(x, dtype)
     leaves = tf.nest.flatten(obj)
     if any(hasattr(leaf, "dtype") for leaf in leaves):
@@ -111,12 +111,12 @@ def linspace(
     """Give `num` evenly spaced values from `start` to `stop`, the latter included with `endpoint`."""
     dtype = dtype or result_type(start, stop, 0.0)
     wide = tf.complex128 if dtype.is_complex else tf.float64
-    start, stop = tf.cast(start, wide), tf.cast(stop, wide)
+    first, last = converted(start, wide), converted(stop, wide)
     gaps = max(num - 1 if endpoint else num, 1)
     steps = tf.cast(tf.range(num), wide)
-    values = start + (stop - start) * (steps / gaps)
+    values = first + (last - first) * (steps / gaps)
     if endpoint and num > 1:
-        values = tf.concat([values[:-1], stop[None]], axis=0)
+        values = tf.concat([values[:-1], last[tf.newaxis]], axis=0)
     return tf.cast(values, dtype)
 
 

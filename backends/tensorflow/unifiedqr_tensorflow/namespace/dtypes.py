@@ -5,6 +5,7 @@
 from typing import Any, NamedTuple
 
 import ml_dtypes
+import numpy as np
 import tensorflow as tf
 
 DTYPES: dict[str, tf.DType] = {
@@ -62,8 +63,8 @@ def finfo(type: Any, /) -> FloatInfo:
     """Give the machine limits of a floating dtype, or of an array's."""
     dtype = tf.as_dtype(getattr(type, "dtype", type)).real_dtype
     limits = ml_dtypes.finfo(dtype.as_numpy_dtype)
-    numbers = (float(x) for x in (limits.eps, limits.max, limits.min, limits.smallest_normal))
-    return FloatInfo(int(limits.bits), *numbers, dtype)
+    eps, largest, least, smallest = map(float, (limits.eps, limits.max, limits.min, limits.smallest_normal))
+    return FloatInfo(int(limits.bits), eps, largest, least, smallest, dtype)
 
 
 def iinfo(type: Any, /) -> IntegerInfo:
@@ -100,6 +101,8 @@ def promoted(*arrays: Any) -> tuple[tf.Tensor, ...]:
 
 def converted(x: Any, dtype: tf.DType) -> tf.Tensor:
     """Give a tensor or Python scalar in another dtype."""
+    if isinstance(x, (bool, int, float, complex)):
+        return tf.constant(np.asarray(x), dtype=dtype)  # a cast would round it to single precision on the way
     if not dtype.is_complex or getattr(x, "dtype", dtype).is_complex:
         return tf.cast(x, dtype)
     # The gradient of a cast to complex is a cast back, of which TensorFlow warns.

@@ -47,13 +47,14 @@ def log10(x: tf.Tensor, /) -> tf.Tensor:
 
 def clip(x: tf.Tensor, /, min: Any = None, max: Any = None) -> tf.Tensor:
     """Limit x to [min, max]; None does not limit."""
-    x = x if min is None else tf.maximum(x, tf.cast(min, x.dtype))
-    return x if max is None else tf.minimum(x, tf.cast(max, x.dtype))
+    x = x if min is None else tf.maximum(x, converted(min, x.dtype))
+    return x if max is None else tf.minimum(x, converted(max, x.dtype))
 
 
 def where(condition: tf.Tensor, x1: Any, x2: Any, /) -> tf.Tensor:
     """Select from x1 where the condition holds, from x2 elsewhere."""
-    return tf.where(condition, *promoted(x1, x2))
+    chosen, other = promoted(x1, x2)
+    return tf.where(condition, x=chosen, y=other)
 
 
 def _of_parts(test: Elementwise, join: Elementwise, x: tf.Tensor, *, others: Elementwise) -> tf.Tensor:

@@ -121,7 +121,8 @@ def matrix_norm(x: tf.Tensor, /, *, keepdims: bool = False, ord: Any = "fro") ->
     if ord in ("nuc", 2, -2):
         values = svdvals(x)
         reduce = {"nuc": tf.reduce_sum, 2: tf.reduce_max, -2: tf.reduce_min}[ord]
-        return reduce(values, -1)[..., None, None] if keepdims else reduce(values, -1)
+        reduced = reduce(values, -1)
+        return tf.reshape(reduced, [*reduced.shape, 1, 1]) if keepdims else reduced
     along, across = (-2, -1) if abs(ord) == 1 else (-1, -2)
     reduce = tf.reduce_max if ord > 0 else tf.reduce_min
     norms = reduce(tf.reduce_sum(tf.abs(x), along, True), across, True)

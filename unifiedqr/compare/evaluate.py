@@ -188,7 +188,9 @@ def _check_scalar(job: Job, case: Case, backend: Backend, outputs: Arrays) -> No
         return
     first = outputs[0] if len(outputs) == 1 else None
     if first is None or tuple(getattr(first, "shape", (1,))) != () or "complex" in backend.dtype_name(first):
-        came = f"{len(outputs)} outputs" if first is None else f"shape {tuple(getattr(first, 'shape', '?'))}"
+        came = f"{len(outputs)} outputs"
+        if first is not None:
+            came = f"shape {tuple(getattr(first, 'shape', '?'))}, dtype {backend.dtype_name(first)}"
         raise ShapeError(
             f"{job.function.label} must give a real scalar and gave {came}; reduce it with xp.sum or xp.real"
         )

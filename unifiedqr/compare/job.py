@@ -176,7 +176,7 @@ def matrix_job(
         for target in targets:
             if target != FUNCTION and matrix.decompositions is not None and target not in matrix.decompositions:
                 continue
-            for dtype in _dtypes(matrix, dtypes):
+            for dtype in _dtypes(matrix, target, dtypes):
                 key = f"input_{position}_{dtype}"
                 arrays.setdefault(key, _in_dtype(matrix.values, dtype, f"{position}"))
                 name = function.label if function and target == FUNCTION else target
@@ -195,10 +195,13 @@ def matrix_job(
     return Job(tuple(cases), derivatives, arrays, sources, function)
 
 
-def _dtypes(matrix: Matrix, dtypes: tuple[str, ...] | None) -> tuple[str, ...]:
+def _dtypes(matrix: Matrix, target: str, dtypes: tuple[str, ...] | None) -> tuple[str, ...]:
     complex_ = bool(np.iscomplexobj(matrix.values))
     if dtypes is None:
-        return ("complex128",) if complex_ else ("float64", "complex128")
+        if complex_:
+            return ("complex128",)
+        # A loss written for real matrices need not be real on complex ones.
+        return ("float64",) if target == FUNCTION else ("float64", "complex128")
     for dtype in choose("dtype", dtypes, DTYPES):
         if complex_ and not dtype.startswith("complex"):
             raise InputError(f"{matrix.label} is complex and cannot be compared in {dtype}; choose a complex dtype.")

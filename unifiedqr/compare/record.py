@@ -31,7 +31,7 @@ class Environment:
     @classmethod
     def here(cls, backend: str, version: str, device: str, unifiedqr: str) -> "Environment":
         """Describe this process."""
-        return cls(backend, version, device, platform.python_version(), platform.platform(), unifiedqr)
+        return cls(backend, version, device, platform.python_version(), f"{platform.system()} {platform.machine()}", unifiedqr)
 
 
 @dataclass(frozen=True)

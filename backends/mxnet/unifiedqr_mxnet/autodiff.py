@@ -1,0 +1,66 @@
+"""Primitives as differentiable functions of MXNet arrays, pairs and symbols.
+
+MXNet sees real arrays only: a pair goes in and comes out as its two parts. There is no second order, since MXNet cannot
+record a backward pass, and no forward mode.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from unifiedqr.decomposition import Primitive
+from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.graph import call_symbolically
+from unifiedqr_mxnet.namespace import with_numpy_semantics, xp
+from unifiedqr_mxnet.pair import ComplexArray, RealArray
+from unifiedqr_mxnet.recording import record
+
+MXArray = Any  # mx.np.ndarray or ComplexArray
+MXArrays = tuple[MXArray, ...]
+
+
+@cache
+def bind(primitive: Primitive) -> Callable[..., MXArrays]:
+    """Give the primitive as a differentiable function of arrays and pairs, or of symbols."""
+
+    def call(*inputs: MXArray) -> MXArrays:
+        if any(is_symbolic(x) for x in inputs):
+            return call_symbolically(primitive, inputs)
+        return _call_eagerly(primitive, inputs)
+
+    call.__name__ = f"unifiedqr_{primitive.name}"
+    return call
+
+
+def is_symbolic(x: MXArray) -> bool:
+    """Tell whether x is a symbol, or a pair of them, whose shape and dtype are known only later."""
+    return isinstance(x.real if isinstance(x, ComplexArray) else x, mx.sym.Symbol)
+
+
+@with_numpy_semantics
+def _call_eagerly(primitive: Primitive, inputs: MXArrays) -> MXArrays:
+    with mx.autograd.pause(train_mode=mx.autograd.is_training()):
+        computed = primitive.forward(xp, *inputs)
+        # The record must not hold what it keeps for the backward pass: handles of their own, of the same memory.
+        outputs = tuple(y.detach() for y in computed)
+        kept = primitive.kept(tuple(x.detach() for x in inputs), computed)
+    if mx.autograd.is_recording():
+
+        def pullback(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
+            return flattened(primitive.vjp(xp, kept, assembled(cotangents, computed)))
+
+        record(flattened(inputs), flattened(outputs), pullback)
+    return outputs
+
+
+def flattened(arrays: Sequence[MXArray]) -> list[Any]:
+    """Give the real arrays, and the parts of the pairs, in one list."""
+    return [part for x in arrays for part in ((x.real, x.imag) if isinstance(x, ComplexArray) else (x,))]
+
+
+def assembled(parts: Sequence[Any], like: Sequence[MXArray]) -> MXArrays:
+    """Undo `flattened`: give arrays, and pairs wherever `like` has one."""
+    remaining = iter(parts)
+    return tuple(
+        ComplexArray(next(remaining), next(remaining)) if isinstance(x, ComplexArray) else next(remaining) for x in like
+    )

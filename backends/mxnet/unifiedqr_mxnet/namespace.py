@@ -1,0 +1,62 @@
+"""MXNet as an Array API namespace, of real arrays and of complex pairs.
+
+MXNet's array functions depend on two switches, which a process sets for itself: whether arrays without axes or entries
+exist, and of which class arrays are. Every function of the namespace runs with both as NumPy has them and leaves them
+as they were. MXNet's own operators do not: with the switches off, as a process starts, what is recorded may end in an
+array without axes but cannot compute with one. `unifiedqr.grad` and `unifiedqr.vjp` turn them on around the function.
+"""
+
+from collections.abc import Callable
+from math import e, inf, nan, pi
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, statistics
+from unifiedqr_mxnet.compat import mx
+
+DTYPES = {
+    "bool": np.bool_,
+    "uint8": np.uint8,
+    "int8": np.int8,
+    "int32": np.int32,
+    "int64": np.int64,
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "complex64": np.complex64,
+    "complex128": np.complex128,
+}
+"""Dtypes MXNet has, and those of pairs."""
+
+CREATION = (
+    *("asarray", "astype", "full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "eye", "arange"),
+    "linspace",
+)
+PLAIN = ("isdtype", "result_type", "can_cast", "finfo", "iinfo")
+
+
+def with_numpy_semantics(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the function, run with MXNet's switches as NumPy has them."""
+    return mx.util.use_np(function)
+
+
+def _namespace(name: str, functions: dict[str, Callable[..., Any]]) -> ModuleType:
+    module = ModuleType(name, "MXNet, extended to what unifiedqr needs.")
+    vars(module).update({key: with_numpy_semantics(function) for key, function in functions.items()})
+    return module
+
+
+xp = _namespace(
+    "unifiedqr_mxnet.namespace.xp",
+    {
+        **{name: getattr(creation, name) for name in CREATION},
+        **elementwise.FUNCTIONS,
+        **manipulation.FUNCTIONS,
+        **statistics.FUNCTIONS,
+        **linalg.FUNCTIONS,
+    },
+)
+vars(xp).update({name: getattr(dtypes, name) for name in PLAIN}, **DTYPES, e=e, inf=inf, nan=nan, pi=pi, newaxis=None)
+vars(xp)["linalg"] = _namespace("unifiedqr_mxnet.namespace.xp.linalg", linalg.LINALG)

@@ -1,0 +1,112 @@
+"""A node of our own in MXNet's record: outputs, inputs, and the pullback between their cotangents.
+
+`mxnet.autograd.Function` hands its backward arrays of the legacy class under legacy semantics, drops a gradient that is
+to be added to another, and stops at the first input that needs none. This node does none of that. The two callbacks are
+made once; MXNet names the node to them by its key.
+
+MXNet runs a pullback in a thread of its own, which it stops at exit before it waits for what is still to be done: a
+process that ends right after ``backward()`` would abort, or hang. So it waits here first.
+"""
+
+import atexit
+import ctypes
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.pair import RealArray
+
+base: Any = mx.base  # MXNet's interface to its library
+
+atexit.register(mx.nd.waitall)
+
+Pullback = Callable[[Sequence[RealArray]], Sequence[RealArray]]
+
+NULL, WRITE, INPLACE, ADD = range(4)
+"""What MXNet requests for a gradient."""
+
+_BACKWARD = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    *(ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int), ctypes.c_int),
+    ctypes.c_void_p,
+)
+_DELETE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+
+@dataclass
+class _Node:
+    pullback: Pullback
+    callbacks: Any = None
+
+
+_nodes: dict[int, _Node] = {}
+_keys = count(1)
+
+
+def record(inputs: Sequence[RealArray], outputs: Sequence[RealArray], pullback: Pullback) -> None:
+    """Enter into the record that the outputs came from the inputs.
+
+    Parameters
+    ----------
+    inputs : sequence of mx.np.ndarray
+    outputs : sequence of mx.np.ndarray
+        Arrays of their own, in no record yet. `pullback` must not hold them, but may hold their `detach`, or they would
+        keep each other alive for ever.
+    pullback : callable
+        Takes one cotangent per output, gives one per input.
+    """
+    key = next(_keys)
+    functions = (ctypes.CFUNCTYPE(ctypes.c_int) * 2)(
+        ctypes.cast(_backward, ctypes.CFUNCTYPE(ctypes.c_int)), ctypes.cast(_delete, ctypes.CFUNCTYPE(ctypes.c_int))
+    )
+    keys = (ctypes.c_void_p * 2)(key, key)
+    callbacks = base.MXCallbackList(
+        2,
+        ctypes.cast(functions, ctypes.POINTER(ctypes.CFUNCTYPE(ctypes.c_int))),
+        ctypes.cast(keys, ctypes.POINTER(ctypes.c_void_p)),
+    )
+    _nodes[key] = _Node(pullback, (callbacks, functions, keys))
+    base.check_call(
+        base._LIB.MXCustomFunctionRecord(
+            *(ctypes.c_int(len(inputs)), base.c_handle_array(inputs)),
+            *(ctypes.c_int(len(outputs)), base.c_handle_array(outputs)),
+            ctypes.byref(callbacks),
+        )
+    )
+
+
+@_BACKWARD
+def _backward(n_outputs: int, n_inputs: int, handles: Any, requests: Any, is_train: int, key: int) -> int:
+    try:
+        with mx.util.np_shape(True), mx.util.np_array(True), mx.autograd.pause(train_mode=bool(is_train)):
+            arrays = [_adopted(handles[i], writable=i >= n_outputs) for i in range(n_outputs + n_inputs)]
+            cotangents, gradients = arrays[:n_outputs], arrays[n_outputs:]
+            pulled = _nodes[key].pullback(cotangents)
+            for gradient, value, request in zip(gradients, pulled, requests[:n_inputs], strict=True):
+                store(gradient, value, add=request == ADD, skip=request == NULL)
+    except Exception:
+        # MXNet raises its own error, at the next wait, and carries no Python exception.
+        traceback.print_exc()
+        return 0
+    return 1
+
+
+@_DELETE
+def _delete(key: int) -> int:
+    _nodes.pop(key, None)
+    return 1
+
+
+def _adopted(handle: int, *, writable: bool) -> RealArray:
+    """Give the array of a handle, which frees the handle with itself."""
+    return mx.np.ndarray(ctypes.cast(handle, base.NDArrayHandle), writable=writable)
+
+
+def store(target: RealArray, value: RealArray, *, add: bool, skip: bool) -> None:
+    """Write a value to an array that MXNet provides, as it requests."""
+    if skip or not target.size:
+        return
+    (target + value if add else value).copyto(target)

@@ -129,6 +129,11 @@ class Backend(ABC):
     def devices(self) -> tuple[str, ...]:
         """Give every device of the framework on this machine."""
 
+    def is_symbolic(self, x: Array) -> bool:
+        """Tell whether x stands for an array whose shape and dtype are known only later, as in a graph being built."""
+        del x  # an array, where the framework has no symbols
+        return False
+
     @abstractmethod
     def bind(self, primitive: Primitive) -> Callable[..., Arrays]:
         """Turn a primitive into a function of the framework's arrays, differentiable by the framework.

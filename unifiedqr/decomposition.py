@@ -8,7 +8,7 @@ function of a row takes the array namespace ``xp`` first:
     jvp(xp, kept, tangents)       -> one tangent per output
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import NamedTuple
@@ -44,7 +44,9 @@ class Primitive:
     Attributes
     ----------
     name : str
-        The decomposition's name, unique among the rows of one option set.
+        The decomposition's name.
+    options : tuple of str
+        A word for each option; name and options together identify the row, in every process.
     inputs, outputs : tuple of str
         Names of the arrays taken and given; the outputs in the order of `result`.
     keeps : tuple of str
@@ -56,6 +58,7 @@ class Primitive:
     """
 
     name: str
+    options: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     keeps: tuple[str, ...]
@@ -70,40 +73,46 @@ class Primitive:
         return tuple(named[name] for name in self.keeps)
 
 
-@cache
 def qr_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
     """Give the row of the reduced QR decomposition."""
-    _check_method(method)
-    return Primitive(
-        name="qr",
-        inputs=("A",),
-        outputs=("Q", "R"),
-        keeps=("Q", "R"),
-        result=QRResult,
-        forward=partial(householder_qr, positive=positive),
-        vjp=_pullback(qr_vjp),
-        jvp=_pushforward(qr_jvp),
-    )
+    return _reduced("qr", bool(positive), _checked(method))
+
+
+def lq_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
+    """Give the row of the reduced LQ decomposition."""
+    return _reduced("lq", bool(positive), _checked(method))
+
+
+DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {"qr": qr_primitive, "lq": lq_primitive}
+"""Every decomposition by its public name; a call without options gives its default row."""
+
+
+def rows() -> Iterator[Primitive]:
+    """Give every row under every set of options."""
+    for primitive in DECOMPOSITIONS.values():
+        for positive in (True, False):
+            for method in METHODS:
+                yield primitive(positive=positive, method=method)
 
 
 @cache
-def lq_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
-    """Give the row of the reduced LQ decomposition."""
-    _check_method(method)
+def _reduced(name: str, positive: bool, method: str) -> Primitive:
+    """Make a row once: backends keep what they build from it."""
+    outputs, result, forward, vjp, jvp = {
+        "qr": (("Q", "R"), QRResult, householder_qr, qr_vjp, qr_jvp),
+        "lq": (("L", "Q"), LQResult, householder_lq, lq_vjp, lq_jvp),
+    }[name]
     return Primitive(
-        name="lq",
+        name=name,
+        options=("positive" if positive else "raw", method),
         inputs=("A",),
-        outputs=("L", "Q"),
-        keeps=("L", "Q"),
-        result=LQResult,
-        forward=partial(householder_lq, positive=positive),
-        vjp=_pullback(lq_vjp),
-        jvp=_pushforward(lq_jvp),
+        outputs=outputs,
+        keeps=outputs,
+        result=result,
+        forward=partial(forward, positive=positive),
+        vjp=_pullback(vjp),
+        jvp=_pushforward(jvp),
     )
-
-
-DECOMPOSITIONS: dict[str, Callable[[], Primitive]] = {"qr": qr_primitive, "lq": lq_primitive}
-"""Every decomposition by its public name, with default options."""
 
 
 def _pullback(rule: Callable[..., Array]) -> Callable[[Namespace, Arrays, Cotangents], Arrays]:
@@ -114,6 +123,7 @@ def _pushforward(rule: Callable[..., Arrays]) -> Callable[[Namespace, Arrays, Ar
     return lambda xp, kept, tangents: rule(*kept, *tangents, xp=xp)
 
 
-def _check_method(method: str) -> None:
+def _checked(method: str) -> str:
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
+    return method

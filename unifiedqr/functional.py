@@ -121,6 +121,8 @@ def lq(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
 
 def _decompose(A: Any, primitive: Primitive, name: str) -> Arrays:
     backend, (A,) = resolve(A)
+    if backend.is_symbolic(A):
+        return backend.bind(primitive)(A)  # checked by the backend once the graph is given arrays
     _check_matrix(backend, A, name)
     dtype = backend.dtype_name(A)
     if dtype in DTYPES:

@@ -31,7 +31,8 @@ class Environment:
     @classmethod
     def here(cls, backend: str, version: str, device: str, unifiedqr: str) -> "Environment":
         """Describe this process."""
-        return cls(backend, version, device, platform.python_version(), f"{platform.system()} {platform.machine()}", unifiedqr)
+        machine = f"{platform.system()} {platform.machine()}"
+        return cls(backend, version, device, platform.python_version(), machine, unifiedqr)
 
 
 @dataclass(frozen=True)

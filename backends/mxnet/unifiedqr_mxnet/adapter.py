@@ -10,9 +10,10 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
 from unifiedqr_mxnet.autodiff import MXArray, MXArrays, bind, flattened, is_symbolic
 from unifiedqr_mxnet.compat import mx
-from unifiedqr_mxnet.namespace import with_numpy_semantics, xp
+from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray
 from unifiedqr_mxnet.recording import record
+from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 
 class MXNetBackend(Backend):

@@ -11,9 +11,10 @@ from typing import Any
 from unifiedqr.decomposition import Primitive
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.graph import call_symbolically
-from unifiedqr_mxnet.namespace import with_numpy_semantics, xp
+from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 from unifiedqr_mxnet.recording import record
+from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 MXArray = Any  # mx.np.ndarray or ComplexArray
 MXArrays = tuple[MXArray, ...]

@@ -14,13 +14,14 @@ import array_api_compat.numpy as np_xp
 import numpy as np
 
 from unifiedqr.backend import DTYPES, HALF_DTYPES
-from unifiedqr.decomposition import DECOMPOSITIONS, METHODS, Primitive
+from unifiedqr.decomposition import Primitive, rows
 from unifiedqr.errors import DtypeError, ShapeError
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.dtypes import name_of
-from unifiedqr_mxnet.namespace import with_numpy_semantics, xp
+from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 from unifiedqr_mxnet.recording import store
+from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 _names: dict[Primitive, str] = {}
 _unnamed = count(1)
@@ -139,10 +140,5 @@ def call_symbolically(primitive: Primitive, inputs: Sequence[Any]) -> tuple[Any,
     return tuple(map(ComplexArray, outputs[::2], outputs[1::2])) if complex_ else tuple(outputs)
 
 
-_rows: dict[str, Any] = dict(DECOMPOSITIONS)  # each takes options
-for _decomposition, _row in _rows.items():
-    for _positive in (True, False):
-        for _method in METHODS:
-            _gauge = "positive" if _positive else "raw"
-            _register(_row(positive=_positive, method=_method), f"unifiedqr_{_decomposition}_{_gauge}_{_method}")
-    _names[_row()] = f"unifiedqr_{_decomposition}_positive_auto"  # the same row, cached by other arguments
+for _row in rows():
+    _register(_row, "_".join(("unifiedqr", _row.name, *_row.options)))

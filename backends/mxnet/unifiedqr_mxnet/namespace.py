@@ -2,8 +2,7 @@
 
 MXNet's array functions depend on two switches, which a process sets for itself: whether arrays without axes or entries
 exist, and of which class arrays are. Every function of the namespace runs with both as NumPy has them and leaves them
-as they were. MXNet's own operators do not: with the switches off, as a process starts, what is recorded may end in an
-array without axes but cannot compute with one. `unifiedqr.grad` and `unifiedqr.vjp` turn them on around the function.
+as they were.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, statistics
-from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 DTYPES = {
     "bool": np.bool_,
@@ -35,11 +34,6 @@ CREATION = (
     "linspace",
 )
 PLAIN = ("isdtype", "result_type", "can_cast", "finfo", "iinfo")
-
-
-def with_numpy_semantics(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function, run with MXNet's switches as NumPy has them."""
-    return mx.util.use_np(function)
 
 
 def _namespace(name: str, functions: dict[str, Callable[..., Any]]) -> ModuleType:

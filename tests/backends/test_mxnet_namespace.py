@@ -22,6 +22,7 @@ def semantics(request):
     assert (mx.npx.is_np_shape(), mx.npx.is_np_array()) == before
 
 
+A_REAL, B_REAL = random((2, 3, 4), complex_=False, seed=1), random((2, 3, 4), complex_=False, seed=2)
 UPPER = np.triu(random((2, 4, 4), complex_=False, seed=3)) + 3 * np.eye(4)
 INDEX = np.array([[[2, 0, -1, 1]]])
 

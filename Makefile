@@ -2,11 +2,13 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 CONSTRAINTS ?= ci/constraints.txt
+EXTRAS ?= all
+ALONE ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test lint format support golden clean
+.PHONY: help setup compare test latest lint format support golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -14,7 +16,7 @@ help:  ## Show the targets
 setup: $(READY)  ## Make the virtual environment
 
 $(READY): pyproject.toml $(CONSTRAINTS) ci/setup.sh
-	PYTHON=$(PYTHON) VENV=$(VENV) CONSTRAINTS=$(CONSTRAINTS) sh ci/setup.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" CONSTRAINTS="$(CONSTRAINTS)" EXTRAS="$(EXTRAS)" ALONE="$(ALONE)" sh ci/setup.sh
 	@touch $@
 
 compare: setup  ## Compare the gradients of a real matrix in every framework, and write report.html
@@ -22,6 +24,10 @@ compare: setup  ## Compare the gradients of a real matrix in every framework, an
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=torch,tensorflow,jax \
+	  ALONE="mxnet graphviz requests urllib3 idna certifi charset-normalizer"
 
 lint: setup  ## Check style, types and the direction of imports
 	VENV=$(VENV) sh ci/lint.sh

@@ -12,7 +12,7 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
 for name in FRAMEWORKS:
     os.environ.update(plugin(name).environment)
-results = {name: run_suite([name], lambda case: print(case, end="\033[K\r", file=sys.stderr)) for name in FRAMEWORKS}
+results = {name: run_suite([name]) for name in FRAMEWORKS}
 versions = {name: backends()[name].version or "" for name in FRAMEWORKS}
 document = Path(sys.argv[1])
 document.write_text(replaced(document.read_text(), support_table(results, versions)))

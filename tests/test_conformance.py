@@ -12,13 +12,14 @@ from unifiedqr.conformance import golden as golden_vectors
 from unifiedqr.conformance.checks import check_case, check_sentinel
 from unifiedqr.conformance.golden import FOLDER, cases, compute, golden
 from unifiedqr.conformance.runner import run_suite
-from unifiedqr.conformance.support import replaced, support_table
+from unifiedqr.conformance.support import BEGIN, END, support_table
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr.discovery import backends, get_backend
+from unifiedqr.discovery import get_backend
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 README = Path(__file__).parents[1] / "README.md"
+CONSTRAINTS = README.parent / "ci" / "constraints.txt"
 
 suite = cache(lambda name: run_suite([name]))
 
@@ -45,10 +46,13 @@ def test_float64_gradients_of_well_conditioned_matrices_reach_1e_12(name):
 
 
 def test_the_readme_shows_what_the_suite_saw():
-    versions = {name: backends()[name].version or "" for name in FRAMEWORKS}
-    table = support_table({name: suite(name) for name in FRAMEWORKS}, versions)
+    """Cell by cell in every environment; the versions in its head are those of the first."""
     text = README.read_text()
-    assert replaced(text, table) == text, "stale support table; run `make support`"
+    shown = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    pinned = dict(line.split("==") for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
+    versions = {name: pinned.get(name) or pinned["tensorflow_cpu"] for name in FRAMEWORKS}
+    table = support_table({name: suite(name) for name in FRAMEWORKS}, versions)
+    assert shown == table.splitlines(), "stale support table; run `make support`"
 
 
 def test_namespace_is_complete(backend):

@@ -32,8 +32,8 @@ def run(*arguments, cwd):
 def folder(tmp_path):
     """Give a folder with a matrix, bad ones, and a loss."""
     rng = np.random.default_rng(5)
-    np.savetxt(tmp_path / "m.csv", rng.standard_normal((4, 3)), delimiter=",", fmt="%r")
-    np.savetxt(tmp_path / "other.csv", rng.standard_normal((4, 3)), delimiter=",", fmt="%r")
+    np.savetxt(tmp_path / "m.csv", rng.standard_normal((4, 3)), delimiter=",", fmt="%.17g")
+    np.savetxt(tmp_path / "other.csv", rng.standard_normal((4, 3)), delimiter=",", fmt="%.17g")
     np.save(tmp_path / "c.npy", rng.standard_normal((3, 2)) * 1j)
     (tmp_path / "ragged.csv").write_text("1,2\n3\n")
     (tmp_path / "loss.py").write_text(LOSS)

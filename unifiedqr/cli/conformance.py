@@ -1,9 +1,12 @@
 """``unifiedqr conformance``."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
+
+SHOWN = 20
 
 
 def conformance(
@@ -24,6 +27,12 @@ def conformance(
     names = list(backend or [name for name, info in backends().items() if info.available])
     for name in names:
         os.environ.update(plugin(name).environment)  # before the framework is imported
-    result = run_suite(names, progress=lambda line: typer.echo(line, err=True))
-    Console(highlight=False).print(result.table())
+    with Console(stderr=True).status("starting") as status:
+        result = run_suite(names, progress=status.update)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console.print(result.table())
+    for failure in result.failures[:SHOWN]:
+        console.print(str(failure), soft_wrap=True)
+    if len(result.failures) > SHOWN:
+        console.print(f"... and {len(result.failures) - SHOWN} more")
     raise typer.Exit(0 if result.passed else 1)

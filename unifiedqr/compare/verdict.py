@@ -133,6 +133,8 @@ def _judge_case(
             status, reason = _verdict(error, apart.get(opponent), opponent, limit)
         if backward is not None and not backward <= case_tolerance(job, case, 1.0):
             status, reason = "disagrees", f"the factors do not reproduce the matrix: backward error {backward:.1e}"
+        if not _is_triangular(case, outcome):
+            status, reason = "disagrees", "the triangular factor, or its tangent, has an entry outside its triangle"
         findings.append(
             Finding(
                 name,
@@ -193,6 +195,15 @@ def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mappin
         ),
         default=0.0,
     )
+
+
+def _is_triangular(case: Case, outcome: Outcome) -> bool:
+    """Tell whether a triangular factor, or its tangent, is exactly zero outside its triangle."""
+    factor = TRIANGLES.get(case.target)
+    outside = np.tril if case.target == "qr" else np.triu
+    beyond = -1 if case.target == "qr" else 1
+    triangles = [X for name, X in outcome.arrays.items() if name in (factor, f"{factor}_dot")]
+    return not any(np.any(outside(X, beyond)) for X in triangles)
 
 
 def _backward_error(job: Job, case: Case, outcome: Outcome) -> float | None:

@@ -130,6 +130,17 @@ def test_tape_around_an_accumulator_around_a_function(f):
     assert gradient(lambda A: pushed(compiled(f), A), A) is not None
 
 
+@pytest.mark.parametrize("jit_compile", [None, False, True], ids=["eager", "function", "XLA"])
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_gradient_of_a_pushforward_is_the_pushforward_of_the_gradient(complex_, jit_compile):
+    """Where a tape outside would take the tangents of a tf.function for constants, the transposed pullback serves."""
+    B, B_dot = (tf.constant(random((4, 3), complex_=complex_, seed=seed)) for seed in (4, 5))
+    f = loss_of(uqr.qr) if jit_compile is None else compiled(loss_of(uqr.qr), jit_compile=jit_compile)
+    outer = uqr.grad(lambda X: uqr.jvp(f, [X], [B_dot])[1])(B)
+    (product,) = uqr.hvp(loss_of(uqr.qr), [B], [B_dot])
+    assert relative_error(outer, product) <= bound_of(B, power=2)
+
+
 @pytest.mark.parametrize("mode", list(SECOND_ORDER))
 def test_sentinel_of_second_order(mode):
     primitive = qr_primitive()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from unifiedqr._typing import Cotangents
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
-from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable
+from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
 
 
@@ -56,11 +56,26 @@ class TensorFlowBackend(Backend):
         return outputs, pullback
 
     def jvp(self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        if is_recording():
+            return self._jvp_of_pullback(f, primals, tangents)
         parts, part_dots = _parts(primals), _parts(tangents)
         with tf.autodiff.ForwardAccumulator(parts, part_dots) as accumulator:
             outputs = tuple(map(tf.convert_to_tensor, f(*_joined(parts, primals))))
         dots = (accumulator.jvp(y, unconnected_gradients=tf.UnconnectedGradients.ZERO) for y in outputs)
         return outputs, tuple(dots)
+
+    def _jvp_of_pullback(
+        self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        """Transpose the pullback, which is linear in the cotangents.
+
+        A tape outside does not see what an accumulator does inside a `tf.function`, and would take the tangents for
+        constants; it sees this.
+        """
+        outputs, pullback = self.vjp(f, primals)
+        cotangents = tuple(map(tf.zeros_like, outputs))
+        _, transposed = self.vjp(lambda *bars: pullback(bars), cotangents)
+        return outputs, transposed(tangents)
 
 
 def _distinct(primals: Tensors) -> Tensors:

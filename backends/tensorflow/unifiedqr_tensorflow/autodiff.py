@@ -69,6 +69,11 @@ def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensor
     return attached
 
 
+def is_recording() -> bool:
+    """Tell whether a tape or an accumulator around this call is at work."""
+    return record.could_possibly_record()
+
+
 def is_differentiable(x: tf.Tensor) -> bool:
     """Tell whether a tensor has derivatives at all: integers have none."""
     return x.dtype.is_floating or x.dtype.is_complex

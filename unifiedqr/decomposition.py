@@ -10,7 +10,6 @@ function of a row takes the array namespace ``xp`` first:
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
@@ -75,12 +74,12 @@ class Primitive:
 
 def qr_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
     """Give the row of the reduced QR decomposition."""
-    return _reduced("qr", bool(positive), _checked(method))
+    return _ROWS["qr", bool(positive), _checked(method)]
 
 
 def lq_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
     """Give the row of the reduced LQ decomposition."""
-    return _reduced("lq", bool(positive), _checked(method))
+    return _ROWS["lq", bool(positive), _checked(method)]
 
 
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {"qr": qr_primitive, "lq": lq_primitive}
@@ -89,30 +88,14 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {"qr": qr_primitive, "lq":
 
 def rows() -> Iterator[Primitive]:
     """Give every row under every set of options."""
-    for primitive in DECOMPOSITIONS.values():
-        for positive in (True, False):
-            for method in METHODS:
-                yield primitive(positive=positive, method=method)
+    yield from _ROWS.values()
 
 
-@cache
-def _reduced(name: str, positive: bool, method: str) -> Primitive:
-    """Make a row once: backends keep what they build from it."""
-    outputs, result, forward, vjp, jvp = {
-        "qr": (("Q", "R"), QRResult, householder_qr, qr_vjp, qr_jvp),
-        "lq": (("L", "Q"), LQResult, householder_lq, lq_vjp, lq_jvp),
-    }[name]
-    return Primitive(
-        name=name,
-        options=("positive" if positive else "raw", method),
-        inputs=("A",),
-        outputs=outputs,
-        keeps=outputs,
-        result=result,
-        forward=partial(forward, positive=positive),
-        vjp=_pullback(vjp),
-        jvp=_pushforward(jvp),
-    )
+def _forward(kernel: Callable[..., Arrays], positive: bool) -> Callable[..., Arrays]:
+    def forward(xp: Namespace, *inputs: Array) -> Arrays:
+        return kernel(xp, *inputs, positive=positive)
+
+    return forward
 
 
 def _pullback(rule: Callable[..., Array]) -> Callable[[Namespace, Arrays, Cotangents], Arrays]:
@@ -127,3 +110,30 @@ def _checked(method: str) -> str:
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
     return method
+
+
+def _reduced(name: str, positive: bool, method: str) -> Primitive:
+    outputs, result, forward, vjp, jvp = {
+        "qr": (("Q", "R"), QRResult, householder_qr, qr_vjp, qr_jvp),
+        "lq": (("L", "Q"), LQResult, householder_lq, lq_vjp, lq_jvp),
+    }[name]
+    return Primitive(
+        name=name,
+        options=("positive" if positive else "raw", method),
+        inputs=("A",),
+        outputs=outputs,
+        keeps=outputs,
+        result=result,
+        forward=_forward(forward, positive),
+        vjp=_pullback(vjp),
+        jvp=_pushforward(jvp),
+    )
+
+
+# Made once and looked up: backends keep what they build from a row, and tracing compilers can follow a lookup.
+_ROWS = {
+    (name, positive, method): _reduced(name, positive, method)
+    for name in DECOMPOSITIONS
+    for positive in (True, False)
+    for method in METHODS
+}

@@ -335,7 +335,7 @@ def _follows(x: Any) -> bool:
     """Tell whether x has no framework of its own that would decide."""
     if isinstance(x, (list, tuple, int, float, complex)):
         return True
-    return selected() is not None and backend_of(x).name == DEFAULT
+    return backend_of(x).name == DEFAULT and selected() is not None
 
 
 def _as_numpy(x: Any) -> Any:

@@ -97,3 +97,22 @@ def test_views_are_read_as_what_they_stand_for(decompose, view):
 
 def test_parameters_and_subclasses_are_tensors():
     assert uqr.get_backend(torch.nn.Parameter(torch.eye(2))).name == "torch"
+
+
+@DECOMPOSE
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 4), (3, 5)], ids=str)
+def test_compiled_without_a_graph_break(decompose, complex_, shape):
+    """Once the backend has been loaded; Dynamo cannot trace the loading itself."""
+    torch._dynamo.reset()  # or the tests before this one count against its limit of recompilations
+    A = torch.asarray(random(shape, complex_=complex_, seed=7))
+    uqr.get_backend(A)
+
+    def loss(A):
+        X, Y = decompose(A)
+        return (X.real**3).sum() + (Y.abs() ** 2 * Y.real).sum()
+
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    gradients = [torch.autograd.grad(f(B := A.clone().requires_grad_()), B)[0].numpy() for f in (loss, compiled)]
+    bound = tolerance("float64", *shape, leading_condition(A, rows=decompose is uqr.lq))
+    assert relative_error(gradients[1], gradients[0]) <= bound

@@ -16,6 +16,7 @@ from unifiedqr.conformance.support import BEGIN, END, support_table
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
+from unifiedqr.errors import OptionError
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 README = Path(__file__).parents[1] / "README.md"
@@ -63,6 +64,11 @@ def test_namespace_is_complete(backend):
         return found is not None
 
     assert [name for name in NAMESPACE if not has(name)] == []
+
+
+def test_the_truth_is_not_tested_against_itself():
+    with pytest.raises(OptionError, match="mpmath is the truth"):
+        run_suite(["mpmath"])
 
 
 class SlightlyWrong:

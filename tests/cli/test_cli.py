@@ -185,3 +185,10 @@ def test_the_bundled_data_in_every_framework(tmp_path):
     assert told["references"] == {"exact": 6}
     assert {f["name"] for f in told["frameworks"]} >= {"numpy", "torch", "tensorflow", "mxnet", "jax", "truth"}
     assert "NIST" in (tmp_path / "r.html").read_text()
+
+
+def test_conformance_of_one_backend(folder):
+    done = run("conformance", "--backend", "numpy", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "unifiedqr conformance" in done.stdout
+    assert run("conformance", "--backend", "caffe", cwd=folder).returncode == 2

@@ -183,12 +183,31 @@ def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterato
         yield _exactly(f"zero size {shape}", tuple(tuple(Z.shape) for Z in (X, Y, A_bar)) == expected)
 
 
+def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
+    """Batch a matrix with one whose second column (row, for LQ) repeats the first: NaN there, the truth beside it."""
+    spoiled = case.A.copy()
+    if case.decomposition == "qr":
+        spoiled[..., :, 1] = spoiled[..., :, 0]
+    else:
+        spoiled[..., 1, :] = spoiled[..., 0, :]
+    derivatives = routes(backend, DECOMPOSITIONS[case.decomposition]())
+
+    def given(*matrices: Any) -> Any:
+        return backend.from_numpy(np.stack(matrices).astype(dtype))
+
+    bars = tuple(given(X_bar, X_bar) for X_bar in case.factor_bars)
+    _, (A_bar,) = derivatives.vjp((given(case.A, spoiled),), bars)
+    sound, nowhere = backend.to_numpy(A_bar)
+    yield Outcome("vjp beside a dependent one", relative_error(sound, case.A_bars["both"]), bound_of(case, dtype))
+    yield _exactly("vjp of dependent columns is NaN", bool(np.all(np.isnan(nowhere))))
+
+
 SENTINEL_CASES = ("random-5x3", "random-4x4", "random-3x5", "random-2x4x3")
-"""The cases on which a wrong rule is planted: deep, square, wide, batched."""
+"""The cases on which wrong rules and dependent columns are planted: deep, square, wide, batched."""
 
 
-def has_sentinel(case: Golden) -> bool:
-    """Tell whether a wrong rule is planted on a case."""
+def is_planted_on(case: Golden) -> bool:
+    """Tell whether a wrong rule and dependent columns are planted on a case."""
     return case.name.removeprefix(f"{case.decomposition}-").rpartition("-")[0] in SENTINEL_CASES
 
 

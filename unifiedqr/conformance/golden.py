@@ -20,6 +20,9 @@ from unifiedqr.conformance.matrices import ADVERSARIAL, ADVERSARIAL_SHAPES, SHAP
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 
+TRUTH = "mpmath"
+"""The backend that is the truth itself: 100-digit arithmetic, derivatives by differences."""
+
 FOLDER = files("unifiedqr.conformance") / "vectors"
 PATTERNS = ("both", "left", "right")
 """Which cotangents are given: of both factors, or of the left or the right one alone (the other is None)."""
@@ -103,7 +106,7 @@ def _assembled(name: str, decomposition: str, parts: dict[str, Any]) -> Golden:
 
 def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     """Compute one case in 100 digits: central differences of the factorization itself."""
-    backend = get_backend("mpmath")
+    backend = get_backend(TRUTH)
     primitive = DECOMPOSITIONS[decomposition]()
     A_exact = backend.from_numpy(A)
     factors, pull = backend.vjp(backend.bind(primitive), (A_exact,))

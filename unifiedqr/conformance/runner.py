@@ -9,14 +9,16 @@ from unifiedqr.backend import DTYPES, Backend
 from unifiedqr.conformance.checks import (
     Outcome,
     check_case,
+    check_dependent,
     check_sentinel,
     check_zero_size,
-    has_sentinel,
     in_scope,
+    is_planted_on,
 )
-from unifiedqr.conformance.golden import golden
+from unifiedqr.conformance.golden import TRUTH, golden
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
+from unifiedqr.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,11 @@ def run_suite(backend_names: Sequence[str], progress: Callable[[str], None] = la
 
     Raises
     ------
-    UnknownBackendError, BackendUnavailableError
-        Before anything is run, if one of the backends cannot be used.
+    UnknownBackendError, BackendUnavailableError, OptionError
+        Before anything is run, if one of the backends cannot be used, or is the truth itself.
     """
+    if TRUTH in backend_names:
+        raise OptionError(f"{TRUTH} is the truth that backends are tested against; name another.")
     backends = [get_backend(name) for name in backend_names]
     findings: list[Finding] = []
     for backend in backends:
@@ -104,8 +108,9 @@ def _checks(backend: Backend, decomposition: str, dtype: str) -> Iterator[tuple[
         if in_scope(case, dtype):
             continue
         yield case.name, check_case(backend, case, dtype)
-        if has_sentinel(case):
+        if is_planted_on(case):
             yield case.name, check_sentinel(backend, case, dtype)
+            yield case.name, check_dependent(backend, case, dtype)
 
 
 def _where(finding: Finding) -> str:

@@ -42,4 +42,4 @@ golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr.conformance.golden
 
 clean:  ## Remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) report.html report.json
+	rm -rf $(VENV) .venv-latest report.html report.json

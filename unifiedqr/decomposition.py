@@ -47,11 +47,9 @@ class Primitive:
     options : tuple of str
         A word for each option; name and options together identify the row, in every process.
     inputs, outputs : tuple of str
-        Names of the arrays taken and given; the outputs in the order of `result`.
+        Names of the arrays taken and given, in order.
     keeps : tuple of str
         The inputs and outputs, by name, that both derivative rules read.
-    result : callable
-        Makes the public named tuple from the outputs.
     forward, vjp, jvp : callable
         As described at the head of the module.
     """
@@ -61,7 +59,6 @@ class Primitive:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     keeps: tuple[str, ...]
-    result: Callable[..., Arrays]
     forward: Callable[..., Arrays]
     vjp: Callable[[Namespace, Arrays, Cotangents], Arrays]
     jvp: Callable[[Namespace, Arrays, Arrays], Arrays]
@@ -113,9 +110,9 @@ def _checked(method: str) -> str:
 
 
 def _reduced(name: str, positive: bool, method: str) -> Primitive:
-    outputs, result, forward, vjp, jvp = {
-        "qr": (("Q", "R"), QRResult, householder_qr, qr_vjp, qr_jvp),
-        "lq": (("L", "Q"), LQResult, householder_lq, lq_vjp, lq_jvp),
+    outputs, forward, vjp, jvp = {
+        "qr": (QRResult._fields, householder_qr, qr_vjp, qr_jvp),
+        "lq": (LQResult._fields, householder_lq, lq_vjp, lq_jvp),
     }[name]
     return Primitive(
         name=name,
@@ -123,7 +120,6 @@ def _reduced(name: str, positive: bool, method: str) -> Primitive:
         inputs=("A",),
         outputs=outputs,
         keeps=outputs,
-        result=result,
         forward=_forward(forward, positive),
         vjp=_pullback(vjp),
         jvp=_pushforward(jvp),

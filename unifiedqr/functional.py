@@ -4,7 +4,7 @@ from typing import Any
 
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
-from unifiedqr.decomposition import METHODS, LQResult, Primitive, QRResult, lq_primitive, qr_primitive
+from unifiedqr.decomposition import LQResult, Primitive, QRResult, lq_primitive, qr_primitive
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import DtypeError, OptionError, ShapeError
 
@@ -63,7 +63,7 @@ def qr(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
     array([[5. , 2.2],
            [0. , 0.4]])
     """
-    _check_options(mode, method)
+    _check_mode(mode)
     return QRResult(*_decompose(A, qr_primitive(positive=bool(positive), method=method), "qr"))
 
 
@@ -115,7 +115,7 @@ def lq(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
     array([[5. , 0. ],
            [2.2, 0.4]])
     """
-    _check_options(mode, method)
+    _check_mode(mode)
     return LQResult(*_decompose(A, lq_primitive(positive=bool(positive), method=method), "lq"))
 
 
@@ -148,7 +148,6 @@ def _check_matrix(backend: Backend, A: Array, name: str) -> None:
         )
 
 
-def _check_options(mode: str, method: str) -> None:
-    for option, value, choices in (("mode", mode, MODES), ("method", method, METHODS)):
-        if value not in choices:
-            raise OptionError(f"{option}={value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise OptionError(f"mode={mode!r} is unknown; choose one of {', '.join(map(repr, MODES))}.")

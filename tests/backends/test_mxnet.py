@@ -23,18 +23,9 @@ from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray
 
 SHAPES = [(5, 3), (4, 4), (3, 5), (1, 1), (2, 4, 3)]
+pytestmark = pytest.mark.usefixtures("semantics")
 FIELD = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
 DECOMPOSITION = pytest.mark.parametrize("name", list(DECOMPOSITIONS))
-
-
-@pytest.fixture(params=[False, True], ids=["np off", "np on"], autouse=True)
-def semantics(request):
-    """Run each test with MXNet's switches off, as a process starts, and on, as after `npx.set_np()`."""
-    before = mx.npx.is_np_shape(), mx.npx.is_np_array()
-    with mx.util.np_shape(request.param), mx.util.np_array(request.param):
-        yield request.param
-        assert (mx.npx.is_np_shape(), mx.npx.is_np_array()) == (request.param, request.param)
-    assert (mx.npx.is_np_shape(), mx.npx.is_np_array()) == before
 
 
 def factors_and_bars(name, shape, complex_):

@@ -9,17 +9,8 @@ from unifiedqr.conformance.tolerance import relative_error, tolerance
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp
 
+pytestmark = pytest.mark.usefixtures("semantics")
 FIELD = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
-
-
-@pytest.fixture(params=[False, True], ids=["np off", "np on"], autouse=True)
-def semantics(request):
-    """Run each test with MXNet's switches off, as a process starts, and on, as after `npx.set_np()`."""
-    before = mx.npx.is_np_shape(), mx.npx.is_np_array()
-    with mx.util.np_shape(request.param), mx.util.np_array(request.param):
-        yield request.param
-        assert (mx.npx.is_np_shape(), mx.npx.is_np_array()) == (request.param, request.param)
-    assert (mx.npx.is_np_shape(), mx.npx.is_np_array()) == before
 
 
 A_REAL, B_REAL = random((2, 3, 4), complex_=False, seed=1), random((2, 3, 4), complex_=False, seed=2)

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from unifiedqr.checks import checks
 from unifiedqr.discovery import backends, get_backend, plugin
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
@@ -31,3 +32,10 @@ def autodiff_backend(request):
 def rng():
     """Give a generator with a fixed seed."""
     return np.random.default_rng(20092010)
+
+
+@pytest.fixture
+def unchecked():
+    """Take derivatives where none exist without a warning."""
+    with checks("off"):
+        yield

@@ -1,7 +1,11 @@
 """QR and LQ decompositions with correct derivatives, identical in PyTorch, TensorFlow, MXNet and JAX."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from unifiedqr import rules
 from unifiedqr.autodiff import grad, hvp, jvp, value_and_grad, vjp
+from unifiedqr.checks import set_checks
 from unifiedqr.compare import compare
 from unifiedqr.decomposition import LQResult, QRResult
 from unifiedqr.discovery import (
@@ -22,10 +26,15 @@ from unifiedqr.errors import (
     InputError,
     OptionError,
     ShapeError,
+    SingularMatrixWarning,
     UnifiedQRError,
     UnknownBackendError,
 )
 from unifiedqr.functional import lq, qr
+
+if TYPE_CHECKING:
+    from unifiedqr.diagnosis import Diagnosis, diagnose
+    from unifiedqr.singular import SingularMatrixError
 
 __version__ = "0.1.0"
 
@@ -34,6 +43,7 @@ __all__ = [
     "BackendInfo",
     "BackendUnavailableError",
     "CapabilityError",
+    "Diagnosis",
     "DtypeError",
     "ForeignArrayError",
     "InputError",
@@ -41,10 +51,13 @@ __all__ = [
     "OptionError",
     "QRResult",
     "ShapeError",
+    "SingularMatrixError",
+    "SingularMatrixWarning",
     "UnifiedQRError",
     "UnknownBackendError",
     "backends",
     "compare",
+    "diagnose",
     "get_backend",
     "grad",
     "hvp",
@@ -54,8 +67,22 @@ __all__ = [
     "qr",
     "rules",
     "set_backend",
+    "set_checks",
     "to_numpy",
     "use_backend",
     "value_and_grad",
     "vjp",
 ]
+
+
+_NEEDING_NUMPY = {
+    "Diagnosis": "unifiedqr.diagnosis",
+    "SingularMatrixError": "unifiedqr.singular",
+    "diagnose": "unifiedqr.diagnosis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDING_NUMPY:  # importing unifiedqr imports no array library
+        return getattr(import_module(_NEEDING_NUMPY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

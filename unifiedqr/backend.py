@@ -34,7 +34,8 @@ NAMESPACE = tuple(
     """.split()
 )
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
-the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``."""
+the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``;
+``seen(x)`` too: x as a NumPy array if its values are at hand, in host memory and outside any trace, else None."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,37 @@ class Plugin:
         """Import the framework and make the backend."""
         module, _, attribute = self.factory.partition(":")
         return getattr(import_module(module), attribute)(self)
+
+
+KINDS = ("value", "vjp", "jvp", "hvp")
+"""What a `Transform` takes; ``"hvp"`` is the derivative of the VJP along tangents of the primals."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One way in which users of a framework evaluate or differentiate a function, for the table of capabilities.
+
+    Attributes
+    ----------
+    name : str
+        As users write it, such as ``"torch.func.vmap of vjp"``.
+    kind : str
+        One of `KINDS`.
+    run : callable
+        Takes f, a function of arrays that gives a tuple of arrays, and a tuple of primals; for kind ``"vjp"`` also
+        cotangents, for ``"jvp"`` tangents, for ``"hvp"`` cotangents and tangents. Gives a tuple of arrays: outputs,
+        gradients, output tangents, or derivatives of the gradients. Pairs as `Backend.vjp` does.
+    batched : bool
+        Whether every array given to `run` has a leading axis that f does not see.
+    slow : bool
+        Whether one run takes seconds, so that fewer are made.
+    """
+
+    name: str
+    kind: str
+    run: Callable[..., Arrays]
+    batched: bool = False
+    slow: bool = False
 
 
 def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
@@ -152,3 +184,11 @@ class Backend(ABC):
     @abstractmethod
     def jvp(self, f: Callable[..., Arrays], primals: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         """Give the outputs of f, a function to a tuple of arrays, and their tangents."""
+
+    def transforms(self) -> tuple[Transform, ...]:
+        """Give the ways in which the framework's users take values and derivatives."""
+        return ()
+
+    def natives(self) -> Mapping[str, Callable[..., Arrays]]:
+        """Give the framework's own decompositions, of the reduced kind, by the name of ours."""
+        return {}

@@ -6,6 +6,7 @@ function of a row takes the array namespace ``xp`` first:
     forward(xp, *inputs)          -> outputs
     vjp(xp, kept, cotangents)     -> one cotangent per input        (a cotangent that is None is zero)
     jvp(xp, kept, tangents)       -> one tangent per output
+    singular(xp, kept)            -> boolean, per matrix: no derivative exists
 """
 
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.checks import mode, report_dependent
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels.householder import householder_lq, householder_qr
-from unifiedqr.rules.lq import lq_jvp, lq_vjp
-from unifiedqr.rules.qr import qr_jvp, qr_vjp
+from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
+from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
 
 METHODS = ("auto", "householder")
 """Algorithms of the forward; "auto" is "householder" for every shape and device so far."""
@@ -50,7 +52,7 @@ class Primitive:
         Names of the arrays taken and given, in order.
     keeps : tuple of str
         The inputs and outputs, by name, that both derivative rules read.
-    forward, vjp, jvp : callable
+    forward, vjp, jvp, singular : callable
         As described at the head of the module.
     """
 
@@ -62,11 +64,20 @@ class Primitive:
     forward: Callable[..., Arrays]
     vjp: Callable[[Namespace, Arrays, Cotangents], Arrays]
     jvp: Callable[[Namespace, Arrays, Arrays], Arrays]
+    singular: Callable[[Namespace, Arrays], Array]
 
     def kept(self, inputs: Arrays, outputs: Arrays) -> Arrays:
         """Select from the inputs and outputs what the derivative rules read."""
         named = dict(zip(self.inputs + self.outputs, inputs + outputs, strict=True))
         return tuple(named[name] for name in self.keeps)
+
+    def check(self, xp: Namespace, kept: Arrays, singular: Callable[[Arrays], Array]) -> None:
+        """Report matrices without a derivative, as the rules do, for a framework that runs the rules compiled only.
+
+        `singular` is the row's own with the namespace given, compiled.
+        """
+        if mode() != "off":
+            report_dependent(xp, singular(kept))
 
 
 def qr_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:
@@ -110,9 +121,9 @@ def _checked(method: str) -> str:
 
 
 def _reduced(name: str, positive: bool, method: str) -> Primitive:
-    outputs, forward, vjp, jvp = {
-        "qr": (QRResult._fields, householder_qr, qr_vjp, qr_jvp),
-        "lq": (LQResult._fields, householder_lq, lq_vjp, lq_jvp),
+    outputs, forward, vjp, jvp, singular = {
+        "qr": (QRResult._fields, householder_qr, qr_vjp, qr_jvp, qr_singular),
+        "lq": (LQResult._fields, householder_lq, lq_vjp, lq_jvp, lq_singular),
     }[name]
     return Primitive(
         name=name,
@@ -123,6 +134,7 @@ def _reduced(name: str, positive: bool, method: str) -> Primitive:
         forward=_forward(forward, positive),
         vjp=_pullback(vjp),
         jvp=_pushforward(jvp),
+        singular=lambda xp, kept: singular(*kept, xp=xp),
     )
 
 

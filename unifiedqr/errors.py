@@ -1,6 +1,7 @@
 """The errors unifiedqr raises: each says what came, what is needed, what to do.
 
-Every class derives from `UnifiedQRError` and from the built-in a caller would expect.
+Every class derives from `UnifiedQRError` and from the built-in a caller would expect. `SingularMatrixError`, which is
+also NumPy's, stands in `unifiedqr.singular`.
 """
 
 
@@ -42,3 +43,7 @@ class ForeignArrayError(UnifiedQRError, TypeError):
 
 class CapabilityError(UnifiedQRError, NotImplementedError):
     """The framework cannot do what was asked, whatever the library does."""
+
+
+class SingularMatrixWarning(UserWarning):
+    """A derivative was taken of a matrix whose leading columns (rows, for LQ) are dependent, and is NaN."""

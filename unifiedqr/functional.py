@@ -123,20 +123,14 @@ def _decompose(A: Any, primitive: Primitive, name: str) -> Arrays:
     backend, (A,) = resolve(A)
     if backend.is_symbolic(A):
         return backend.bind(primitive)(A)  # checked by the backend once the graph is given arrays
-    _check_matrix(backend, A, name)
-    dtype = backend.dtype_name(A)
-    if dtype in DTYPES:
+    if backend.dtype_name(A) == computed_dtype(backend, A, name):
         return backend.bind(primitive)(A)
-    if dtype in HALF_DTYPES:
-        xp = backend.xp
-        return tuple(xp.astype(X, A.dtype) for X in backend.bind(primitive)(xp.astype(A, xp.float32)))
-    raise DtypeError(
-        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} "
-        f"(or {' or '.join(HALF_DTYPES)}, computed in float32). Convert it with unifiedqr.namespace(A).astype."
-    )
+    xp = backend.xp
+    return tuple(xp.astype(X, A.dtype) for X in backend.bind(primitive)(xp.astype(A, xp.float32)))
 
 
-def _check_matrix(backend: Backend, A: Array, name: str) -> None:
+def computed_dtype(backend: Backend, A: Array, name: str) -> str:
+    """Give the dtype in which A is decomposed; raise unless A is a matrix, or a stack of them, that can be."""
     try:
         ndim = len(A.shape)
     except ValueError as error:  # a graph may be traced with a tensor of unknown rank
@@ -146,6 +140,15 @@ def _check_matrix(backend: Backend, A: Array, name: str) -> None:
             f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
             f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."
         )
+    dtype = backend.dtype_name(A)
+    if dtype in DTYPES:
+        return dtype
+    if dtype in HALF_DTYPES:
+        return "float32"
+    raise DtypeError(
+        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} "
+        f"(or {' or '.join(HALF_DTYPES)}, computed in float32). Convert it with unifiedqr.namespace(A).astype."
+    )
 
 
 def _check_mode(mode: str) -> None:

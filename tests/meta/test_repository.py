@@ -31,9 +31,13 @@ def test_equation_tags_of_the_rules_stand_in_the_docs():
     documented = set(re.findall(r"^ {4}\((\d+[a-z]?)\)", (ROOT / "docs/math.md").read_text(), re.MULTILINE))
     used = {
         tag
-        for path in [*ROOT.glob("unifiedqr/rules/*.py"), *ROOT.glob("unifiedqr/kernels/*.py")]
+        for path in [
+            *ROOT.glob("unifiedqr/rules/*.py"),
+            *ROOT.glob("unifiedqr/kernels/*.py"),
+            *ROOT.glob("unifiedqr/*.py"),
+        ]
         for tag in re.findall(r"(?<![\w.])\((\d+[a-z]?)\)", path.read_text())
-        if int(re.match(r"\d+", tag)[0]) <= 40
+        if int(re.match(r"\d+", tag)[0]) <= 50
     }
     assert used
     assert used <= documented, f"tags without a derivation in docs/math.md: {sorted(used - documented)}"

@@ -10,6 +10,8 @@ from unifiedqr.discovery import get_backend
 from unifiedqr.functional import lq, qr
 from unifiedqr.rules import lq_jvp, lq_vjp, qr_jvp, qr_vjp
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 def spoil(A, how):
     """Make the leading block of A singular in one of the ways that occur."""

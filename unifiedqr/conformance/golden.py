@@ -27,6 +27,12 @@ FOLDER = files("unifiedqr.conformance") / "vectors"
 PATTERNS = ("both", "left", "right")
 """Which cotangents are given: of both factors, or of the left or the right one alone (the other is None)."""
 
+SECOND_ORDER_SHAPES = ((5, 3), (4, 4), (3, 5), (2, 4, 3))
+"""Shapes of the random cases that have the truth of second order: deep, square, wide, batched."""
+
+SECOND_STEP = 2.0**-70
+"""Step of the difference of gradients, which carry 60 digits: it leaves 40 of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Golden:
@@ -44,6 +50,8 @@ class Golden:
         The two factors in the positive gauge, their tangents, and random cotangents of them.
     A_bars : dict of str to numpy.ndarray
         Gradient for each of `PATTERNS`.
+    A_bar_dot : numpy.ndarray or None
+        Derivative along A_dot of the gradient for both cotangents; of the `SECOND_ORDER_SHAPES` only.
     """
 
     name: str
@@ -54,6 +62,7 @@ class Golden:
     factor_dots: tuple[Any, ...]
     factor_bars: tuple[Any, ...]
     A_bars: dict[str, Any]
+    A_bar_dot: Any
 
     def cotangents(self, pattern: str) -> tuple[Any, ...]:
         """Give the cotangents of a pattern, None for those left out."""
@@ -101,6 +110,7 @@ def _assembled(name: str, decomposition: str, parts: dict[str, Any]) -> Golden:
         factor_dots=(parts[f"{X}_dot"], parts[f"{Y}_dot"]),
         factor_bars=(parts[f"{X}_bar"], parts[f"{Y}_bar"]),
         A_bars={pattern: parts[f"A_bar_{pattern}"] for pattern in PATTERNS},
+        A_bar_dot=parts.get("A_bar_dot"),
     )
 
 
@@ -123,6 +133,13 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     left, right = exact_bars
     for pattern, cotangents in zip(PATTERNS, ((left, right), (left, None), (None, right)), strict=True):
         parts[f"A_bar_{pattern}"] = backend.to_numpy(pull(cotangents)[0])
+    if A.shape in SECOND_ORDER_SHAPES and "random" in name:
+        step = backend.from_numpy(A_dot) * SECOND_STEP
+        above, below = (
+            backend.vjp(backend.bind(primitive), (moved,))[1](exact_bars)[0]
+            for moved in (A_exact + step, A_exact - step)
+        )
+        parts["A_bar_dot"] = backend.to_numpy((above - below) / (2 * SECOND_STEP))
     return parts
 
 

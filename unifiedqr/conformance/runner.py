@@ -10,6 +10,7 @@ from unifiedqr.conformance.checks import (
     Outcome,
     check_case,
     check_dependent,
+    check_second_order,
     check_sentinel,
     check_zero_size,
     in_scope,
@@ -111,6 +112,7 @@ def _checks(backend: Backend, decomposition: str, dtype: str) -> Iterator[tuple[
         if is_planted_on(case):
             yield case.name, check_sentinel(backend, case, dtype)
             yield case.name, check_dependent(backend, case, dtype)
+            yield case.name, check_second_order(backend, case, dtype)
 
 
 def _where(finding: Finding) -> str:

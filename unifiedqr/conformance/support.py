@@ -6,7 +6,7 @@ from unifiedqr.backend import DTYPES
 from unifiedqr.conformance.runner import Finding, SuiteResult
 from unifiedqr.decomposition import DECOMPOSITIONS
 
-WHAT = {"value": "values", "vjp": "reverse mode", "jvp": "forward mode"}
+WHAT = {"value": "values", "vjp": "reverse mode", "jvp": "forward mode", "second": "second order"}
 BEGIN, END = "<!-- support table: begin -->", "<!-- support table: end -->"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from unifiedqr.diagnosis import conditions
+
 FACTOR = 50.0
 """Multiple of eps κ_c that is allowed; adversarial matrices reach about 3."""
 
@@ -52,16 +54,7 @@ def leading_condition(A: Any, *, rows: bool = False) -> float:
     """
     A = np.asarray(A)
     A = np.swapaxes(A, -1, -2) if rows else A
-    A = A.astype(np.result_type(A.dtype, np.float64))
-    A = A[..., : min(A.shape[-2:])]
-    if A.size == 0:
-        return 1.0
-    largest = np.max(np.abs(A), axis=-2, keepdims=True)
-    if not np.all(largest > 0):
-        return float("inf")
-    A = A / largest  # before squaring: entries may be 1e+150
-    A = A / np.linalg.norm(A, axis=-2, keepdims=True)
-    return float(np.max(np.linalg.cond(A)))
+    return float(np.max(conditions(A[..., : min(A.shape[-2:])]), initial=1.0))
 
 
 def relative_error(X: Any, reference: Any) -> float:

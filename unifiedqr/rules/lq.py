@@ -19,7 +19,12 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
 from unifiedqr.rules.operators import adjoint
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import dependent, poison, poison_dependent, solve_upper, solve_upper_adjoint
+from unifiedqr.rules.triangular import dependent, poison_dependent, solve_upper, solve_upper_adjoint
+
+
+def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
+    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its LQ factors exists."""
+    return dependent(xp, adjoint(xp, L), Q.shape[-1])
 
 
 def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -69,7 +74,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     k, n = Q.shape[-2], Q.shape[-1]
     if (L_bar is None and Q_bar is None) or k == 0:
         return xp.zeros_like(L @ Q)
-    R, R_bar = poison_dependent(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), n)
+    R, R_bar = poison_dependent(xp, adjoint(xp, L), n, None if L_bar is None else adjoint(xp, L_bar))
     W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
     A_bar = adjoint(xp, core_pullback(xp, R, W, R_bar, n)) @ Q  # (27)
     if n > k and Q_bar is not None:
@@ -126,7 +131,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     if k == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)
     R = adjoint(xp, L)
-    R = poison(xp, R, dependent(xp, R, n))
+    R, _ = poison_dependent(xp, R, n)
     C = Q @ adjoint(xp, A_dot)
     omega, T, R_dot = core_pushforward(xp, R, C, n)
     L_dot = adjoint(xp, R_dot)  # (27t)

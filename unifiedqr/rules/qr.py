@@ -31,7 +31,6 @@ from unifiedqr.rules.triangular import (
     divide_but_last,
     inverse_power_of_two,
     last_pivot_is_free,
-    poison,
     poison_dependent,
 )
 
@@ -57,6 +56,11 @@ def core_pushforward(xp: Namespace, R: Array, C: Array, m: int) -> tuple[Array, 
     X = division(xp, leading_columns(C, k), leading_columns(R, k))
     omega = skew(xp, X)
     return omega, X - omega, xp.triu(C - omega @ R)  # (7)
+
+
+def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
+    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its QR factors exists."""
+    return dependent(xp, R, Q.shape[-2])
 
 
 def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -107,7 +111,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     m, k = Q.shape[-2], Q.shape[-1]
     if (Q_bar is None and R_bar is None) or k == 0:
         return xp.zeros_like(Q @ R)
-    R, R_bar = poison_dependent(xp, R, R_bar, m)
+    R, R_bar = poison_dependent(xp, R, m, R_bar)
     W = None if Q_bar is None else adjoint(xp, Q) @ Q_bar
     A_bar = Q @ core_pullback(xp, R, W, R_bar, m)  # (11)
     if m > k and Q_bar is not None:
@@ -164,7 +168,7 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     m, k = Q.shape[-2], Q.shape[-1]
     if k == 0:
         return xp.zeros_like(Q), xp.zeros_like(R)
-    R = poison(xp, R, dependent(xp, R, m))
+    R, _ = poison_dependent(xp, R, m)
     omega, T, R_dot = core_pushforward(xp, R, adjoint(xp, Q) @ A_dot, m)
     if m == k:
         return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square

@@ -14,6 +14,7 @@ excepted), and `poison` puts NaN where a finite number would be a lie.
 from collections.abc import Callable
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.checks import report_dependent
 from unifiedqr.rules.operators import adjoint, is_complex, leading_columns
 
 
@@ -101,8 +102,9 @@ def poison(xp: Namespace, X: Array, where: Array) -> Array:
     return xp.where(where, xp.full_like(X, float("nan")), X)
 
 
-def poison_dependent(xp: Namespace, R: Array, R_bar: Array | None, m: int) -> tuple[Array, Array]:
-    """Give R and its cotangent (zero for None), both NaN in the matrices that have dependent columns."""
+def poison_dependent(xp: Namespace, R: Array, m: int, R_bar: Array | None = None) -> tuple[Array, Array]:
+    """Give R and its cotangent (zero for None), both NaN in the matrices that have dependent columns; report them."""
     nowhere = dependent(xp, R, m)
+    report_dependent(xp, nowhere)
     R_bar = xp.zeros_like(R) if R_bar is None else R_bar
     return poison(xp, R, nowhere), poison(xp, R_bar, nowhere)

@@ -1,0 +1,105 @@
+"""`set_checks`: warn, raise or keep quiet where no derivative exists; NaN in every case."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import unifiedqr as uqr
+from unifiedqr.checks import checks
+from unifiedqr.conformance.matrices import random
+from unifiedqr.discovery import plugin
+
+SOUND = random((5, 3), complex_=False, seed=1)
+SPOILED = SOUND.copy()
+SPOILED[:, 1] = 2 * SPOILED[:, 0]
+STACK = np.stack([SOUND, SPOILED, SOUND])
+
+
+def pulled(backend, A):
+    """Give the gradient of sum(R) in eager mode, by the explicit rule where there is no autodiff."""
+    given = backend.from_numpy(A)
+    if not backend.plugin.capabilities:
+        Q, R = uqr.qr(given)
+        return uqr.rules.qr_vjp(Q, R, None, np.ones_like(R))
+    return backend.to_numpy(uqr.grad(lambda X: backend.xp.sum(uqr.qr(X).R))(given))
+
+
+def test_the_default_warns_and_says_where(backend):
+    with pytest.warns(uqr.SingularMatrixWarning, match=r"1 of 3 matrices of the batch, the first at index \(1,\)"):
+        gradient = pulled(backend, STACK)
+    assert np.all(np.isnan(gradient[1]))
+    assert not np.any(np.isnan(gradient[::2]))
+
+
+def test_raise_is_also_the_error_of_numpy(backend):
+    with checks("raise"):
+        with pytest.raises(np.linalg.LinAlgError, match=r"depend.*unifiedqr\.diagnose") as caught:
+            pulled(backend, SPOILED)
+        assert type(caught.value) is uqr.SingularMatrixError
+        pulled(backend, SOUND)
+
+
+def test_off_gives_nan_quietly(backend):
+    with checks("off"):
+        assert np.all(np.isnan(pulled(backend, STACK)[1]))
+
+
+def test_the_decomposition_itself_is_never_reported(backend):
+    with checks("raise"):
+        Q, R = (backend.to_numpy(X) for X in uqr.qr(backend.from_numpy(SPOILED)))
+    assert np.all(np.isfinite(Q))
+    assert np.all(np.isfinite(R))
+
+
+def test_the_exempt_last_pivot_is_not_reported(backend):
+    square = random((3, 3), complex_=False, seed=2)
+    square[:, 2] = square[:, 0]
+    with checks("raise"):
+        assert np.all(np.isfinite(pulled(backend, square)))
+
+
+def test_forward_mode_is_reported_too(backend):
+    if "jvp" not in plugin(backend.name).capabilities:
+        pytest.skip(f"{backend.name} has no forward mode")
+    given = backend.from_numpy(SPOILED)
+    with checks("raise"), pytest.raises(uqr.SingularMatrixError):
+        uqr.jvp(uqr.qr, [given], [given])
+    with pytest.warns(uqr.SingularMatrixWarning):
+        uqr.jvp(uqr.qr, [given], [given])
+
+
+def test_rows_are_what_counts_for_lq(backend):
+    given = backend.from_numpy(SPOILED)  # its rows are independent
+    if backend.plugin.capabilities:
+        with checks("raise"):
+            uqr.grad(lambda X: backend.xp.sum(uqr.lq(X).L))(given)
+            with pytest.raises(uqr.SingularMatrixError):
+                uqr.grad(lambda X: backend.xp.sum(uqr.lq(backend.xp.matrix_transpose(X)).L))(given)
+
+
+@pytest.mark.parametrize(("mode", "exit_status"), [("off", 0), ("warn", 0), ("raise", 1), ("loud", 1)])
+def test_the_variable_decides_how_a_process_starts(mode, exit_status):
+    program = """
+import numpy as np, unifiedqr as uqr
+Q, R = uqr.qr(np.ones((3, 2)))
+uqr.rules.qr_vjp(Q, R, Q, None)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], env={"UNIFIEDQR_CHECKS": mode}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == exit_status
+    said = {
+        "off": "",
+        "warn": "SingularMatrixWarning",
+        "raise": "SingularMatrixError",
+        "loud": "UNIFIEDQR_CHECKS='loud' is unknown; choose one of 'off', 'warn', 'raise'",
+    }[mode]
+    assert said in result.stderr
+    assert bool(said) == bool(result.stderr)
+
+
+def test_unknown_modes_are_refused():
+    with pytest.raises(uqr.OptionError, match="mode='on' is unknown; choose one of 'off', 'warn', 'raise'"):
+        uqr.set_checks("on")

@@ -1,0 +1,264 @@
+r"""What can be said of a matrix before its decomposition is differentiated: rank, condition, error, gauge.
+
+A derivative inherits from the computed factors a relative error of the order of eps κ_c, whatever the arrangement of
+the rule, where
+
+    (41)  κ_c = κ(A_1 D),   D the diagonal matrix that gives the columns of A_1 unit length,
+
+and A_1 holds the leading columns that a derivative reads: all k, but without the last one for a real square or wide
+matrix (11k). Scaling columns is harmless, so that κ(A) itself says too much.
+
+References
+----------
+N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms, chapters 7 (A. van der Sluis) and 19.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.discovery import get_backend, resolve
+from unifiedqr.errors import OptionError, ShapeError
+from unifiedqr.functional import computed_dtype
+
+ERROR_PER_CONDITION = 1.5
+"""Relative error of a gradient in units of eps κ_c: the largest seen over graded, Vandermonde, Hilbert, Kahan,
+Laeuchli, nearly deficient and 1e±150-scaled matrices, deep, square and wide."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` found; for a stack of matrices every number is an array of the batch's shape.
+
+    Attributes
+    ----------
+    decomposition : str
+        The decomposition that was asked about.
+    dtype : str
+        Dtype it computes in.
+    rank : int or numpy.ndarray
+        Numerical rank of A with its columns (rows, for LQ) scaled to unit length.
+    dependent : int or numpy.ndarray
+        Index of the first leading column (row) that depends on those before it; -1 if there is none.
+    condition : float or numpy.ndarray
+        Condition κ_c (41) of the leading block that a derivative reads; inf if a column (row) of it vanishes.
+    expected_error : float or numpy.ndarray
+        Relative error to expect of a gradient in the Frobenius norm; NaN where no derivative exists.
+    gauge_violation : float, numpy.ndarray or None
+        How much the loss depends on the phases of the factors (3), relative to its cotangents; None for a real A and
+        without cotangents.
+    size : tuple of int
+        Rows and columns of A, exchanged for LQ.
+    read : int
+        How many of the leading columns (rows) a derivative reads: k, or k - 1 for a real square or wide matrix (11k).
+    """
+
+    decomposition: str
+    dtype: str
+    rank: Any
+    dependent: Any
+    condition: Any
+    expected_error: Any
+    gauge_violation: Any
+    size: tuple[int, int]
+    read: int
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The numbers in words, one sentence each; of a batch, its worst matrix."""
+        if np.size(self.rank) == 0:
+            return ("The batch has no matrices.",)
+        of_batch = f" in the worst of {np.size(self.rank)} matrices" if np.ndim(self.rank) else ""
+        line = "row" if self.decomposition == "lq" else "column"
+        said = [f"The rank is {np.min(self.rank)} of {min(self.size)}{of_batch}."]
+        bad = np.asarray(self.dependent) >= 0
+        if np.any(bad):
+            which = f", in {np.sum(bad)} of {bad.size} matrices," if of_batch else ""
+            first = np.asarray(self.dependent)[bad].flat[0]
+            said.append(
+                f"Leading {line} {first} (counted from 0) depends on those before it{which}: no derivative exists, and "
+                f"it comes back as NaN."
+            )
+        else:
+            said.append(f"The {self.read} leading {line}s that a derivative reads are independent: it exists.")
+            said.append(f"Scaled to unit length, they have condition {np.max(self.condition):.1e}.")
+        if not np.all(bad):
+            said.append(f"A relative error of {np.nanmax(self.expected_error):.1e} is to be expected of a gradient.")
+        if self.gauge_violation is not None:
+            said.append(_gauge_sentence(float(np.max(self.gauge_violation)), self.dtype))
+        return tuple(said)
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+def diagnose(
+    A: Any, Q_bar: Any = None, R_bar: Any = None, *, L_bar: Any = None, decomposition: str = "qr"
+) -> Diagnosis:
+    """Tell whether a decomposition can be differentiated, how accurately, and whether the loss depends on its gauge.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`, of any backend; it is looked at on the host.
+    Q_bar, R_bar, L_bar : array, optional
+        Cotangents of the factors, in their shapes: of Q and R for "qr", of L and Q for "lq".
+    decomposition : {"qr", "lq"}
+        The decomposition that is to be differentiated.
+
+    Returns
+    -------
+    Diagnosis
+        Rank, first dependent column, condition, expected error and gauge violation, in numbers and in sentences.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ForeignArrayError
+        As in `qr`, or a cotangent does not fit its factor.
+    OptionError
+        `decomposition` is not among its choices, or does not have the factor of a cotangent.
+
+    Notes
+    -----
+    Condition (41); gauge (3): ||Im diag P|| / (||Q^H Q_bar|| + ||R_bar R^H||), P = Q^H Q_bar - R_bar R^H. It costs
+    a singular value decomposition and is not differentiable.
+
+    References
+    ----------
+    N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 19.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> print(uqr.diagnose([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0], [1.0, 2.001, 3.0], [1.0, 2.0, 7.0]]))
+    The rank is 3 of 3.
+    The 3 leading columns that a derivative reads are independent: it exists.
+    Scaled to unit length, they have condition 1.1e+04.
+    A relative error of 3.5e-12 is to be expected of a gradient.
+    """
+    if decomposition not in DECOMPOSITIONS:
+        choices = ", ".join(map(repr, DECOMPOSITIONS))
+        raise OptionError(f"decomposition={decomposition!r} is unknown; choose one of {choices}.")
+    backend, (A,) = resolve(A)
+    dtype = computed_dtype(backend, A, "diagnose")
+    matrix = backend.to_numpy(A).astype(dtype)
+    primitive = DECOMPOSITIONS[decomposition]()
+    factors = dict(zip(primitive.outputs, primitive.forward(get_backend("numpy").xp, matrix), strict=True))
+    bars = _cotangents(decomposition, factors, Q=Q_bar, R=R_bar, L=L_bar)
+    if decomposition == "lq":  # as QR of A^H
+        matrix, Q, R = _adjoint(matrix), _adjoint(factors["Q"]), _adjoint(factors["L"])
+        Q_bar, R_bar = (None if bars[name] is None else _adjoint(bars[name]) for name in ("Q", "L"))
+    else:
+        Q, R, Q_bar, R_bar = factors["Q"], factors["R"], bars["Q"], bars["R"]
+    m, n = matrix.shape[-2:]
+    read = min(m, n) - (m <= n and matrix.dtype.kind == "f" and m > 0)  # (11k)
+    eps = float(np.finfo(dtype).eps)
+    dependent, condition = _first_dependent(R[..., :read], max(m, n) * eps), conditions(matrix[..., :read])
+    return Diagnosis(
+        decomposition=decomposition,
+        dtype=dtype,
+        rank=_plain(_rank(matrix, eps)),
+        dependent=_plain(dependent),
+        condition=_plain(condition),
+        expected_error=_plain(np.where(dependent < 0, ERROR_PER_CONDITION * eps * condition, np.nan)),
+        gauge_violation=_plain(_phase_dependence(Q, R, Q_bar, R_bar)),
+        size=(m, n),
+        read=read,
+    )
+
+
+def conditions(A: Any) -> Any:
+    """Give the 2-norm condition of each matrix of a stack, its columns scaled to unit length (41).
+
+    Parameters
+    ----------
+    A : numpy.ndarray, shape (..., m, k)
+        With m >= k.
+
+    Returns
+    -------
+    numpy.ndarray, shape (...)
+        inf where a column vanishes or is not finite, 1 for zero-size matrices.
+    """
+    if 0 in A.shape[-2:]:
+        return np.ones(A.shape[:-2])
+    scaled, usable = _equilibrated(A)
+    usable = np.all(usable, axis=(-2, -1))
+    values = np.linalg.svd(np.where(usable[..., None, None], scaled, 0), compute_uv=False)
+    largest, smallest = values[..., 0], values[..., -1]
+    return np.where(smallest > 0, largest / np.where(smallest > 0, smallest, 1), np.inf)
+
+
+def _equilibrated(A: Any) -> tuple[Any, Any]:
+    """Give A in double precision with columns of unit length, and which columns can be scaled so, (..., 1, k)."""
+    A = A.astype(np.result_type(A.dtype, np.float64))
+    largest = np.max(np.abs(A), axis=-2, keepdims=True)
+    usable = (largest > 0) & np.isfinite(largest)
+    A = np.where(usable, A / np.where(usable, largest, 1), 0)  # before squaring: entries may be 1e+150
+    length = np.linalg.norm(A, axis=-2, keepdims=True)
+    return A / np.where(usable, length, 1), usable
+
+
+def _rank(A: Any, eps: float) -> Any:
+    if A.shape[-2] == 0 or A.shape[-1] == 0:
+        return np.zeros(A.shape[:-2], dtype=int)
+    values = np.linalg.svd(_equilibrated(A)[0], compute_uv=False)
+    return np.sum(values > max(A.shape[-2:]) * eps * values[..., :1], axis=-1)
+
+
+def _first_dependent(R: Any, threshold: float) -> Any:
+    """Give the first j with |R_jj| <= threshold ||R[:, j]||, -1 without one; a NaN counts."""
+    if 0 in R.shape[-2:]:
+        return np.full(R.shape[:-2], -1)
+    largest = np.max(np.abs(R), axis=-2)
+    scale = np.where(largest > 0, largest, 1)
+    length = scale * np.linalg.norm(R / scale[..., None, :], axis=-2)
+    marks = ~(np.abs(np.diagonal(R, axis1=-2, axis2=-1)) > threshold * length)
+    return np.where(np.any(marks, axis=-1), np.argmax(marks, axis=-1), -1)
+
+
+def _phase_dependence(Q: Any, R: Any, Q_bar: Any, R_bar: Any) -> Any:
+    if not np.iscomplexobj(Q) or (Q_bar is None and R_bar is None):
+        return None
+    of_Q = 0 * Q[..., :1, :] if Q_bar is None else _adjoint(Q) @ Q_bar
+    of_R = 0 * Q[..., :1, :] if R_bar is None else R_bar @ _adjoint(R)
+    violation = np.linalg.norm(np.diagonal(of_Q - of_R, axis1=-2, axis2=-1).imag, axis=-1)
+    size = np.linalg.norm(of_Q, axis=(-2, -1)) + np.linalg.norm(of_R, axis=(-2, -1))
+    return np.where(size > 0, violation / np.where(size > 0, size, 1), 0.0)
+
+
+def _gauge_sentence(violation: float, dtype: str) -> str:
+    if violation <= ERROR_PER_CONDITION * 100 * np.finfo(dtype).eps:
+        return "The loss does not depend on the phases of the factors: its gradient is the same in every gauge."
+    return (
+        f"The loss depends on the phases of the factors, by {violation:.1e} of its cotangents: its gradient belongs to "
+        f"the gauge with a real diagonal, and differs in a library that chooses other phases."
+    )
+
+
+def _cotangents(decomposition: str, factors: dict[str, Any], **given: Any) -> dict[str, Any]:
+    for name, bar in given.items():
+        if bar is not None and name not in factors:
+            raise OptionError(f"{name}_bar was given, but {decomposition} has the factors {' and '.join(factors)}.")
+    return {name: _cotangent(name, given[name], factor) for name, factor in factors.items()}
+
+
+def _cotangent(name: str, bar: Any, factor: Any) -> Any:
+    if bar is None:
+        return None
+    backend, (bar,) = resolve(bar)
+    bar = backend.to_numpy(bar)
+    if bar.shape != factor.shape:
+        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; it must have shape {factor.shape}.")
+    return bar
+
+
+def _adjoint(X: Any) -> Any:
+    return np.conj(np.swapaxes(X, -1, -2))
+
+
+def _plain(x: Any) -> Any:
+    """Give a Python number for a single matrix."""
+    return x if x is None or np.ndim(x) else np.asarray(x).item()

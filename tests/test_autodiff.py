@@ -148,3 +148,26 @@ def test_tangents_that_do_not_fit_are_refused():
         uqr.jvp(uqr.qr, [given(A)], [given(A), given(A)])
     with pytest.raises(uqr.ShapeError, match=r"tangent has shape \(4, 6\)"):
         uqr.jvp(uqr.qr, [given(A)], [given(A.T.copy())])
+
+
+@pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
+def test_real_and_complex_cotangents_mix(autodiff_backend, decompose):
+    """A real cotangent of a complex factor is that cotangent with imaginary part zero."""
+    given = autodiff_backend.from_numpy
+    factors, pullback = uqr.vjp(decompose, given(A_complex))
+    real = random(tuple(factors[0].shape), complex_=False, seed=5)
+    complex_ = given(random(tuple(factors[1].shape), complex_=True, seed=6))
+    (mixed,), (converted,) = pullback((given(real), complex_)), pullback((given(real.astype(complex)), complex_))
+    assert np.array_equal(autodiff_backend.to_numpy(mixed), autodiff_backend.to_numpy(converted))
+    with pytest.raises(uqr.DtypeError, match="cotangent has dtype float32; its output has complex128"):
+        pullback((given(real.astype(np.float32)), complex_))
+
+
+def test_a_real_tangent_does_for_a_complex_matrix():
+    backend = uqr.get_backend("torch")
+    given, tangent = backend.from_numpy(A_complex), random((6, 4), complex_=False, seed=7)
+    (_, dots), (_, converted) = (
+        uqr.jvp(uqr.qr, [given], [backend.from_numpy(X)]) for X in (tangent, tangent.astype(complex))
+    )
+    for dot, other in zip(dots, converted, strict=True):
+        assert np.array_equal(backend.to_numpy(dot), backend.to_numpy(other))

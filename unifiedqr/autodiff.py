@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.backend import Backend
+from unifiedqr.backend import COMPLEX_OF_REAL, Backend
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import CapabilityError, DtypeError, ShapeError
 
@@ -34,7 +34,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
     -------
     outputs : as f returns them
     pullback : callable
-        Takes cotangents shaped as the outputs (None for zero), gives a tuple with one gradient per primal.
+        Takes cotangents shaped as the outputs (None for zero; a real one does for a complex output), gives a tuple with
+        one gradient per primal.
 
     Raises
     ------
@@ -57,9 +58,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
 
     def pullback(cotangents: Any) -> Arrays:
         flat = _flatten_like(structure[0], cotangents)
-        for output, cotangent in zip(outputs, flat, strict=True):
-            _check_fits(backend, "cotangent", cotangent, "output", output)
-        return pull(flat)
+        pairs = zip(flat, outputs, strict=True)
+        return pull([_fitted(backend, "cotangent", bar, "output", output) for bar, output in pairs])
 
     return _unflatten(structure[0], iter(outputs)), pullback
 
@@ -72,7 +72,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     f : callable
         Takes arrays, returns an array or nested tuples of arrays.
     primals, tangents : sequence of array
-        Arguments of f and their tangents, alike in shape and dtype.
+        Arguments of f and their tangents, alike in shape and dtype; a real tangent does for a complex argument.
 
     Returns
     -------
@@ -96,10 +96,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     count = len(primals)
     if len(tangents) != count:
         raise ShapeError(f"{count} primals and {len(tangents)} tangents came; there must be one tangent per primal.")
-    for primal, tangent in zip(arrays[:count], arrays[count:], strict=True):
-        _check_fits(backend, "tangent", tangent, "primal", primal)
+    primals, tangents = arrays[:count], arrays[count:]
+    pairs = zip(tangents, primals, strict=True)
+    fitted = tuple(_fitted(backend, "tangent", dot, "primal", primal) for dot, primal in pairs)
     structure: list[Any] = []
-    outputs, output_tangents = backend.jvp(_flattened(f, structure), arrays[:count], arrays[count:])
+    outputs, output_tangents = backend.jvp(_flattened(f, structure), primals, fitted)
     return _unflatten(structure[0], iter(outputs)), _unflatten(structure[0], iter(output_tangents))
 
 
@@ -226,16 +227,22 @@ def _resolve(arrays: Sequence[Any], capability: str) -> tuple[Backend, Arrays]:
     return backend, resolved
 
 
-def _check_fits(backend: Backend, what: str, array: Array | None, owner_kind: str, owner: Array) -> None:
+def _fitted(backend: Backend, what: str, array: Array | None, owner_kind: str, owner: Array) -> Array | None:
+    """Check that an array has the shape and dtype of its owner; a real one becomes complex where its owner is."""
     if array is None:
-        return
+        return None
     if tuple(array.shape) != tuple(owner.shape):
         raise ShapeError(
             f"a {what} has shape {tuple(array.shape)}; its {owner_kind} has {tuple(owner.shape)}. Give it that."
         )
     came, needed = backend.dtype_name(array), backend.dtype_name(owner)
-    if came != needed:
-        raise DtypeError(f"a {what} has dtype {came}; its {owner_kind} has {needed}. Convert it with xp.astype.")
+    if came == needed:
+        return array
+    if COMPLEX_OF_REAL.get(came) == needed:
+        return backend.xp.astype(array, owner.dtype)
+    raise DtypeError(
+        f"a {what} has dtype {came}; its {owner_kind} has {needed}. Convert it with unifiedqr.namespace(...).astype."
+    )
 
 
 def _flattened(f: Callable[..., Any], structure: list[Any]) -> Callable[..., Arrays]:

@@ -25,6 +25,9 @@ DTYPES = ("float32", "float64", "complex64", "complex128")
 HALF_DTYPES = ("float16", "bfloat16")
 """Dtypes that are computed in float32 and handed back in kind, where the framework has them."""
 
+COMPLEX_OF_REAL = {"float32": "complex64", "float64": "complex128"}
+"""The complex dtype of the same precision."""
+
 NAMESPACE = tuple(
     """
     abs all any asarray astype complex64 complex128 concat conj expand_dims exp eye finfo flip float32 float64 floor

@@ -32,3 +32,13 @@ def test_jvp_refuses_a_tangent_of_another_shape():
         rules.qr_jvp(Q, R, np.ones((3, 4)))
     with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(4, 3\); it must have shape \(3, 4\)"):
         rules.lq_jvp(R.T, Q.T, np.ones((4, 3)))
+
+
+def test_real_cotangents_and_tangents_do_for_complex_factors():
+    Q_complex, R_complex = Q.astype(complex), R.astype(complex)
+    mixed = rules.qr_vjp(Q_complex, R_complex, Q, 1j * R_complex)
+    assert np.array_equal(mixed, rules.qr_vjp(Q_complex, R_complex, Q_complex, 1j * R_complex))
+    for dot, other in zip(rules.qr_jvp(Q_complex, R_complex, Q @ R), rules.qr_jvp(Q, R, Q @ R), strict=True):
+        assert np.array_equal(dot, other.astype(complex))
+    with pytest.raises(uqr.DtypeError, match="Q_bar has dtype float32; it must have dtype complex128"):
+        rules.qr_vjp(Q_complex, R_complex, Q.astype(np.float32), None)

@@ -184,24 +184,48 @@ def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterato
         yield _exactly(f"zero size {shape}", tuple(tuple(Z.shape) for Z in (X, Y, A_bar)) == expected)
 
 
+def spoiled(case: Golden) -> dict[str, Any]:
+    """Give the matrix of a case with dependent leading columns (rows, for LQ), spoiled in each of several ways."""
+    spoil: dict[str, Callable[[Any], Any]] = {
+        "a repeated column": lambda X: X.__setitem__((..., 1), X[..., 0]),
+        "a combined column": lambda X: X.__setitem__((..., 2), 2 * X[..., 0] - 3 * X[..., 1]),
+        "a zero column": lambda X: X.__setitem__((..., 1), 0),
+        "zeros": lambda X: X.__setitem__(..., 0),
+        "a NaN": lambda X: X.__setitem__((..., 0, 0), np.nan),
+    }
+    if np.isrealobj(case.A) and case.A.shape[-2 if case.decomposition == "qr" else -1] == 3:
+        del spoil["a combined column"]  # the last pivot of a real square or wide matrix is exempt
+    matrices: dict[str, Any] = {}
+    for name, change in spoil.items():
+        X = case.A.copy()
+        change(X if case.decomposition == "qr" else X.swapaxes(-1, -2))
+        matrices[name] = X
+    return matrices
+
+
 def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
-    """Batch a matrix with one whose second column (row, for LQ) repeats the first: NaN there, the truth beside it."""
-    spoiled = case.A.copy()
-    if case.decomposition == "qr":
-        spoiled[..., :, 1] = spoiled[..., :, 0]
-    else:
-        spoiled[..., 1, :] = spoiled[..., 0, :]
+    """Batch a matrix with others whose leading columns are dependent: NaN there, the truth beside it."""
+    matrices = spoiled(case)
     derivatives = routes(backend, DECOMPOSITIONS[case.decomposition]())
 
-    def given(*matrices: Any) -> Any:
-        return backend.from_numpy(np.stack(matrices).astype(dtype))
+    def stack(*arrays: Any) -> Any:
+        return backend.from_numpy(np.stack(arrays).astype(dtype))
 
-    bars = tuple(given(X_bar, X_bar) for X_bar in case.factor_bars)
+    def repeated(X: Any) -> Any:
+        return stack(*[X] * (1 + len(matrices)))
+
+    A = stack(case.A, *matrices.values())
     with checks("off"):
-        _, (A_bar,) = derivatives.vjp((given(case.A, spoiled),), bars)
-    sound, nowhere = backend.to_numpy(A_bar)
-    yield Outcome("vjp beside a dependent one", relative_error(sound, case.A_bars["both"]), bound_of(case, dtype))
-    yield _exactly("vjp of dependent columns is NaN", bool(np.all(np.isnan(nowhere))))
+        _, (A_bar,) = derivatives.vjp((A,), tuple(map(repeated, case.factor_bars)))
+        _, dots = derivatives.jvp((A,), (repeated(case.A_dot),)) if derivatives.jvp else ((), ())
+    sound, *nowhere = backend.to_numpy(A_bar)
+    yield Outcome("vjp beside dependent ones", relative_error(sound, case.A_bars["both"]), bound_of(case, dtype))
+    for name, gradient in zip(matrices, nowhere, strict=True):
+        yield _exactly(f"vjp of {name} is NaN", bool(np.all(np.isnan(gradient))))
+    for X_dot, truth in zip(map(backend.to_numpy, dots), case.factor_dots, strict=False):
+        yield Outcome("jvp beside dependent ones", relative_error(X_dot[0], truth), bound_of(case, dtype))
+        for name, tangent in zip(matrices, X_dot[1:], strict=True):
+            yield _exactly(f"jvp of {name} is NaN", bool(np.all(np.isnan(tangent[truth != 0]))))
 
 
 def is_planted_on(case: Golden) -> bool:

@@ -15,6 +15,11 @@ FACTOR = 50.0
 """Multiple of eps κ_c that is allowed; adversarial matrices reach about 3."""
 
 
+def eps(dtype: str) -> float:
+    """Give the distance from 1 to the next number of a dtype; NumPy has no bfloat16."""
+    return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
+
+
 def tolerance(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
     """Give the largest admissible relative error of a derivative, or of a factor.
 
@@ -32,8 +37,7 @@ def tolerance(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
     float
         ``50 eps max(condition, sqrt(max(m, n)))``, at most 1.
     """
-    eps = float(np.finfo(dtype).eps)
-    return float(min(1.0, FACTOR * eps * max(condition, max(m, n, 1) ** 0.5)))
+    return float(min(1.0, FACTOR * eps(dtype) * max(condition, max(m, n, 1) ** 0.5)))
 
 
 def leading_condition(A: Any, *, rows: bool = False) -> float:

@@ -1,5 +1,8 @@
 """What the public rules check before any arithmetic: shapes, dtypes and whose arrays these are."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import array_api_compat
 
 from unifiedqr._typing import Array, Namespace
@@ -25,23 +28,30 @@ def factors_at_the_door(**factors: Array) -> Namespace:
     return xp
 
 
-def cotangents_at_the_door(**pairs: tuple[Array, Array | None]) -> None:
-    """Check that every cotangent that is not None has the shape and dtype of its factor."""
-    for name, (factor, cotangent) in pairs.items():
-        if cotangent is not None:
-            _check(f"cotangent {name}_bar", cotangent, factor.dtype, tuple(factor.shape))
+def cotangents_at_the_door(xp: Namespace, **pairs: tuple[Array, Array | None]) -> tuple[Array | None, ...]:
+    """Check that every cotangent that is not None has the shape and dtype of its factor; real becomes complex."""
+    return tuple(
+        None if cotangent is None else _fitted(xp, f"cotangent {name}_bar", cotangent, factor.dtype, factor.shape)
+        for name, (factor, cotangent) in pairs.items()
+    )
 
 
-def tangent_at_the_door(A_dot: Array, *, dtype: object, shape: tuple[int, ...]) -> None:
-    """Check that a tangent has the shape and dtype of the matrix."""
-    _check("tangent A_dot", A_dot, dtype, shape)
+def tangent_at_the_door(xp: Namespace, A_dot: Array, *, dtype: object, shape: tuple[int, ...]) -> Array:
+    """Check that a tangent has the shape and dtype of the matrix; a real one becomes complex."""
+    return _fitted(xp, "tangent A_dot", A_dot, dtype, shape)
 
 
-def _check(name: str, array: Array, dtype: object, shape: tuple[int, ...]) -> None:
-    if tuple(array.shape) != shape:
-        raise ShapeError(f"{name} has shape {tuple(array.shape)}; it must have shape {shape}. Reshape or transpose it.")
-    if array.dtype != dtype:
-        raise DtypeError(f"{name} has dtype {array.dtype}; it must have dtype {dtype}. Convert it with xp.astype.")
+def _fitted(xp: Namespace, name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
+    if tuple(array.shape) != tuple(shape):
+        raise ShapeError(
+            f"{name} has shape {tuple(array.shape)}; it must have shape {tuple(shape)}. Reshape or transpose it."
+        )
+    if array.dtype == dtype:
+        return array
+    same_precision = xp.isdtype(array.dtype, "real floating") and xp.isdtype(dtype, "complex floating")
+    if same_precision and xp.finfo(array.dtype).bits == xp.finfo(dtype).bits:
+        return xp.astype(array, dtype)
+    raise DtypeError(f"{name} has dtype {array.dtype}; it must have dtype {dtype}. Convert it with xp.astype.")
 
 
 def _namespace_of(*arrays: Array) -> Namespace:

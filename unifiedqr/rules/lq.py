@@ -37,7 +37,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     Q : array, shape (..., k, n)
         Factor with orthonormal rows.
     L_bar, Q_bar : array or None
-        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero.
+        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero; real ones do for complex factors.
     xp : namespace, optional
         Array API namespace of the arrays; found from `Q` when it has one.
 
@@ -70,7 +70,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     """
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
-        cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
+        L_bar, Q_bar = cotangents_at_the_door(xp, L=(L, L_bar), Q=(Q, Q_bar))
     k, n = Q.shape[-2], Q.shape[-1]
     if (L_bar is None and Q_bar is None) or k == 0:
         return xp.zeros_like(L @ Q)
@@ -126,7 +126,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     """
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
-        tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
+        A_dot = tangent_at_the_door(xp, A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
     k, n = Q.shape[-2], Q.shape[-1]
     if k == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)

@@ -73,7 +73,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     R : array, shape (..., k, n)
         Upper trapezoidal factor with real diagonal, of either sign.
     Q_bar, R_bar : array or None
-        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero.
+        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
     xp : namespace, optional
         Array API namespace of the arrays; found from `Q` when it has one.
 
@@ -107,7 +107,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     """
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
-        cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
+        Q_bar, R_bar = cotangents_at_the_door(xp, Q=(Q, Q_bar), R=(R, R_bar))
     m, k = Q.shape[-2], Q.shape[-1]
     if (Q_bar is None and R_bar is None) or k == 0:
         return xp.zeros_like(Q @ R)
@@ -164,7 +164,7 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     """
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
-        tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
+        A_dot = tangent_at_the_door(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
     m, k = Q.shape[-2], Q.shape[-1]
     if k == 0:
         return xp.zeros_like(Q), xp.zeros_like(R)

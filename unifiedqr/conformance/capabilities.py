@@ -1,0 +1,151 @@
+"""The table of capabilities: what each framework does with our decompositions, and with its own, by running it.
+
+Every `Transform` of a backend is run on problems whose truth is known. A planted wrong rule, twice the right
+derivative, tells whether it is our rule that ran: a first derivative must double, a second one quadruple.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from unifiedqr._typing import Arrays
+from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Transform
+from unifiedqr.conformance.checks import doubled
+from unifiedqr.conformance.problems import SHAPES, Problem, problem
+from unifiedqr.conformance.tolerance import FACTOR, eps, relative_error
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.functional import lq, qr
+
+FUNCTIONS: dict[str, Callable[..., Arrays]] = {"qr": qr, "lq": lq}
+
+OURS, RIGHT, BYPASS, WRONG = "ours", "right", "right, by the native rule", "WRONG"
+TIMES = {"value": 1, "vjp": 2, "jvp": 2, "hvp": 4}
+"""What a rule of twice the derivative multiplies each kind by."""
+
+Verdicts = dict[str, str]
+
+
+def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdicts]:
+    """Run one transform on everything.
+
+    Parameters
+    ----------
+    backend : Backend
+        The framework.
+    transform : Transform
+        One of its transforms.
+
+    Returns
+    -------
+    dict of str to dict
+        For each of our decompositions a verdict per dtype: ``"ours"`` (right, and by our rule), ``"right"`` (a value),
+        ``"right, by the native rule"``, ``"WRONG"`` or ``"refused: "`` and the class of the error. Under ``"native"`` a
+        verdict on the framework's own function per shape and field, if it has one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # frameworks warn of their own functions here
+        found = {name: _verdicts_on_ours(backend, transform, name) for name in DECOMPOSITIONS}
+        for function in backend.natives().values():
+            found["native"] = _verdicts_on_native(backend, transform, function)
+    return found
+
+
+def _verdicts_on_ours(backend: Backend, transform: Transform, decomposition: str) -> Verdicts:
+    verdicts: Verdicts = {}
+    for dtype in DTYPES:
+        given = problem(decomposition, dtype, batched=transform.batched)
+        verdicts[dtype] = _verdict(lambda given=given: _judge(backend, transform, decomposition, given))
+    for dtype in () if transform.slow else HALF_DTYPES:
+        if hasattr(backend.xp, dtype):
+            verdicts[dtype] = _verdict(lambda dtype=dtype: _judge_half(backend, transform, decomposition, dtype))
+    return verdicts
+
+
+def _verdict(judge: Callable[[], str]) -> str:
+    try:
+        return judge()
+    except Exception as error:  # whatever a framework raises is its verdict, shown in the table
+        return f"refused: {type(error).__name__}"
+
+
+def _judge(backend: Backend, transform: Transform, decomposition: str, given: Problem) -> str:
+    kind = transform.kind
+    if given.error(kind, _run(backend, transform, _ours(decomposition), given.given(kind))) > given.bounds[kind]:
+        return WRONG
+    if kind == "value":
+        return RIGHT
+    wrong_rule = _joined(backend.bind(doubled(DECOMPOSITIONS[decomposition]())))
+    results = _run(backend, transform, wrong_rule, given.given(kind))
+    if given.error(kind, results, TIMES[kind]) <= given.bounds[kind]:
+        return OURS
+    return BYPASS if given.error(kind, results) <= given.bounds[kind] else f"{BYPASS} in part"
+
+
+def _judge_half(backend: Backend, transform: Transform, decomposition: str, dtype: str) -> str:
+    """Compare half precision with what single precision gives for the same rounded numbers, and look at its dtype.
+
+    It is computed in single precision: what it loses is the rounding of what is handed over, not 50 times that.
+    """
+    given, xp, function = problem(decomposition, "float32", batched=transform.batched), backend.xp, _ours(decomposition)
+    half = [
+        tuple(xp.astype(backend.from_numpy(X), getattr(xp, dtype)) for X in arrays)
+        for arrays in given.given(transform.kind)
+    ]
+    single = [tuple(xp.astype(X, xp.float32) for X in arrays) for arrays in half]
+    results, truth = transform.run(function, *half), transform.run(function, *single)
+    bound = given.bounds[transform.kind] * eps(dtype) / eps("float32") / FACTOR
+    pairs = zip(results, truth, strict=True)
+    right = all(relative_error(backend.to_numpy(X), backend.to_numpy(true)) <= bound for X, true in pairs)
+    return RIGHT if right and all(backend.dtype_name(X) == dtype for X in results) else WRONG
+
+
+def _verdicts_on_native(backend: Backend, transform: Transform, function: Callable[..., Arrays]) -> Verdicts:
+    """Judge the framework's own QR, shape by shape, in the gauge of the truth: its signs are made constants."""
+    verdicts: Verdicts = {}
+    for field, dtype in (("real", "float64"), ("complex", "complex128")):
+        for shape in SHAPES:
+            given = problem("qr", dtype, (shape,), batched=transform.batched)
+            verdicts[f"{shape} {field}"] = _verdict(
+                lambda given=given: _judge_native(backend, transform, function, given)
+            )
+    return verdicts
+
+
+def _judge_native(backend: Backend, transform: Transform, function: Callable[..., Arrays], given: Problem) -> str:
+    A = given.primals[0]
+    alone = A[0] if transform.batched else A
+    _, R = function(backend.from_numpy(alone))
+    diagonal = np.diagonal(backend.to_numpy(R))
+    signs = np.where(diagonal.real < 0, -1.0, 1.0).astype(A.dtype)
+    columns, rows = backend.from_numpy(signs[None, :]), backend.from_numpy(signs[:, None])
+
+    def in_positive_gauge(X: Any) -> Arrays:
+        Q, R = function(X)
+        return Q * columns, rows * R
+
+    results = transform.run(in_positive_gauge, *_handed_over(backend, given.given(transform.kind)))
+    error = given.error(transform.kind, tuple(map(backend.to_numpy, results)))
+    return RIGHT if error <= given.bounds[transform.kind] else WRONG
+
+
+def _run(backend: Backend, transform: Transform, function: Callable[..., Arrays], given: Any) -> Arrays:
+    return tuple(map(backend.to_numpy, transform.run(function, *_handed_over(backend, given))))
+
+
+def _handed_over(backend: Backend, given: Any) -> list[Arrays]:
+    return [tuple(map(backend.from_numpy, arrays)) for arrays in given]
+
+
+def _ours(decomposition: str) -> Callable[..., Arrays]:
+    return _joined(FUNCTIONS[decomposition])
+
+
+def _joined(decompose: Callable[..., Arrays]) -> Callable[..., Arrays]:
+    """Give the function of several matrices that gives the factors of all of them."""
+
+    def factors(*matrices: Any) -> Arrays:
+        return tuple(X for A in matrices for X in decompose(A))
+
+    return factors

@@ -1,0 +1,70 @@
+"""The table of capabilities as a document: one section per framework, one row per transform."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unifiedqr.conformance.capabilities import BYPASS, OURS, RIGHT, WRONG, Verdicts
+
+HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hvp": "Second order"}
+
+INTRODUCTION = f"""# What works where
+
+Made by `make capabilities`, which runs every cell; `make test` runs them all again and fails if one has changed. Each
+cell of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
+(differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them and a run does
+not take seconds, float16 and bfloat16. Then a wrong rule is planted, twice the derivative.
+
+- **{OURS}**: right, and the planted rule changed the result as it must: our rule is what ran.
+- **{BYPASS}**: right, but the planted rule changed nothing: the transform goes past custom rules by design.
+- **{RIGHT}**: a value, or half precision: computed in float32, rounded once.
+- **refused**: the framework raised this error. **{WRONG}**: a finite wrong number.
+- **native**: the framework's own QR under the same transform, its signs made ours by constants, shape by shape in
+  double precision. No framework has an LQ. *none* where it has no QR of its own.
+"""
+
+Row = Mapping[str, Any]
+
+
+def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) -> str:
+    """Give the document in Markdown.
+
+    Parameters
+    ----------
+    table : mapping of str to sequence of mapping
+        For each backend its rows: ``name`` and ``kind`` of the transform, verdicts under ``qr``, ``lq``, ``native``.
+    versions : mapping of str to str
+        Version of each backend's framework.
+    """
+    sections = [INTRODUCTION]
+    for backend, rows in table.items():
+        lines = [f"## {backend} {versions[backend]}", "", "| | qr | lq | native |", "|---|---|---|---|"]
+        for kind, heading in HEADINGS.items():
+            of_kind = [row for row in rows if row["kind"] == kind]
+            if of_kind:
+                lines.append(f"| *{heading}* | | | |")
+            lines += [
+                f"| {row['name']} | {_cell(row['qr'])} | {_cell(row['lq'])} | {_cell(row['native'])} |"
+                for row in of_kind
+            ]
+        sections.append("\n".join(lines) + "\n")
+    return "\n".join(sections)
+
+
+def _cell(verdicts: Verdicts | None) -> str:
+    """Give the verdict most keys share, then what is otherwise, and for which keys."""
+    if not verdicts:
+        return "none"
+    # Half precision is right where the others are ours: it is the same rule, in single precision.
+    of_half = {
+        key: OURS if verdict == RIGHT and OURS in verdicts.values() else verdict for key, verdict in verdicts.items()
+    }
+    groups: dict[str, list[str]] = {}
+    for key, verdict in of_half.items():
+        groups.setdefault(verdict, []).append(key)
+    most = max(groups, key=lambda verdict: len(groups[verdict]))
+    others = [f"{_styled(verdict)}: {', '.join(keys)}" for verdict, keys in groups.items() if verdict != most]
+    return "; ".join([_styled(most), *others])
+
+
+def _styled(verdict: str) -> str:
+    return f"**{verdict}**" if verdict == WRONG else verdict

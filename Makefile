@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test latest lint format support golden clean
+.PHONY: help setup compare test latest lint format support capabilities golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -23,7 +23,7 @@ compare: setup  ## Compare the gradients of a real matrix in every framework, an
 	$(BIN)/unifiedqr compare --report report.html --json report.json
 
 test: setup  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=torch,tensorflow,jax \
@@ -37,6 +37,9 @@ format: setup  ## Bring the code into the project's format
 
 support: setup  ## Write the support table of the README from what the conformance suite sees
 	$(BIN)/python ci/support.py README.md
+
+capabilities: setup  ## Run the table of capabilities and write docs/capabilities.md
+	$(BIN)/python ci/capabilities.py docs
 
 golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr.conformance.golden

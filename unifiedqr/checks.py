@@ -39,8 +39,8 @@ def set_checks(mode: str) -> None:
     The environment variable ``UNIFIEDQR_CHECKS`` gives the mode a process starts with, "warn" if it is not set.
     A check looks at values that are in host memory already: it is silent for arrays on another device, inside a
     compiled or traced function (``torch.compile``, ``tf.function``, ``jax.jit``, a hybridized block) and under a
-    vectorizing map. Column j is dependent when |R_jj| <= max(m, n) eps ||R[:, j]||; the last pivot of a real square or
-    wide matrix is exempt (11k).
+    vectorizing map. Column j is dependent when |R_jj| <= 4 max(m, n) eps ||R[:, j]||; the last pivot of a real square
+    or wide matrix is exempt (11k).
 
     Examples
     --------
@@ -102,7 +102,7 @@ def _message(marks: Any) -> str:
         where = f" for {int(marks.sum())} of {marks.size} matrices of the batch, the first at index {first}"
     return (
         f"no derivative of the QR or LQ decomposition exists{where}: a leading column (row, for LQ) is numerically "
-        f"dependent on those before it, |R_jj| <= max(m, n) eps ||R[:, j]||. The derivative is NaN there. "
+        f"dependent on those before it, |R_jj| <= 4 max(m, n) eps ||R[:, j]||. The derivative is NaN there. "
         f"unifiedqr.diagnose(A) tells the rank; remove or reorder dependent columns, or accept NaN by "
         f"unifiedqr.set_checks('off')."
     )

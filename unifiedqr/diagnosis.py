@@ -155,7 +155,7 @@ def diagnose(
     m, n = matrix.shape[-2:]
     read = min(m, n) - (m <= n and matrix.dtype.kind == "f" and m > 0)  # (11k)
     eps = float(np.finfo(dtype).eps)
-    dependent, condition = _first_dependent(R[..., :read], max(m, n) * eps), conditions(matrix[..., :read])
+    dependent, condition = _first_dependent(R[..., :read], 4 * max(m, n) * eps), conditions(matrix[..., :read])
     return Diagnosis(
         decomposition=decomposition,
         dtype=dtype,

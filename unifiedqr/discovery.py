@@ -59,7 +59,7 @@ _context: ContextVar[str | None] = ContextVar("unifiedqr_backend", default=None)
 _process_wide: str | None = None
 _loaded: dict[str, Backend] = {}
 _failures: dict[str, ImportError] = {}
-_backend_of_type: dict[type, Backend] = {}
+_name_of_type: dict[type, str] = {}
 
 
 @cache
@@ -188,20 +188,29 @@ def _by_name(name: str) -> Backend:
 def backend_of(x: object) -> Backend:
     """Give the backend of an array by the module of its type; raise `ForeignArrayError` for any other object."""
     kind = type(x)
-    backend = _known(x)
-    if backend is None:
+    name = _backend_name(kind)
+    if name is None:
+        raise ForeignArrayError(
+            f"an array was needed, and {kind.__module__}.{kind.__qualname__} came, which belongs to none of "
+            f"the backends {', '.join(names())}. Pass an array of one of them, or a list of numbers."
+        )
+    return _loaded[name]
+
+
+def _backend_name(kind: type) -> str | None:
+    """Give the name of the backend, by now loaded, in whose framework a type lives; None for any other type."""
+    name = _name_of_type.get(kind)
+    if name is None:
         name = _owner(kind)
-        if name is None:
-            raise ForeignArrayError(
-                f"an array was needed, and {kind.__module__}.{kind.__qualname__} came, which belongs to none of "
-                f"the backends {', '.join(names())}. Pass an array of one of them, or a list of numbers."
-            )
-        backend = _backend_of_type[kind] = _by_name(name)
-    return backend
+        if name is not None:
+            _by_name(name)
+            _name_of_type[kind] = name
+    return name
 
 
-def _known(x: object) -> Backend | None:
-    return _backend_of_type.get(type(x))
+# What torch.compiler.assume_constant_result sets: torch.compile runs the function instead of tracing it and takes its
+# answer for a constant, so that a backend can be loaded by the first call that is compiled.
+_backend_name.__dict__["_dynamo_marked_constant"] = True
 
 
 def _owner(kind: type) -> str | None:
@@ -314,9 +323,10 @@ def resolve(*inputs: Any) -> tuple[Backend, tuple[Array, ...]]:
     do so too once a backend has been selected.
     """
     if len(inputs) == 1:
-        cached = _known(inputs[0])
-        if cached is not None and cached.name != DEFAULT:
-            return cached, inputs
+        only: object = inputs[0]
+        name = _backend_name(type(only))
+        if name is not None and name != DEFAULT:
+            return _loaded[name], inputs
     owners = [None if _follows(x) else backend_of(x) for x in inputs]
     decided = {owner.name: owner for owner in owners if owner is not None}
     if len(decided) > 1:

@@ -47,7 +47,7 @@ def qr(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
 
     Notes
     -----
-    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11s). A matrix whose leading k columns are
+    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11d). A matrix whose leading k columns are
     numerically dependent has no derivative: its gradient is NaN. The last pivot of a real square or wide matrix is
     exempt.
 
@@ -101,7 +101,7 @@ def lq(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
 
     Notes
     -----
-    Gauge (2), (30); derivatives (27), (27t) with (11k), (11s).
+    Gauge (2), (30); derivatives (27), (27t) with (11k), (11d).
 
     References
     ----------

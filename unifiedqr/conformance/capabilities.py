@@ -27,7 +27,11 @@ TIMES = {"value": 1, "vjp": 2, "jvp": 2, "hvp": 4}
 Verdicts = dict[str, str]
 
 
-def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdicts]:
+SAMPLE = {"qr": ("float64", "complex128")}
+"""What is run of a slow transform when only a sample is wanted."""
+
+
+def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = False) -> dict[str, Verdicts]:
     """Run one transform on everything.
 
     Parameters
@@ -36,6 +40,8 @@ def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdict
         The framework.
     transform : Transform
         One of its transforms.
+    sample : bool
+        Run the `SAMPLE` only, and not the framework's own function.
 
     Returns
     -------
@@ -46,15 +52,17 @@ def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdict
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # frameworks warn of their own functions here
-        found = {name: _verdicts_on_ours(backend, transform, name) for name in DECOMPOSITIONS}
+        if sample:
+            return {name: _verdicts_on_ours(backend, transform, name, dtypes) for name, dtypes in SAMPLE.items()}
+        found = {name: _verdicts_on_ours(backend, transform, name, DTYPES) for name in DECOMPOSITIONS}
         for function in backend.natives().values():
             found["native"] = _verdicts_on_native(backend, transform, function)
     return found
 
 
-def _verdicts_on_ours(backend: Backend, transform: Transform, decomposition: str) -> Verdicts:
+def _verdicts_on_ours(backend: Backend, transform: Transform, decomposition: str, dtypes: tuple[str, ...]) -> Verdicts:
     verdicts: Verdicts = {}
-    for dtype in DTYPES:
+    for dtype in dtypes:
         given = problem(decomposition, dtype, batched=transform.batched)
         verdicts[dtype] = _verdict(lambda given=given: _judge(backend, transform, decomposition, given))
     for dtype in () if transform.slow else HALF_DTYPES:

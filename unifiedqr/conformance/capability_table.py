@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unifiedqr.backend import HALF_DTYPES
 from unifiedqr.conformance.capabilities import BYPASS, OURS, RIGHT, WRONG, Verdicts
 
 HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hvp": "Second order"}
 
 INTRODUCTION = f"""# What works where
 
-Made by `make capabilities`, which runs every cell; `make test` runs them all again and fails if one has changed. Each
+Made by `make capabilities`, which runs every cell; `make test` runs them again, a sample of those marked *slow*, and
+fails if one has changed. Each
 cell of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
 (differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them and a run does
 not take seconds, float16 and bfloat16. Then a wrong rule is planted, twice the derivative.
@@ -31,7 +33,8 @@ def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) ->
     Parameters
     ----------
     table : mapping of str to sequence of mapping
-        For each backend its rows: ``name`` and ``kind`` of the transform, verdicts under ``qr``, ``lq``, ``native``.
+        For each backend its rows: ``name``, ``kind`` and ``slow`` of the transform, verdicts under ``qr``, ``lq``,
+        ``native``.
     versions : mapping of str to str
         Version of each backend's framework.
     """
@@ -43,7 +46,8 @@ def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) ->
             if of_kind:
                 lines.append(f"| *{heading}* | | | |")
             lines += [
-                f"| {row['name']} | {_cell(row['qr'])} | {_cell(row['lq'])} | {_cell(row['native'])} |"
+                f"| {row['name']}{', *slow*' if row['slow'] else ''} | {_cell(row['qr'])} | {_cell(row['lq'])} | "
+                f"{_cell(row['native'])} |"
                 for row in of_kind
             ]
         sections.append("\n".join(lines) + "\n")
@@ -54,13 +58,11 @@ def _cell(verdicts: Verdicts | None) -> str:
     """Give the verdict most keys share, then what is otherwise, and for which keys."""
     if not verdicts:
         return "none"
-    # Half precision is right where the others are ours: it is the same rule, in single precision.
-    of_half = {
-        key: OURS if verdict == RIGHT and OURS in verdicts.values() else verdict for key, verdict in verdicts.items()
-    }
     groups: dict[str, list[str]] = {}
-    for key, verdict in of_half.items():
-        groups.setdefault(verdict, []).append(key)
+    for key, verdict in verdicts.items():
+        # Half precision that is right is right by the rule of single precision.
+        by_rule = verdicts["float32"] if key in HALF_DTYPES and verdict == RIGHT else verdict
+        groups.setdefault(by_rule, []).append(key)
     most = max(groups, key=lambda verdict: len(groups[verdict]))
     others = [f"{_styled(verdict)}: {', '.join(keys)}" for verdict, keys in groups.items() if verdict != most]
     return "; ".join([_styled(most), *others])

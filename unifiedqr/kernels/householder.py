@@ -2,7 +2,8 @@
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.gauge import positive_gauge
-from unifiedqr.rules.operators import adjoint
+from unifiedqr.rules.operators import adjoint, is_complex
+from unifiedqr.rules.triangular import column_exponents, scaled
 
 
 def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
@@ -10,7 +11,13 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
     m, n = A.shape[-2], A.shape[-1]
     if m == 0 or n == 0:
         return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
-    Q, R = xp.linalg.qr(A)
+    if is_complex(xp, A):
+        # Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (11d).
+        e = column_exponents(xp, A)
+        Q, R = xp.linalg.qr(scaled(xp, A, -e))
+        R = scaled(xp, R, e)
+    else:
+        Q, R = xp.linalg.qr(A)
     if positive:
         Q, R = positive_gauge(xp, Q, R)
     return Q, xp.triu(R)

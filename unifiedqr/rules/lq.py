@@ -8,7 +8,7 @@ Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (1). Deep inputs (m > n) need
     (27t)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = -skew(X^H)^H,  Q_dot = -Ω^H Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
 
 The small matrices are those of QR for R = L^H: with W = Q Q_bar^H, K^H is `core_pullback` of (11), merged as in (12)
-when wide, so that (11k) and (11s) hold here by the same lines. No array of the long side is transposed.
+when wide, so that (11k) and (11d) hold here by the same lines. No array of the long side is transposed.
 
 References
 ----------
@@ -17,14 +17,21 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import adjoint
+from unifiedqr.rules.operators import adjoint, shape_of_product
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import dependent, poison_dependent, solve_upper, solve_upper_adjoint
+from unifiedqr.rules.triangular import (
+    dependent,
+    equilibrated,
+    poison_dependent,
+    scaled,
+    solve_upper,
+    solve_upper_adjoint,
+)
 
 
 def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its LQ factors exists."""
-    return dependent(xp, adjoint(xp, L), Q.shape[-1])
+    return dependent(xp, equilibrated(xp, adjoint(xp, L))[0], shape_of_product(xp, L, Q).T)
 
 
 def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -54,7 +61,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (27), with (11k) and (11s).
+    Equation (27), with (11k) and (11d).
 
     References
     ----------
@@ -71,14 +78,16 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
         L_bar, Q_bar = cotangents_at_the_door(xp, L=(L, L_bar), Q=(Q, Q_bar))
-    k, n = Q.shape[-2], Q.shape[-1]
-    if (L_bar is None and Q_bar is None) or k == 0:
+    shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
+    if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
-    R, R_bar = poison_dependent(xp, adjoint(xp, L), n, None if L_bar is None else adjoint(xp, L_bar))
-    W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
-    A_bar = adjoint(xp, core_pullback(xp, R, W, R_bar, n)) @ Q  # (27)
-    if n > k and Q_bar is not None:
-        A_bar = A_bar + solve_upper(xp, R, Q_bar)  # (27), L_1^-H Q_bar
+    R, e, h = equilibrated(xp, adjoint(xp, L))
+    R_bar = None if L_bar is None else scaled(xp, adjoint(xp, L_bar), e - h)
+    R, R_bar = poison_dependent(xp, R, shape, R_bar)
+    W = None if Q_bar is None else scaled(xp, Q @ adjoint(xp, Q_bar), -h)
+    A_bar = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)) @ Q  # (27), (11d)
+    if shape.deep and Q_bar is not None:
+        A_bar = A_bar + solve_upper(xp, scaled(xp, R, e), Q_bar)  # (27), L_1^-H Q_bar
     return A_bar
 
 
@@ -109,7 +118,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
 
     Notes
     -----
-    Equation (27t), the mirror of (6) and (7).
+    Equation (27t), the mirror of (6) and (7), with (11d).
 
     References
     ----------
@@ -127,14 +136,14 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
         A_dot = tangent_at_the_door(xp, A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
-    k, n = Q.shape[-2], Q.shape[-1]
-    if k == 0:
+    shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
+    if Q.shape[-2] == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)
-    R = adjoint(xp, L)
-    R, _ = poison_dependent(xp, R, n)
-    C = Q @ adjoint(xp, A_dot)
-    omega, T, R_dot = core_pushforward(xp, R, C, n)
-    L_dot = adjoint(xp, R_dot)  # (27t)
-    if n == k:
+    R, e, _ = equilibrated(xp, adjoint(xp, L))
+    R, _ = poison_dependent(xp, R, shape)
+    C = scaled(xp, Q @ adjoint(xp, A_dot), -e)
+    omega, T, R_dot = core_pushforward(xp, R, C, shape)
+    L_dot = adjoint(xp, scaled(xp, R_dot, e))  # (27t), (11d)
+    if not shape.deep:
         return L_dot, adjoint(xp, omega) @ Q  # (27t), B - X Q is zero where Q is square
-    return L_dot, solve_upper_adjoint(xp, R, A_dot) - adjoint(xp, T) @ Q  # (27t)
+    return L_dot, solve_upper_adjoint(xp, scaled(xp, R, e), A_dot) - adjoint(xp, T) @ Q  # (27t)

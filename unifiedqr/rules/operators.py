@@ -12,7 +12,41 @@ i Im diag(X): it reads the strictly lower triangle and the diagonal of X only, w
 last pivot alone.
 """
 
+from typing import Any, NamedTuple
+
 from unifiedqr._typing import Array, Namespace
+
+
+class Shape(NamedTuple):
+    """The shape m x n of A, as far as a rule must know it.
+
+    A graph may be traced before its sizes are known. Then `k` and `longer` are scalars of that graph, and which of m
+    and n is larger is known all the same: the rule is traced once for each answer, and the run chooses.
+    """
+
+    k: Any
+    """min(m, n), to slice by."""
+    longer: Any
+    """max(m, n), to multiply by."""
+    deep: bool
+    wide: bool
+
+    @property
+    def T(self) -> "Shape":
+        """The shape of the transpose of A."""
+        return Shape(self.k, self.longer, self.wide, self.deep)
+
+
+def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
+    """Give the shape of A = X Y.
+
+    A namespace in which sizes may be unknown while a graph is traced answers by its own ``shape_of_product(X, Y)``.
+    """
+    native = getattr(xp, "shape_of_product", None)
+    if native is not None:
+        return Shape(*native(X, Y))
+    m, n = X.shape[-2], Y.shape[-1]
+    return Shape(n, m, True, False) if m > n else Shape(m, n, False, m < n)
 
 
 def is_complex(xp: Namespace, X: Array) -> bool:
@@ -44,14 +78,13 @@ def skew(xp: Namespace, X: Array) -> Array:
     return omega
 
 
-def leading_columns(X: Array, k: int) -> Array:
-    """Give the first k columns of X, and X itself where that is all of them (some transforms reject a full slice)."""
-    return X if X.shape[-1] == k else X[..., :k]
+def leading_columns(X: Array, shape: Shape) -> Array:
+    """Give the first k columns of a k x n X, X itself where it has no more (some transforms reject a full slice)."""
+    return X[..., : shape.k] if shape.wide else X
 
 
-def add_to_leading_columns(xp: Namespace, X: Array, Y: Array) -> Array:
-    """Give X + [Y, 0], Y having at most as many columns as X."""
-    k = Y.shape[-1]
-    if X.shape[-1] == k:
+def add_to_leading_columns(xp: Namespace, X: Array, Y: Array, shape: Shape) -> Array:
+    """Give X + [Y, 0] for a k x n X and a k x k Y."""
+    if not shape.wide:
         return X + Y
-    return xp.concat([X[..., :k] + Y, X[..., k:]], axis=-1)
+    return xp.concat([X[..., : shape.k] + Y, X[..., shape.k :]], axis=-1)

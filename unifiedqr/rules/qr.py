@@ -8,7 +8,8 @@ A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper t
     (11)   A_bar = Q K + [Π Q_bar U^-H, 0],           K = R_bar + [lowskew(P) U^-H, 0],  P = Q^H Q_bar - R_bar R^H
     (12)   deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
     (11k)  real, square or wide: the last pivot never enters
-    (11s)  P / s and U / s in place of P and U, s a power of two: nothing overflows that the result does not
+    (11d)  D, g powers of two:  A_bar = g A_bar' D,  A_bar' by (11) from R D, Q_bar/g, R_bar D^-1/g;
+           R_dot = R_dot' D^-1,  Q_dot and R_dot' by (6), (7) from R D, A_dot D
 
 `core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (27) is the same core seen from the
 other side. The derivative of a matrix with dependent leading columns does not exist and comes back as NaN.
@@ -22,45 +23,51 @@ L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms,
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import add_to_leading_columns, adjoint, leading_columns, lowskew, skew
+from unifiedqr.rules.operators import (
+    Shape,
+    add_to_leading_columns,
+    adjoint,
+    leading_columns,
+    lowskew,
+    shape_of_product,
+    skew,
+)
 from unifiedqr.rules.triangular import (
     dependent,
     divide,
     divide_adjoint,
     divide_adjoint_but_last,
     divide_but_last,
-    inverse_power_of_two,
+    equilibrated,
     last_pivot_is_free,
     poison_dependent,
+    scaled,
 )
 
 
-def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array, m: int) -> Array:
+def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array, shape: Shape) -> Array:
     """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar."""
-    U = leading_columns(R, R.shape[-2])
-    scale = inverse_power_of_two(xp, U)  # 1/s
-    P_scaled = -R_bar @ adjoint(xp, R * scale)  # (11s)
+    P = -R_bar @ adjoint(xp, R)
     if W is not None:
-        P_scaled = W * scale + P_scaled
-    F = lowskew(xp, P_scaled)
-    if m > R.shape[-2] and W is not None:
-        F = F - W * scale  # (12)
-    division = divide_adjoint_but_last if last_pivot_is_free(xp, R, m) else divide_adjoint  # (11k)
-    return add_to_leading_columns(xp, R_bar, division(xp, F, U * scale))  # (11)
+        P = W + P  # (11)
+    F = lowskew(xp, P)
+    if shape.deep and W is not None:
+        F = F - W  # (12)
+    division = divide_adjoint_but_last if last_pivot_is_free(xp, R, shape) else divide_adjoint  # (11k)
+    return add_to_leading_columns(xp, R_bar, division(xp, F, leading_columns(R, shape)), shape)  # (11)
 
 
-def core_pushforward(xp: Namespace, R: Array, C: Array, m: int) -> tuple[Array, Array, Array]:
+def core_pushforward(xp: Namespace, R: Array, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
     """Give Ω, T = X - Ω (when deep) and R_dot of (6), (7) from C = Q^H A_dot."""
-    k = R.shape[-2]
-    division = divide_but_last if last_pivot_is_free(xp, R, m) else divide  # (11k)
-    X = division(xp, leading_columns(C, k), leading_columns(R, k))
+    division = divide_but_last if last_pivot_is_free(xp, R, shape) else divide  # (11k)
+    X = division(xp, leading_columns(C, shape), leading_columns(R, shape))
     omega = skew(xp, X)
     return omega, X - omega, xp.triu(C - omega @ R)  # (7)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its QR factors exists."""
-    return dependent(xp, R, Q.shape[-2])
+    return dependent(xp, equilibrated(xp, R)[0], shape_of_product(xp, Q, R))
 
 
 def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -90,7 +97,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (12) when deep (m > n), (11) otherwise, with (11k) and (11s).
+    Equation (12) when deep (m > n), (11) otherwise, with (11k) and (11d).
 
     References
     ----------
@@ -108,14 +115,15 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
         Q_bar, R_bar = cotangents_at_the_door(xp, Q=(Q, Q_bar), R=(R, R_bar))
-    m, k = Q.shape[-2], Q.shape[-1]
-    if (Q_bar is None and R_bar is None) or k == 0:
+    shape = shape_of_product(xp, Q, R)
+    if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
-    R, R_bar = poison_dependent(xp, R, m, R_bar)
-    W = None if Q_bar is None else adjoint(xp, Q) @ Q_bar
-    A_bar = Q @ core_pullback(xp, R, W, R_bar, m)  # (11)
-    if m > k and Q_bar is not None:
-        A_bar = A_bar + divide_adjoint(xp, Q_bar, R)  # (12)
+    R, e, h = equilibrated(xp, R)
+    R, R_bar = poison_dependent(xp, R, shape, None if R_bar is None else scaled(xp, R_bar, e - h))
+    W = None if Q_bar is None else scaled(xp, adjoint(xp, Q) @ Q_bar, -h)
+    A_bar = Q @ scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)  # (11), (11d)
+    if shape.deep and Q_bar is not None:
+        A_bar = A_bar + divide_adjoint(xp, Q_bar, scaled(xp, R, e))  # (12)
     return A_bar
 
 
@@ -146,8 +154,8 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
 
     Notes
     -----
-    Equations (6) and (7). For a real square or wide matrix the strictly lower triangle of X alone is read, so that the
-    last pivot of R may be zero, as in (11k).
+    Equations (6) and (7), with (11d). For a real square or wide matrix the strictly lower triangle of X alone is read,
+    so that the last pivot of R may be zero, as in (11k).
 
     References
     ----------
@@ -165,11 +173,14 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
         A_dot = tangent_at_the_door(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
-    m, k = Q.shape[-2], Q.shape[-1]
-    if k == 0:
+    shape = shape_of_product(xp, Q, R)
+    if Q.shape[-1] == 0:
         return xp.zeros_like(Q), xp.zeros_like(R)
-    R, _ = poison_dependent(xp, R, m)
-    omega, T, R_dot = core_pushforward(xp, R, adjoint(xp, Q) @ A_dot, m)
-    if m == k:
+    R, e, _ = equilibrated(xp, R)
+    R, _ = poison_dependent(xp, R, shape)
+    C = scaled(xp, adjoint(xp, Q) @ A_dot, -e)
+    omega, T, R_dot = core_pushforward(xp, R, C, shape)
+    R_dot = scaled(xp, R_dot, e)  # (11d)
+    if not shape.deep:
         return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square
-    return divide(xp, A_dot, R) - Q @ T, R_dot  # (6)
+    return divide(xp, A_dot, scaled(xp, R, e)) - Q @ T, R_dot  # (6)

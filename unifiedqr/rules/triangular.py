@@ -1,21 +1,23 @@
-r"""Right division by the leading triangle U of R, and the two guards that keep it honest.
+r"""Right division by the leading triangle U of R, and the guards that keep it honest.
 
 U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, u the unit roundoff.
 
     (11k)  X U^H = Y with the last column of X zero: only the leading (k-1) x (k-1) block of U is inverted.
            For a real square or wide A the last pivot never enters a derivative, so it may be zero.
-    (11s)  s = 2^floor(log2 max|U|): U/s and R/s have entries of moderate size, and multiplying by 1/s is exact.
+    (11d)  D = diag(2^-e_j), g = 2^h: the columns of R D are of size 1, and g lies halfway, in orders of magnitude,
+           between the largest and the smallest column of R. Multiplying by D and g is exact.
 
 *Dependent columns.* Column j of A is numerically dependent on the columns before it when
-|R_jj| <= max(m, n) eps ||R[:, j]||. Then no derivative exists (the last pivot of a real square or wide matrix
-excepted), and `poison` puts NaN where a finite number would be a lie.
+|R_jj| <= 4 max(m, n) eps ||R[:, j]||; so is a column of subnormal numbers, which have lost their digits. Then no
+derivative exists (the last pivot of a real square or wide matrix excepted), and `poison` puts NaN where a finite number
+would be a lie.
 """
 
 from collections.abc import Callable
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
-from unifiedqr.rules.operators import adjoint, is_complex, leading_columns
+from unifiedqr.rules.operators import Shape, adjoint, is_complex, leading_columns
 
 
 def solve_upper(xp: Namespace, U: Array, Y: Array) -> Array:
@@ -60,40 +62,52 @@ def divide_adjoint_but_last(xp: Namespace, Y: Array, U: Array) -> Array:
 
 
 def _but_last(xp: Namespace, division: Callable[..., Array], Y: Array, U: Array) -> Array:
-    k = U.shape[-1]
     zero = xp.zeros_like(Y[..., -1:])
-    if k == 1:
+    if U.shape[-1] == 1:
         return zero
-    return xp.concat([division(xp, Y[..., : k - 1], U[..., : k - 1, : k - 1]), zero], axis=-1)
+    return xp.concat([division(xp, Y[..., :-1], U[..., :-1, :-1]), zero], axis=-1)
 
 
-def last_pivot_is_free(xp: Namespace, R: Array, m: int) -> bool:
-    """Tell whether the last pivot of an m-row matrix never enters a derivative: real, square or wide (11k)."""
-    return R.shape[-2] == m and not is_complex(xp, R)
+def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
+    """Tell whether the last pivot of R never enters a derivative: A is real, square or wide (11k)."""
+    return not shape.deep and not is_complex(xp, R)
 
 
-def inverse_power_of_two(xp: Namespace, X: Array) -> Array:
-    """Give 1/s = 2^-floor(log2 max|X|) per matrix, shape (..., 1, 1), in the dtype of X; 1 for a zero matrix (11s)."""
-    largest = xp.max(xp.abs(X), axis=(-2, -1), keepdims=True)
-    return xp.astype(2.0 ** -xp.floor(xp.log2(xp.where(largest > 0, largest, xp.ones_like(largest)))), X.dtype)
+def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
+    """Give X times powers of two, exactly; exponents broadcast against X."""
+    return X * xp.astype(2.0**exponents, X.dtype)
 
 
-def dependent(xp: Namespace, R: Array, m: int) -> Array:
+def column_exponents(xp: Namespace, X: Array) -> Array:
+    """Give floor(log2 max|x|) per column, shape (..., 1, n), so far as its power of two and the inverse are normal."""
+    size = xp.max(xp.abs(X), axis=-2, keepdims=True)
+    least = float(xp.finfo(X.dtype).smallest_normal)
+    size = xp.where(size > least, size, least * xp.ones_like(size))
+    size = xp.where(size < 1 / least, size, xp.ones_like(size) / least)
+    return xp.floor(xp.log2(size))
+
+
+def equilibrated(xp: Namespace, R: Array) -> tuple[Array, Array, Array]:
+    """Give R D with the exponents e of D^-1, shape (..., 1, n), and h of g, shape (..., 1, 1) (11d)."""
+    e = column_exponents(xp, R)
+    h = xp.floor((xp.max(e, axis=-1, keepdims=True) + xp.min(e, axis=-1, keepdims=True)) / 2)
+    return scaled(xp, R, -e), e, h
+
+
+def dependent(xp: Namespace, R: Array, shape: Shape) -> Array:
     """Tell per matrix whether its leading block has a dependent column, so that no derivative exists.
 
-    Gives a boolean array of shape (..., 1, 1). NaN in R counts as dependent.
+    R is equilibrated. Gives a boolean array of shape (..., 1, 1). NaN in R counts as dependent.
     """
-    k, n = R.shape[-2], R.shape[-1]
-    U_abs = xp.abs(leading_columns(R, k))
-    largest = xp.max(U_abs, axis=-2)
-    if k == 1 and last_pivot_is_free(xp, R, m):
-        return xp.isnan(xp.expand_dims(largest, axis=-1))
-    largest = xp.where(largest > 0, largest, xp.ones_like(largest))
-    column_norm = largest * xp.sqrt(xp.sum((U_abs / xp.expand_dims(largest, axis=-2)) ** 2, axis=-2))
-    threshold = max(m, n) * float(xp.finfo(R.dtype).eps) * column_norm
-    sound = xp.linalg.diagonal(U_abs) > threshold
-    if last_pivot_is_free(xp, R, m):
-        sound = sound[..., : k - 1]
+    U_abs = xp.abs(leading_columns(R, shape))
+    if R.shape[-2] == 1 and last_pivot_is_free(xp, R, shape):
+        return xp.isnan(U_abs)
+    length = xp.sqrt(xp.sum(U_abs**2, axis=-2))
+    rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * length
+    subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
+    sound = xp.linalg.diagonal(U_abs) > xp.where(subnormal, xp.ones_like(length), rounding)
+    if last_pivot_is_free(xp, R, shape):
+        sound = sound[..., :-1]
     return xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
 
 
@@ -102,9 +116,9 @@ def poison(xp: Namespace, X: Array, where: Array) -> Array:
     return xp.where(where, xp.full_like(X, float("nan")), X)
 
 
-def poison_dependent(xp: Namespace, R: Array, m: int, R_bar: Array | None = None) -> tuple[Array, Array]:
+def poison_dependent(xp: Namespace, R: Array, shape: Shape, R_bar: Array | None = None) -> tuple[Array, Array]:
     """Give R and its cotangent (zero for None), both NaN in the matrices that have dependent columns; report them."""
-    nowhere = dependent(xp, R, m)
+    nowhere = dependent(xp, R, shape)
     report_dependent(xp, nowhere)
     R_bar = xp.zeros_like(R) if R_bar is None else R_bar
     return poison(xp, R, nowhere), poison(xp, R_bar, nowhere)

@@ -1,10 +1,16 @@
-"""Primitives as `jax.custom_jvp` functions whose tangent map is one linear JAX primitive.
+"""Primitives as pairs of JAX primitives: the decomposition, and its tangent map.
 
 The tangent map is linear in the tangents, and JAX reverses it with the transpose rule it is given here. So the JVP rule
 serves forward mode, the VJP rule reverse mode, and neither is derived from the other. Its own derivative with respect
 to what was kept comes from differentiating the rules, which are ordinary array code, to any order.
 
+The decomposition is no `jax.custom_jvp`: JAX drops that at second order inside `jax.lax.scan` and differentiates the
+kernel instead.
+
 JAX pairs tr(X_bar^T dX) without conjugation: cotangents are conjugated on the way in and out, here and nowhere else.
+
+All of it is compiled, and a compiled rule sees no values. So where a matrix without a derivative is differentiated
+eagerly, its rules are run as they stand, and report it themselves, if and when they are run.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +19,14 @@ from typing import Any
 
 import jax
 import jax.core
-import jax.extend.core
 import jax.numpy as jnp
+from jax.extend.core import Primitive as JaxPrimitive
 from jax.interpreters import ad, batching, mlir
 
+from unifiedqr.checks import mode
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.namespace import xp
+from unifiedqr_jax.values import is_at_hand, seen
 
 JaxArrays = tuple[jax.Array, ...]
 
@@ -26,35 +34,59 @@ JaxArrays = tuple[jax.Array, ...]
 @cache
 def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
     """Give the primitive as a differentiable function of JAX arrays."""
-    pushforward = _linear(primitive)
+    decomposition = _decomposition(primitive)
 
-    def call(*inputs: jax.Array) -> JaxArrays:
-        return primitive.forward(xp, *inputs)
+    def decompose(*inputs: jax.Array) -> JaxArrays:
+        return tuple(decomposition.bind(*inputs))
 
-    def call_with_tangents(inputs: JaxArrays, tangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
-        outputs = differentiable(*inputs)
-        return outputs, tuple(pushforward.bind(*primitive.kept(inputs, outputs), *tangents))
+    def decompose_and_look(*inputs: jax.Array) -> tuple[JaxArrays, jax.Array]:
+        outputs = decompose(*inputs)
+        constants = tuple(map(jax.lax.stop_gradient, primitive.kept(inputs, outputs)))
+        return outputs, primitive.singular(xp, constants)
 
-    call.__name__ = f"unifiedqr_{primitive.name}"
-    differentiable = jax.custom_jvp(call)
-    differentiable.defjvp(call_with_tangents)
-    return jax.jit(differentiable)
+    def function(*inputs: jax.Array) -> JaxArrays:
+        if not _is_differentiated_eagerly(inputs) or mode() == "off":
+            return compiled(*inputs)
+        outputs, nowhere = compiled_and_looking(*inputs)
+        marks = seen(nowhere)
+        return outputs if marks is None or not marks.any() else decompose(*inputs)
+
+    decompose.__name__ = decomposition.name
+    compiled, compiled_and_looking = jax.jit(decompose), jax.jit(decompose_and_look)
+    return function
 
 
-def _linear(primitive: Primitive) -> jax.extend.core.Primitive:
-    """Give the tangent map (kept, tangents) -> output tangents as a JAX primitive, linear in the tangents."""
+def _is_differentiated_eagerly(inputs: JaxArrays) -> bool:
+    """Tell whether inputs have values at hand, and some a derivative that is being taken."""
+    if not any(isinstance(x, jax.core.Tracer) for x in inputs):
+        return False
+    # With compilation disabled the rules see all values anyway.
+    return all(map(is_at_hand, inputs)) and not jax.config.jax_disable_jit
+
+
+def _decomposition(primitive: Primitive) -> JaxPrimitive:
+    """Give the forward (inputs) -> outputs as a JAX primitive."""
+
+    def forward(*inputs: jax.Array) -> list[jax.Array]:
+        return list(primitive.forward(xp, *inputs))
+
+    def derivative(inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        outputs = decomposition.bind(*inputs)
+        kept = primitive.kept(tuple(inputs), tuple(outputs))
+        return outputs, tangent_map.bind(*kept, *map(ad.instantiate_zeros, tangents))
+
+    tangent_map = _tangent_map(primitive)
+    decomposition = _indivisible(f"unifiedqr_{primitive.name}", forward)
+    ad.primitive_jvps[decomposition] = derivative
+    return decomposition
+
+
+def _tangent_map(primitive: Primitive) -> JaxPrimitive:
+    """Give the map (kept, tangents) -> output tangents as a JAX primitive, linear in the tangents."""
     count = len(primitive.keeps)
 
     def push(*arguments: jax.Array) -> list[jax.Array]:
         return list(primitive.jvp(xp, arguments[:count], arguments[count:]))
-
-    linear = jax.extend.core.Primitive(f"unifiedqr_{primitive.name}_tangent")
-    linear.multiple_results = True
-    linear.def_impl(jax.jit(push))
-
-    def abstract(*arguments: Any) -> list[Any]:
-        results = jax.eval_shape(push, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arguments))
-        return [jax.core.ShapedArray(result.shape, result.dtype) for result in results]
 
     def derivative(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Differentiate the rule with respect to what was kept, and apply the map to the tangents' tangents."""
@@ -74,15 +106,30 @@ def _linear(primitive: Primitive) -> jax.extend.core.Primitive:
         pulled = [None if isinstance(bar, ad.Zero) else jnp.conj(bar) for bar in cotangents]
         return [None] * count + [jnp.conj(bar) for bar in primitive.vjp(xp, kept, pulled)]
 
+    linear = _indivisible(f"unifiedqr_{primitive.name}_tangent", push)
+    ad.primitive_jvps[linear] = derivative
+    ad.primitive_transposes[linear] = transpose
+    return linear
+
+
+def _indivisible(name: str, function: Callable[..., list[jax.Array]]) -> JaxPrimitive:
+    """Give a function of stacks of matrices as one JAX primitive, which still lacks its derivative."""
+    compiled = jax.jit(function)
+
+    def abstract(*arguments: Any) -> list[Any]:
+        # Traced from the abstract values themselves: they also say on which axes of a device mesh the values vary.
+        return list(compiled.trace(*arguments).jaxpr.out_avals)
+
     def batch(arguments: Any, axes: Any) -> tuple[Any, Any]:
         size = next(a.shape[axis] for a, axis in zip(arguments, axes, strict=True) if axis is not None)
         moved = [batching.bdim_at_front(a, axis, size) for a, axis in zip(arguments, axes, strict=True)]
-        results = linear.bind(*moved)
+        results = made.bind(*moved)
         return results, [0] * len(results)
 
-    linear.def_abstract_eval(abstract)
-    ad.primitive_jvps[linear] = derivative
-    ad.primitive_transposes[linear] = transpose
-    batching.primitive_batchers[linear] = batch
-    mlir.register_lowering(linear, mlir.lower_fun(push, multiple_results=True))
-    return linear
+    made = JaxPrimitive(name)
+    made.multiple_results = True
+    made.def_impl(function)
+    made.def_abstract_eval(abstract)
+    batching.primitive_batchers[made] = batch
+    mlir.register_lowering(made, mlir.lower_fun(function, multiple_results=True))
+    return made

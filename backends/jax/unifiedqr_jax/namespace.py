@@ -1,9 +1,10 @@
-"""`jax.numpy` as the namespace rules and kernels are written against, with a triangular solve added."""
+"""`jax.numpy` as the namespace rules and kernels are written against, with a triangular solve and a look added."""
 
 import jax
 import jax.numpy as jnp
 
 from unifiedqr.backend import extend_namespace
+from unifiedqr_jax.values import seen
 
 
 def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array:
@@ -11,4 +12,4 @@ def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array
     return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
 
 
-xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg={"solve_triangular": solve_triangular})
+xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg={"solve_triangular": solve_triangular}, seen=seen)

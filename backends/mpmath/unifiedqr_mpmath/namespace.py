@@ -237,7 +237,7 @@ xp = SimpleNamespace(
     permute_dims=_rearranging(np.transpose),
     matrix_transpose=_rearranging(lambda x: np.swapaxes(x, -1, -2)),
     isdtype=isdtype,
-    finfo=lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, dtype=REAL),
+    finfo=lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, smallest_normal=2.0**-1022, dtype=REAL),
     linalg=SimpleNamespace(
         qr=qr,
         solve_triangular=solve_triangular,

@@ -5,11 +5,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from unifiedqr.backend import Backend
+from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
-from unifiedqr_mxnet.autodiff import MXArray, MXArrays, bind, flattened, is_symbolic
+from unifiedqr_mxnet.autodiff import MXArray, MXArrays, assembled, bind, flattened, is_symbolic
 from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.failures import INSTEAD, NoSecondOrderError
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray
 from unifiedqr_mxnet.recording import record
@@ -32,7 +33,8 @@ class MXNetBackend(Backend):
         if not isinstance(x, (mx.np.ndarray, ComplexArray)):
             raise ForeignArrayError(
                 f"an mxnet.np.ndarray was needed, and {type(x).__module__}.{type(x).__qualname__} came. Convert a "
-                f"legacy NDArray with .as_np_ndarray(); gradients flow through that."
+                f"legacy NDArray with .as_np_ndarray() (a sparse one with .tostype('default') before); gradients flow "
+                f"through that."
             )
         return np.dtype(x.dtype).name
 
@@ -50,9 +52,15 @@ class MXNetBackend(Backend):
 
     @with_numpy_semantics
     def vjp(self, f: Callable[..., MXArrays], primals: MXArrays) -> tuple[MXArrays, Callable[..., MXArrays]]:
+        if any(map(is_symbolic, primals)):
+            raise CapabilityError(
+                "mxnet cannot take a gradient of symbols, inside a hybridized block. Take it of the block, under "
+                "mxnet.autograd.record(), or do without hybridize()."
+            )
         leaves = tuple(x.detach().copy() for x in primals)
         for leaf in leaves:
             leaf.attach_grad()
+        variables = [leaf.as_nd_ndarray() for leaf in flattened(leaves)]
         with mx.autograd.record():
             outputs = tuple(f(*leaves))
             heads = _recorded(outputs, leaves)
@@ -60,26 +68,49 @@ class MXNetBackend(Backend):
         @with_numpy_semantics
         def pullback(cotangents: Any) -> MXArrays:
             pairs = zip(cotangents, outputs, strict=True)
-            head_bars = flattened([xp.zeros_like(y) if c is None else c for c, y in pairs])
-            mx.autograd.backward(heads, head_bars, retain_graph=True)
-            gradients = tuple(leaf.grad.copy() for leaf in leaves)
+            bars = tuple(xp.zeros_like(y) if c is None else c for c, y in pairs)
+            # Not `backward`: that would also write the gradients of other arrays that f has met.
+            pulled = mx.autograd.grad(heads, variables, flattened(bars), retain_graph=True)
+            gradients = assembled([gradient.as_np_ndarray() for gradient in pulled], leaves)
             for gradient in gradients:
                 gradient.wait_to_read()
-            return gradients
+            return _refusing((*primals, *outputs, *bars), gradients)
 
-        return tuple(y.detach() for y in outputs), pullback
+        return _refusing((*primals, *outputs), tuple(y.detach() for y in outputs)), pullback
 
     def jvp(self, f: Callable[..., MXArrays], primals: MXArrays, tangents: MXArrays) -> NoReturn:
         raise CapabilityError(
             "mxnet has no forward mode; use unifiedqr.vjp, unifiedqr.rules.qr_jvp or another backend."
         )
 
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_mxnet.transforms import transforms
+
+        return transforms(self)
+
+
+def _refusing(inputs: MXArrays, arrays: MXArrays) -> MXArrays:
+    """Give arrays, computed from the inputs beside the record, that refuse to be differentiated.
+
+    MXNet cannot record how a gradient was computed. It would take it for a constant, and its derivative for zero.
+    """
+    if mx.autograd.is_recording():
+
+        def refuse(cotangents: Any) -> NoReturn:
+            raise NoSecondOrderError(
+                f"mxnet cannot do second order: what unifiedqr.vjp, grad or value_and_grad give has no derivative. "
+                f"Take .detach() of it where it is a constant. {INSTEAD}"
+            )
+
+        record(flattened(inputs), flattened(arrays), refuse)
+    return arrays
+
 
 def _recorded(outputs: MXArrays, leaves: MXArrays) -> list[Any]:
     """Give the parts of the outputs as recorded functions of the leaves, whatever f did.
 
-    MXNet refuses to go back from an array that depends on nothing, and leaves the gradient of what nothing depends on
-    as it was. This node depends on everything, with gradient zero of the leaves.
+    MXNet refuses to go back from an array that depends on nothing, or to one that nothing depends on. This node
+    depends on everything, with gradient zero of the leaves.
     """
     parts, leaf_parts = flattened(outputs), flattened(leaves)
     heads = [part.detach() for part in parts]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr_mxnet.compat import mx
-from unifiedqr_mxnet.pair import ComplexArray, RealArray, lifted, parts
+from unifiedqr_mxnet.pair import ComplexArray, RealArray, cast, lifted, parts
 
 
 def is_operand(x: Any) -> bool:
@@ -23,7 +23,7 @@ def matmul(x: RealArray, y: RealArray) -> RealArray:
     """Give the product of real matrices; MXNet's own needs one dtype on both sides."""
     if x.dtype != y.dtype:
         dtype = np.promote_types(x.dtype, y.dtype).name
-        x, y = x.astype(dtype), y.astype(dtype)
+        x, y = cast(x, dtype), cast(y, dtype)
     return mx.np.matmul(x, y)
 
 

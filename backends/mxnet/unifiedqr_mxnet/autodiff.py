@@ -1,12 +1,13 @@
 """Primitives as differentiable functions of MXNet arrays, pairs and symbols.
 
 MXNet sees real arrays only: a pair goes in and comes out as its two parts. There is no second order, since MXNet cannot
-record a backward pass, and no forward mode.
+record a backward pass (an explicit rule of `unifiedqr.rules` it can), and no forward mode.
 """
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from unifiedqr.decomposition import Primitive
 from unifiedqr_mxnet.compat import mx
@@ -18,6 +19,18 @@ from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 MXArray = Any  # mx.np.ndarray or ComplexArray
 MXArrays = tuple[MXArray, ...]
+
+
+class Call(NamedTuple):
+    """A primitive with what went in and came out."""
+
+    primitive: Primitive
+    inputs: MXArrays
+    outputs: MXArrays
+
+
+calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
+"""Where primitives are noted down, if anywhere: for those who apply the explicit rules."""
 
 
 @cache
@@ -51,6 +64,9 @@ def _call_eagerly(primitive: Primitive, inputs: MXArrays) -> MXArrays:
             return flattened(primitive.vjp(xp, kept, assembled(cotangents, computed)))
 
         record(flattened(inputs), flattened(outputs), pullback)
+    noted = calls.get()
+    if noted is not None:
+        noted.append(Call(primitive, inputs, outputs))
     return outputs
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from unifiedqr.errors import DtypeError
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.dtypes import isdtype, name_of
-from unifiedqr_mxnet.pair import REAL_OF, ComplexArray, lifted
+from unifiedqr_mxnet.pair import REAL_OF, ComplexArray, cast, lifted
 
 mnp: Any = mx.np
 
@@ -37,7 +37,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
     if isinstance(obj, (mnp.ndarray, ComplexArray)):
         x = obj if device is None else to_device(obj, device)
         converted = x if dtype is None or name_of(dtype) == name_of(x.dtype) else astype(x, dtype)
-        return converted.copy() if copy and converted is obj else converted
+        return identity(converted) if copy and converted is obj else converted
     if copy is False:
         raise ValueError(f"copy=False was asked for, and {type(obj).__name__} can only be copied into MXNet.")
     values = np.asarray(obj)
@@ -55,9 +55,20 @@ def _from_numpy(values: np.ndarray, ctx: Any) -> Any:
     return mnp.array(np.ascontiguousarray(values).reshape(values.shape), dtype=values.dtype.name, ctx=ctx)
 
 
+def identity(x: Any) -> Any:
+    """Give a copy, whose gradient is added to another where that is requested.
+
+    MXNet's own `copy`, `astype`, `as_in_ctx`, `flip`, `mean` and `cumsum` take ``grad_req="add"`` for ``"write"``.
+    """
+    return x.copy() if isinstance(x, ComplexArray) else mnp.copy(x)
+
+
 def to_device(x: Any, device: Any) -> Any:
     """Give an array on another device."""
     ctx = context(device)
+    if ctx == x.ctx:
+        return x
+    x = identity(x)
     return x.each(lambda part: part.as_in_ctx(ctx)) if isinstance(x, ComplexArray) else x.as_in_ctx(ctx)
 
 
@@ -67,14 +78,14 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
         x = to_device(x, device)
     came, needed = name_of(x.dtype), name_of(dtype)
     if came == needed:
-        return x.copy() if copy else x
+        return identity(x) if copy else x
     if isinstance(x, ComplexArray):
         if needed not in REAL_OF:
             raise DtypeError(f"a {came} array cannot become {needed}; take xp.real or xp.abs of it.")
-        return x.each(lambda part: part.astype(name_of(REAL_OF[needed])))
+        return x.each(cast, name_of(REAL_OF[needed]))
     if needed in REAL_OF:
-        return lifted(x.astype(name_of(REAL_OF[needed])))
-    return x.astype(needed)
+        return lifted(cast(x, name_of(REAL_OF[needed])))
+    return cast(x, needed)
 
 
 def full(shape: Shape, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:

@@ -18,6 +18,8 @@ from unifiedqr.decomposition import Primitive, rows
 from unifiedqr.errors import DtypeError, ShapeError
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.dtypes import name_of
+from unifiedqr_mxnet.failures import keeping
+from unifiedqr_mxnet.host import looked_at_later
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 from unifiedqr_mxnet.recording import store
@@ -51,23 +53,28 @@ class _Operator(mx.operator.CustomOp):
         for target, request, part in zip(targets, requests, parts, strict=True):
             store(target, part.astype(target.dtype), add=request == "add", skip=request == "null")
 
+    @keeping("kCustomOpForward")
     @with_numpy_semantics
     def forward(self, is_train: bool, req: Any, in_data: Any, out_data: Any, aux: Any) -> None:
         with mx.autograd.pause(train_mode=is_train):
             self.write(out_data, req, self.primitive.forward(xp, *self.arrays(self.grouped(in_data))))
 
+    @keeping("kCustomOpBackward")
     @with_numpy_semantics
     def backward(self, req: Any, out_grad: Any, in_data: Any, out_data: Any, in_grad: Any, aux: Any) -> None:
-        with mx.autograd.pause():
+        with mx.autograd.pause(), looked_at_later():  # never: a check is silent in a graph
             # Only what is kept has values here: select before touching any.
             kept = self.arrays(self.primitive.kept(self.grouped(in_data), self.grouped(out_data)))
             self.write(in_grad, req, self.primitive.vjp(xp, kept, self.arrays(self.grouped(out_grad))))
 
 
 class _Description(mx.operator.CustomOpProp):
-    """What MXNet asks about the operator before it has arrays; the attribute comes as a string."""
+    """What MXNet asks about the operator before it has arrays; the attributes come as strings.
 
-    def __init__(self, primitive: Primitive, complex_: str = "False") -> None:
+    Those of a scope or a subgraph come too. Refusing one, as raising here at all, would end the process.
+    """
+
+    def __init__(self, primitive: Primitive, complex_: str = "False", **of_the_scope: str) -> None:
         super().__init__(need_top_grad=True)
         self.primitive = primitive
         self.complex = complex_ == "True"
@@ -82,6 +89,7 @@ class _Description(mx.operator.CustomOpProp):
     def list_outputs(self) -> list[str]:
         return self.parts(self.primitive.outputs)
 
+    @keeping("kCustomOpPropInferShape")
     def infer_shape(self, in_shape: list[list[int]]) -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
         times = 2 if self.complex else 1
         least = 0 if mx.util.is_np_shape() else 1
@@ -95,6 +103,7 @@ class _Description(mx.operator.CustomOpProp):
         keeps = set(self.parts(self.primitive.keeps))
         return [*out_grad, *(index for name, index in named if name in keeps)]
 
+    @keeping("kCustomOpPropInferType")
     def infer_type(self, in_type: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         dtype = name_of(in_type[0])
         if dtype not in (*DTYPES, *HALF_DTYPES):

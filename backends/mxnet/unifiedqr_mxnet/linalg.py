@@ -1,7 +1,7 @@
 """Linear algebra of the namespace: products and norms by MXNet, factorizations by the host's LAPACK.
 
-What the host computes MXNet cannot record, so it refuses while a computation is recorded instead of giving a gradient
-of zero.
+What the host computes MXNet does not record by itself: a triangular solve is recorded with a pullback of its own, and
+`qr` refuses while a computation is recorded, instead of giving a gradient of zero.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,18 @@ from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.elementwise import conj
 from unifiedqr_mxnet.host import from_host, host_view
-from unifiedqr_mxnet.manipulation import Axes, broadcast_to, matrix_transpose, nonnegative, on_parts, promoted
+from unifiedqr_mxnet.manipulation import (
+    Axes,
+    broadcast_to,
+    matrix_transpose,
+    nonnegative,
+    on_parts,
+    promoted,
+    tril,
+    triu,
+)
 from unifiedqr_mxnet.pair import ComplexArray, RealArray, modulus
+from unifiedqr_mxnet.recording import record
 from unifiedqr_mxnet.statistics import total
 
 mnp: Any = mx.np
@@ -54,30 +64,40 @@ def qr(x: Any, /, *, mode: str = "reduced") -> tuple[Any, Any]:
     """
     if mode not in ("reduced", "complete"):
         raise OptionError(f"mode={mode!r} is unknown; choose 'reduced' or 'complete'.")
-    _refuse_recording("qr", "Use unifiedqr.qr, which is differentiable,")
+    if mx.autograd.is_recording():
+        raise CapabilityError(
+            "linalg.qr is computed by the host and would have no gradient in autograd.record(). Use unifiedqr.qr, which"
+            " is differentiable, or compute it outside, or under mxnet.autograd.pause()."
+        )
     Q, R = np.linalg.qr(host_view(x), mode=mode)
     return from_host(Q, x.ctx), from_host(R, x.ctx)
 
 
-def _refuse_recording(name: str, instead: str) -> None:
-    if mx.autograd.is_recording():
-        raise CapabilityError(
-            f"linalg.{name} is computed by the host and would have no gradient in autograd.record(). {instead} or "
-            f"compute it outside, or under mxnet.autograd.pause()."
-        )
-
-
 def solve_triangular(A: Any, B: Any, /, *, upper: bool) -> Any:
-    """Give A^-1 B for triangular A, batched and broadcast; differentiable for real arrays."""
+    """Give A^-1 B for triangular A, batched and broadcast."""
     A, B = promoted(A, B)
     batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     A, B = (x if x.shape[:-2] == batch else broadcast_to(x, (*batch, *x.shape[-2:])) for x in (A, B))
     if isinstance(A, ComplexArray):
-        _refuse_recording("solve_triangular", "Use real arrays")
-        return _solve_complex(A, B, upper)
+        return _solve_complex_recorded(A, B, upper)
     if B.size == 0:
         return mnp.zeros_like(B)
     return mx.nd.linalg.trsm(A.as_nd_ndarray(), B.as_nd_ndarray(), lower=not upper).as_np_ndarray()
+
+
+def _solve_complex_recorded(A: ComplexArray, B: ComplexArray, upper: bool) -> Any:
+    X = _solve_complex(A, B, upper)
+    if mx.autograd.is_recording():
+        # What the host computes MXNet does not record, and what is recorded must not be held.
+        A_kept, X_kept = A.detach(), X.detach()
+
+        def pullback(cotangents: Any) -> list[Any]:
+            B_bar = _solve_complex(matrix_transpose(A_kept.conj()), ComplexArray(*cotangents), not upper)
+            A_bar = (triu if upper else tril)(-matmul(B_bar, matrix_transpose(X_kept.conj())))
+            return [A_bar.real, A_bar.imag, B_bar.real, B_bar.imag]
+
+        record([A.real, A.imag, B.real, B.imag], [X.real, X.imag], pullback)
+    return X
 
 
 def _solve_complex(A: ComplexArray, B: ComplexArray, upper: bool) -> Any:

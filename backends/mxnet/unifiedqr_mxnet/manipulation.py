@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr_mxnet.compat import mx
-from unifiedqr_mxnet.creation import asarray, astype
+from unifiedqr_mxnet.creation import asarray, astype, identity
 from unifiedqr_mxnet.dtypes import result_type
 from unifiedqr_mxnet.empty import empty_by
 from unifiedqr_mxnet.pair import ComplexArray
@@ -60,7 +60,7 @@ stack = joining(mnp.stack)
 def flip(x: Any, /, *, axis: Axes = None) -> Any:
     """Reverse the order along axes."""
     axes = nonnegative(axis, len(x.shape))
-    return mnp.flip(x, axis=axes) if axes else x
+    return mnp.flip(identity(x), axis=axes) if axes else x
 
 
 @on_parts
@@ -79,6 +79,15 @@ def permute_dims(x: Any, /, axes: tuple[int, ...]) -> Any:
     return mnp.transpose(x, axes)
 
 
+def moveaxis(x: Any, source: int | tuple[int, ...], destination: int | tuple[int, ...], /) -> Any:
+    """Move axes to other places; MXNet's own function cannot add its gradient to another."""
+    sources, destinations = nonnegative(source, x.ndim), nonnegative(destination, x.ndim)
+    order = [i for i in range(x.ndim) if i not in sources]
+    for place, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(place, axis)
+    return permute_dims(x, tuple(order))
+
+
 @on_parts
 def matrix_transpose(x: Any, /) -> Any:
     """Transpose the last two axes."""
@@ -88,7 +97,7 @@ def matrix_transpose(x: Any, /) -> Any:
 @on_parts
 def reshape(x: Any, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Any:
     """Give the same entries in another shape."""
-    return mnp.reshape(x.copy() if copy else x, shape)
+    return mnp.reshape(identity(x) if copy else x, shape)
 
 
 @on_parts
@@ -134,14 +143,14 @@ def take(x: Any, indices: Any, /, *, axis: int = 0) -> Any:
 @on_parts
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     """Select along an axis by indices of their own for every vector; MXNet's own function has no gradient."""
-    x, indices = mnp.moveaxis(x, axis, -1), mnp.moveaxis(indices, axis, -1)
+    x, indices = moveaxis(x, axis, -1), moveaxis(indices, axis, -1)
     batch = np.broadcast_shapes(x.shape[:-1], indices.shape[:-1])
     x = mnp.broadcast_to(x, (*batch, x.shape[-1]))
     indices = mnp.broadcast_to(indices, (*batch, indices.shape[-1])).astype("int64")
     n = x.shape[-1]
     first = asarray(n * np.arange(int(np.prod(batch))).reshape((*batch, 1)), device=x.ctx)
     flat = mnp.take(mnp.reshape(x, (-1,)), mnp.reshape(first + from_the_front(indices, n), (-1,)))
-    return mnp.moveaxis(mnp.reshape(flat, indices.shape), -1, axis)
+    return moveaxis(mnp.reshape(flat, indices.shape), -1, axis)
 
 
 def from_the_front(indices: Any, n: int) -> Any:
@@ -172,6 +181,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "take_along_axis": take_along_axis,
     "broadcast_arrays": broadcast_arrays,
     "broadcast_to": broadcast_to,
-    **{name: on_parts(getattr(mnp, name)) for name in ("squeeze", "roll", "repeat", "tile", "moveaxis")},
+    "moveaxis": moveaxis,
+    **{name: on_parts(getattr(mnp, name)) for name in ("squeeze", "roll", "repeat", "tile")},
 }
 """The namespace's functions of this kind by name."""

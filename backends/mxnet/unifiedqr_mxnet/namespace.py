@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, statistics
+from unifiedqr_mxnet.host import seen
 from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 DTYPES = {
@@ -50,6 +51,7 @@ xp = _namespace(
         **manipulation.FUNCTIONS,
         **statistics.FUNCTIONS,
         **linalg.FUNCTIONS,
+        "seen": seen,
     },
 )
 vars(xp).update({name: getattr(dtypes, name) for name in PLAIN}, **DTYPES, e=e, inf=inf, nan=nan, pi=pi, newaxis=None)

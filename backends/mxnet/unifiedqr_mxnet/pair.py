@@ -102,7 +102,7 @@ class ComplexArray:
 
     def copy(self) -> "ComplexArray":
         """Give a copy of the values."""
-        return self.each(lambda part: part.copy())
+        return self.each(mx.np.copy)
 
     def wait_to_read(self) -> None:
         """Wait for the values; an error in their computation is raised here."""
@@ -167,6 +167,11 @@ def parts(x: Any) -> tuple[Any, Any]:
     if isinstance(x, Complex) and not isinstance(x, Real):
         return complex(x).real, complex(x).imag
     return x, None
+
+
+def cast(x: RealArray, name: str) -> RealArray:
+    """Convert a real array to the dtype of a name; MXNet's `astype` loses ``grad_req="add"``."""
+    return mx.nd.cast(x.as_nd_ndarray(), dtype=name).as_np_ndarray()
 
 
 def modulus(z: ComplexArray) -> RealArray:

@@ -5,23 +5,30 @@ to be added to another, and stops at the first input that needs none. This node 
 made once; MXNet names the node to them by its key.
 
 MXNet runs a pullback in a thread of its own, which it stops at exit before it waits for what is still to be done: a
-process that ends right after ``backward()`` would abort, or hang. So it waits here first.
+process that ends right after ``backward()`` would abort, or hang. It does so at a fork too, with Python's lock held,
+which the pullback needs: both would wait for ever. So a process waits here first. What a pullback raises surfaces at
+the next wait, as MXNet's errors do.
 """
 
 import atexit
 import ctypes
-import traceback
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from unifiedqr.checks import report_dependent
+from unifiedqr_mxnet import host
 from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.failures import keep, translate_errors
 from unifiedqr_mxnet.pair import RealArray
 
 base: Any = mx.base  # MXNet's interface to its library
 
 atexit.register(mx.nd.waitall)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=mx.nd.waitall)
 
 Pullback = Callable[[Sequence[RealArray]], Sequence[RealArray]]
 
@@ -44,6 +51,8 @@ class _Node:
 
 _nodes: dict[int, _Node] = {}
 _keys = count(1)
+
+translate_errors(is_recorded=lambda: bool(_nodes))
 
 
 def record(inputs: Sequence[RealArray], outputs: Sequence[RealArray], pullback: Pullback) -> None:
@@ -83,15 +92,30 @@ def _backward(n_outputs: int, n_inputs: int, handles: Any, requests: Any, is_tra
     try:
         with mx.util.np_shape(True), mx.util.np_array(True), mx.autograd.pause(train_mode=bool(is_train)):
             arrays = [_adopted(handles[i], writable=i >= n_outputs) for i in range(n_outputs + n_inputs)]
-            cotangents, gradients = arrays[:n_outputs], arrays[n_outputs:]
-            pulled = _nodes[key].pullback(cotangents)
-            for gradient, value, request in zip(gradients, pulled, requests[:n_inputs], strict=True):
-                store(gradient, value, add=request == ADD, skip=request == NULL)
-    except Exception:
-        # MXNet raises its own error, at the next wait, and carries no Python exception.
-        traceback.print_exc()
+            _pull(_nodes[key].pullback, arrays[:n_outputs], arrays[n_outputs:], requests[:n_inputs])
+    except Exception as error:
+        keep("kCustomFunctionBackward", error)
         return 0
     return 1
+
+
+def _pull(pullback: Pullback, cotangents: list[Any], gradients: list[Any], requests: Sequence[int]) -> None:
+    """Write what the pullback gives, NaN if it fails; then report the matrices that have no derivative."""
+    try:
+        with host.looked_at_later() as marks:
+            pulled = pullback(cotangents)
+    except Exception:
+        # MXNet raises its error once. Whoever goes on must not read what stood in the gradient before.
+        _write(gradients, [mx.np.full_like(gradient, float("nan")) for gradient in gradients], requests)
+        raise
+    _write(gradients, pulled, requests)
+    for nowhere in marks:
+        report_dependent(host, nowhere)  # all it needs of a namespace is `seen`
+
+
+def _write(gradients: Sequence[RealArray], values: Sequence[RealArray], requests: Sequence[int]) -> None:
+    for gradient, value, request in zip(gradients, values, requests, strict=True):
+        store(gradient, value, add=request == ADD, skip=request == NULL)
 
 
 @_DELETE

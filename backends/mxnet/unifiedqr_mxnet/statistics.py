@@ -8,7 +8,7 @@ import array_api_compat.numpy as np_xp
 import numpy as np
 
 from unifiedqr_mxnet.compat import mx
-from unifiedqr_mxnet.creation import astype
+from unifiedqr_mxnet.creation import astype, identity
 from unifiedqr_mxnet.elementwise import truth
 from unifiedqr_mxnet.empty import empty_by
 from unifiedqr_mxnet.manipulation import Axes, nonnegative, on_parts
@@ -17,7 +17,7 @@ from unifiedqr_mxnet.pair import ComplexArray, modulus
 mnp: Any = mx.np
 
 _sum = on_parts(mnp.sum)
-_cumsum = on_parts(mnp.cumsum)
+_cumsum = on_parts(lambda x, axis: mnp.cumsum(identity(x), axis=axis))
 
 
 @empty_by(np.sum)
@@ -31,7 +31,7 @@ def total(x: Any, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = F
 @on_parts
 def mean(x: Any, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
     """Average over axes."""
-    return mnp.mean(x, axis=axis, keepdims=keepdims)
+    return mnp.mean(identity(x), axis=axis, keepdims=keepdims)
 
 
 @empty_by(np_xp.var)

@@ -1,15 +1,23 @@
 """The NumPy backend. NumPy has no autodiff: values and the explicit rules only."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, NamedTuple, NoReturn
 
 import array_api_compat.numpy as xp
 import numpy as np
 
-from unifiedqr.backend import Backend
+from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import CapabilityError
+from unifiedqr.errors import CapabilityError, ForeignArrayError
+
+Arrays = tuple[np.ndarray, ...]
+
+ARITHMETIC = ("__mul__", "__matmul__", "__array_ufunc__", "__array_function__")
+"""What a subclass of arrays of plain numbers leaves as it is."""
+
+INSTEAD = "use the explicit rules of unifiedqr.rules or another backend."
 
 
 class NumpyBackend(Backend):
@@ -24,6 +32,12 @@ class NumpyBackend(Backend):
         return np.asarray(x)
 
     def dtype_name(self, x: np.ndarray) -> str:
+        kind = type(x)
+        if kind is not np.ndarray and any(getattr(kind, name) is not getattr(np.ndarray, name) for name in ARITHMETIC):
+            raise ForeignArrayError(
+                f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit, another "
+                f"product), which a decomposition would not follow. Give plain numbers: numpy.asarray, or .filled."
+            )
         return x.dtype.name
 
     def device(self, x: np.ndarray) -> str:
@@ -32,11 +46,46 @@ class NumpyBackend(Backend):
     def devices(self) -> tuple[str, ...]:
         return ("cpu",)
 
-    def bind(self, primitive: Primitive) -> Callable[..., tuple[np.ndarray, ...]]:
-        return partial(primitive.forward, xp)
+    def bind(self, primitive: Primitive) -> Callable[..., Arrays]:
+        return bind(primitive)
 
     def vjp(self, f: Callable[..., Any], primals: Any) -> NoReturn:
-        raise CapabilityError("numpy has no autodiff; use unifiedqr.rules or another backend.")
+        raise CapabilityError(f"numpy has no autodiff; {INSTEAD}")
 
     def jvp(self, f: Callable[..., Any], primals: Any, tangents: Any) -> NoReturn:
-        raise CapabilityError("numpy has no autodiff; use unifiedqr.rules or another backend.")
+        raise CapabilityError(f"numpy has no autodiff; {INSTEAD}")
+
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_numpy.transforms import TRANSFORMS
+
+        return TRANSFORMS
+
+    def natives(self) -> Mapping[str, Callable[..., Arrays]]:
+        return {"qr": np.linalg.qr}
+
+
+class Call(NamedTuple):
+    """A primitive with what went in and came out."""
+
+    primitive: Primitive
+    inputs: Arrays
+    outputs: Arrays
+
+
+calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
+"""Where primitives are noted down, if anywhere."""
+
+
+@cache
+def bind(primitive: Primitive) -> Callable[..., Arrays]:
+    """Give the primitive as a function of arrays; those of a subclass count as plain ones, which the factors are."""
+
+    def call(*inputs: np.ndarray) -> Arrays:
+        outputs = primitive.forward(xp, *map(np.asarray, inputs))
+        noted = calls.get()
+        if noted is not None:
+            noted.append(Call(primitive, inputs, outputs))
+        return outputs
+
+    call.__name__ = f"unifiedqr_{primitive.name}"
+    return call

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from unifiedqr._typing import Cotangents
-from unifiedqr.backend import Backend
+from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
@@ -24,7 +24,7 @@ class TensorFlowBackend(Backend):
         return np.asarray((tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x).numpy())
 
     def dtype_name(self, x: tf.Tensor) -> str:
-        return x.dtype.name
+        return tf.as_dtype(x.dtype).name  # a variable of Keras gives a string
 
     def device(self, x: tf.Tensor) -> str:
         return "/" + x.device.rpartition("/")[-1]
@@ -63,6 +63,14 @@ class TensorFlowBackend(Backend):
             outputs = tuple(map(tf.convert_to_tensor, f(*_joined(parts, primals))))
         dots = (accumulator.jvp(y, unconnected_gradients=tf.UnconnectedGradients.ZERO) for y in outputs)
         return outputs, tuple(dots)
+
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_tensorflow.transforms import transforms  # asked for by the table of capabilities alone
+
+        return transforms()
+
+    def natives(self) -> dict[str, Callable[..., Tensors]]:
+        return {"qr": tf.linalg.qr}
 
     def _jvp_of_pullback(
         self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors

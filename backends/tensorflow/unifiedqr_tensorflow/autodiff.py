@@ -19,8 +19,10 @@ from tensorflow.python.eager import record  # no public name: custom_gradient wi
 
 from unifiedqr._typing import Array
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import ShapeError
 from unifiedqr_tensorflow.namespace import xp
+from unifiedqr_tensorflow.namespace.dtypes import converted
+from unifiedqr_tensorflow.sizes import settled
+from unifiedqr_tensorflow.vectorization import vectorized
 
 Tensors = tuple[tf.Tensor, ...]
 
@@ -30,15 +32,20 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
     """Give the primitive as a differentiable function of tensors and variables."""
 
     def call(*inputs: Any) -> Tensors:
-        tensors = tuple(map(tf.convert_to_tensor, inputs))
-        for name, tensor in zip(primitive.inputs, tensors, strict=True):
-            _check_sizes(primitive, name, tensor)
-        with record.stop_recording():
-            outputs = primitive.forward(xp, *tensors)
+        if tf.executing_eagerly():
+            tensors = tuple(map(tf.convert_to_tensor, inputs))
+            with record.stop_recording():
+                outputs = primitive.forward(xp, *tensors)
+        else:
+            # The derivative of a tf.cond reads what belongs to the graph of the branch, nothing from around it.
+            tensors = tuple(map(tf.identity, inputs))
+            # Whoever walks the graph for gradients would walk into TensorFlow's factorization.
+            with record.stop_recording():
+                outputs = tuple(map(tf.stop_gradient, primitive.forward(xp, *tensors)))
         return _attached(primitive, tensors, outputs)
 
     call.__name__ = f"unifiedqr_{primitive.name}"
-    return call
+    return tf.autograph.experimental.do_not_convert(call)  # rewriting the rules would gain nothing, and take seconds
 
 
 def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensors:
@@ -51,20 +58,26 @@ def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensor
         return primitive.kept(inputs_here, _attached(primitive, inputs_here, outputs_here))
 
     def pullback(*output_bars: Any) -> list[Array | None]:
-        bars = (_cotangent(bar, X) for bar, X in zip(output_bars, outputs, strict=True))
-        return [*primitive.vjp(xp, kept(), tuple(bars)), *[None] * len(outputs)]
+        bars = tuple(_cotangent(bar, X) for bar, X in zip(output_bars, outputs, strict=True))
+        return [*settled(primitive.vjp, inputs[0], kept(), bars, like=inputs), *[None] * len(outputs)]
 
     def pushforward(*dots: Any) -> list[Array | None]:
         # What was computed stands among the recorded inputs too, and has no tangent.
-        tangents = (_tangent(dot, X) for dot, X in zip(dots[: len(inputs)], inputs, strict=True))
-        return list(primitive.jvp(xp, kept(), tuple(tangents)))
+        tangents = tuple(_tangent(dot, X) for dot, X in zip(dots[: len(inputs)], inputs, strict=True))
+        return list(settled(primitive.jvp, inputs[0], kept(), tangents, like=outputs))
 
     @tf.custom_gradient
     def walked(*arguments: tf.Tensor) -> tuple[Tensors, Callable[..., list[Array | None]]]:
         return tuple(map(tf.identity, arguments[len(inputs) :])), pullback
 
+    def on_stacks(*stacks: tf.Tensor) -> Tensors:
+        # An operation of tf.custom_gradient gives its arguments too; a vectorizing map would drop its gradient.
+        arguments = stacks[len(outputs) :]
+        return (*_attached(primitive, arguments[: len(inputs)], arguments[len(inputs) :]), *arguments)
+
     with record.stop_recording():
         attached: Any = tuple(walked(*inputs, *outputs))
+    vectorized(attached, on_stacks)
     record.record_operation(f"unifiedqr_{primitive.name}", list(attached), [*inputs, *outputs], pullback, pushforward)
     return attached
 
@@ -80,18 +93,9 @@ def is_differentiable(x: tf.Tensor) -> bool:
 
 
 def _cotangent(bar: Any, X: tf.Tensor) -> tf.Tensor | None:
-    """Give a cotangent as a dense tensor, None where there is none."""
-    return tf.convert_to_tensor(bar) if bar is not None and is_differentiable(X) else None
+    """Give a cotangent as a dense tensor, None where there is none; a real one of a complex output becomes complex."""
+    return converted(tf.convert_to_tensor(bar), X.dtype) if bar is not None and is_differentiable(X) else None
 
 
 def _tangent(dot: Any, X: tf.Tensor) -> tf.Tensor:
-    return tf.zeros_like(X) if dot is None else tf.convert_to_tensor(dot)
-
-
-def _check_sizes(primitive: Primitive, name: str, tensor: tf.Tensor) -> None:
-    if tensor.shape.rank is None or None in tensor.shape[-2:]:
-        raise ShapeError(
-            f"{primitive.name} got a tensorflow tensor {name} of shape {tensor.shape} while a tf.function was traced; "
-            f"the last two sizes must be known then, since deep and wide matrices have different derivatives (those "
-            f"before may be None). Give them in input_signature, or with tf.ensure_shape({name}, (..., m, n))."
-        )
+    return tf.zeros_like(X) if dot is None else converted(tf.convert_to_tensor(dot), X.dtype)

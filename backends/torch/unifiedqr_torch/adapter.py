@@ -1,15 +1,17 @@
 """The PyTorch backend."""
 
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
-from unifiedqr.backend import Backend
+from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr_torch.autodiff import Tensors, bind
-from unifiedqr_torch.namespace import xp
+from unifiedqr_torch.namespace import to_numpy, xp
 
 
 class TorchBackend(Backend):
@@ -17,12 +19,14 @@ class TorchBackend(Backend):
 
     xp = xp
 
+    # PyTorch counts the levels of forward mode per process: of two threads that enter one, one gets wrong numbers.
+    _forward_mode = threading.RLock()
+
     def from_numpy(self, x: np.ndarray) -> torch.Tensor:
         return torch.asarray(x, copy=True)
 
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
-        x = x.detach().resolve_conj().resolve_neg().cpu()
-        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+        return to_numpy(x)
 
     def dtype_name(self, x: torch.Tensor) -> str:
         return str(x.dtype).removeprefix("torch.")
@@ -46,5 +50,16 @@ class TorchBackend(Backend):
         return outputs, pullback
 
     def jvp(self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
-        outputs, output_tangents, *_ = torch.func.jvp(f, primals, tangents)
+        with nullcontext() if torch.compiler.is_compiling() else self._forward_mode:
+            outputs, output_tangents, *_ = torch.func.jvp(f, primals, tangents)
         return outputs, output_tangents
+
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_torch.transforms import transforms  # what only the table of capabilities needs
+
+        return transforms()
+
+    def natives(self) -> dict[str, Callable[..., Tensors]]:
+        from unifiedqr_torch.transforms import natives
+
+        return natives()

@@ -1,11 +1,12 @@
 """Primitives as `torch.autograd.Function`: backward is the VJP rule, jvp the JVP rule, both differentiable again.
 
-The function is written in the ``setup_context`` style that `torch.func` transforms accept, and its rules consist of
-batched operations, so that vmap is generated. Dynamo rejects a custom ``jvp``: while `torch.compile` traces, a twin
-without it stands in.
+The function is written in the ``setup_context`` style that `torch.func` transforms accept. `torch.compile` does not
+look inside: it writes the call into its graph as it stands, and what compiles the graph then runs our rules under the
+transforms that are in force there, as eager mode does.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -23,6 +24,13 @@ def materialized(arrays: Tensors) -> Tensors:
     return tuple(x.clone() if x._is_view() else x for x in resolved)
 
 
+def in_full_precision(x: torch.Tensor) -> AbstractContextManager[Any]:
+    """Switch autocast off: it would round the factors of every product to half precision."""
+    kind = x.device.type
+    rounds = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if rounds else nullcontext()
+
+
 _bound: dict[Primitive, Callable[..., Tensors]] = {}
 
 
@@ -35,49 +43,64 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
 
 
 def _differentiable(primitive: Primitive) -> Callable[..., Tensors]:
-    # Dynamo follows functions and numbers in a closure, but not the primitive itself.
-    compute, pull, push = primitive.forward, primitive.vjp, primitive.jvp
-    named = primitive.inputs + primitive.outputs
-    keeps = tuple(named.index(name) for name in primitive.keeps)
-
-    class Traced(torch.autograd.Function):
-        generate_vmap_rule = True
-
+    class Decomposition(torch.autograd.Function):
         @staticmethod
         def forward(*inputs: torch.Tensor) -> Tensors:
-            return compute(xp, *inputs)
+            with in_full_precision(inputs[0]):
+                return materialized(primitive.forward(xp, *inputs))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Tensors, output: Tensors) -> None:
-            arrays = (*inputs, *output)
-            kept = tuple(arrays[i] for i in keeps)
+            kept = primitive.kept(inputs, output)
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(*kept)
             ctx.save_for_forward(*kept)
 
         @staticmethod
         def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Tensors:
-            return pull(xp, ctx.saved_tensors, cotangents)
-
-    class Eager(Traced):
-        @staticmethod
-        def forward(*inputs: torch.Tensor) -> Tensors:
-            return materialized(compute(xp, *inputs))
+            kept = ctx.saved_tensors
+            with in_full_precision(kept[0]):
+                return primitive.vjp(xp, kept, cotangents)
 
         @staticmethod
         def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Tensors:
+            kept = ctx.saved_tensors
             # Inside a custom jvp forward mode is off, which would make nested forward mode silently wrong.
-            with forward_ad._set_fwd_grad_enabled(True):
-                return materialized(push(xp, ctx.saved_tensors, tangents))
+            with forward_ad._set_fwd_grad_enabled(True), in_full_precision(kept[0]):
+                return materialized(primitive.jvp(xp, kept, tangents))
 
-    Traced.__name__ = Eager.__name__ = f"unifiedqr_{primitive.name}"
+        @staticmethod
+        def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: torch.Tensor) -> tuple[Tensors, tuple[int, ...]]:
+            # A primitive takes stacks of matrices: the axis that is mapped over is one more of the stack.
+            stacks = (
+                x.expand(info.batch_size, *x.shape) if axis is None else x.movedim(axis, 0)
+                for x, axis in zip(inputs, in_dims, strict=True)
+            )
+            return function.apply(*stacks), (0,) * len(primitive.outputs)
+
+    function = type(f"unifiedqr_{primitive.name}", (Decomposition,), {})  # as grad_fn and error messages call it
+    _written_as_calls.append(function)
 
     def call(*inputs: torch.Tensor) -> Tensors:
-        function = Traced if torch.compiler.is_compiling() else Eager
+        if torch.compiler.is_compiling():
+            _let_calls_stand()
         return function.apply(*inputs)
 
     return call
 
 
-for _row in rows():  # Dynamo follows a lookup, but cannot trace the making of a class
+_written_as_calls: list[type[torch.autograd.Function]] = []
+
+
+def _let_calls_stand() -> None:
+    """Have `torch.compile` write the calls of primitives into its graph instead of tracing what is inside."""
+    for function in _written_as_calls:
+        torch.compiler.allow_in_graph(function)
+
+
+# What torch.compiler.assume_constant_result sets, without the seconds that it takes to import the compiler: the
+# function is run by the compiler, not traced.
+_let_calls_stand.__dict__["_dynamo_marked_constant"] = True
+
+for _row in rows():
     bind(_row)

@@ -15,6 +15,7 @@ Elementwise = Callable[..., tf.Tensor]
 
 def astype(x: tf.Tensor, dtype: tf.DType, /, *, copy: bool = True, device: str | None = None) -> tf.Tensor:
     """Give x in another dtype; a complex x must be taken apart with `real` and `imag` first, as the standard has it."""
+    x = tf.convert_to_tensor(x)
     if x.dtype.is_complex and not tf.as_dtype(dtype).is_complex:
         raise TypeError(f"{x.dtype.name} cannot become {tf.as_dtype(dtype).name}; take xp.real or xp.imag first.")
     return converted(x, tf.as_dtype(dtype))

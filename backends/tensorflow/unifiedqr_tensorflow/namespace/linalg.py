@@ -3,12 +3,14 @@
 # ruff: noqa: A002 (names and parameters are the standard's)
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from unifiedqr_tensorflow.namespace import manipulation
 from unifiedqr_tensorflow.namespace.dtypes import converted, finfo, promoted
+from unifiedqr_tensorflow.vectorization import vectorized
 
 matrix_transpose = manipulation.matrix_transpose
 
@@ -69,7 +71,7 @@ def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
     if mode not in ("reduced", "complete"):
         raise ValueError(f"mode={mode!r} is unknown; choose one of 'reduced', 'complete'.")
     scale = converted(_power_of_two(tf.reduce_max(_largest_part(x), axis=-2, keepdims=True)), x.dtype)
-    Q, R = tf.linalg.qr(x / scale, full_matrices=mode == "complete")
+    Q, R = _householder(x / scale, full_matrices=mode == "complete")
     return QRResult(Q, R * scale)
 
 
@@ -156,6 +158,18 @@ def svdvals(x: tf.Tensor, /) -> tf.Tensor:
     return tf.linalg.svd(x, compute_uv=False)
 
 
+def _householder(x: tf.Tensor, *, full_matrices: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    factors = tf.linalg.qr(x, full_matrices=full_matrices)
+    vectorized(factors, partial(_householder, full_matrices=full_matrices))
+    return factors
+
+
+def _bitcast(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    bits = tf.bitcast(x, dtype)
+    vectorized([bits], lambda stack: [_bitcast(stack, dtype)])
+    return bits
+
+
 def _batched_alike(A: tf.Tensor, B: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     if A.shape[:-2] == B.shape[:-2] and A.shape[:-2].is_fully_defined():
         return A, B
@@ -173,7 +187,7 @@ def _power_of_two(x: tf.Tensor) -> tf.Tensor:
     integer, exponent_bits = {2: (tf.int16, 0x7C00), 4: (tf.int32, 0x7F800000), 8: (tf.int64, 0x7FF0000000000000)}[
         x.dtype.size
     ]
-    power = tf.bitcast(tf.bitwise.bitwise_and(tf.bitcast(x, integer), tf.constant(exponent_bits, integer)), x.dtype)
+    power = _bitcast(tf.bitwise.bitwise_and(_bitcast(x, integer), tf.constant(exponent_bits, integer)), x.dtype)
     # The reciprocal of the largest power is subnormal, which TensorFlow flushes to zero.
     power = tf.minimum(power, 0.25 / finfo(x.dtype).smallest_normal)
     usable = tf.math.is_finite(x) & (power > 0)

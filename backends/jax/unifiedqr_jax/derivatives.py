@@ -1,0 +1,181 @@
+"""Derivatives as JAX's users take them, each contracted with what `unifiedqr.backend.Transform` hands over.
+
+JAX pairs without conjugation: cotangents and gradients are conjugated here, as in the adapter.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import jet as taylor
+
+from unifiedqr_jax.programs import Function
+
+Arrays = tuple[Any, ...]
+Run = Callable[..., Arrays]
+
+
+def value(f: Function, primals: Arrays) -> Arrays:
+    return f(*primals)
+
+
+def vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    return _conjugates(jax.vjp(f, *primals)[1](_conjugates(bars)))
+
+
+def grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    return _conjugates(jax.grad(_loss(f, bars), argnums=_all(primals))(*primals))
+
+
+def value_and_grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    def loss(*primals: Any) -> tuple[Any, Arrays]:
+        outputs = f(*primals)
+        return _paired(bars, outputs), outputs
+
+    return _conjugates(jax.value_and_grad(loss, argnums=_all(primals), has_aux=True)(*primals)[1])
+
+
+def jacrev(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    columns = zip(*jax.jacrev(f, argnums=_all(primals))(*primals), strict=True)
+    return tuple(
+        sum(jnp.tensordot(bar, J, bar.ndim) for bar, J in zip(bars, column, strict=True)) for column in columns
+    )
+
+
+def linear_transpose(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    _, push = jax.linearize(f, *primals)
+    return _conjugates(jax.linear_transpose(push, *primals)(_conjugates(bars)))
+
+
+def vmap_of_pullback(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    _, pull = jax.vjp(f, *primals)
+    stacks = tuple(jnp.stack([0 * bar, bar]) for bar in _conjugates(bars))
+    return _conjugates(X[1] for X in jax.vmap(pull)(stacks))
+
+
+def pullback_from_jit(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    _, pull = jax.jit(lambda *primals: jax.vjp(f, *primals))(*primals)
+    return _conjugates(pull(_conjugates(bars)))
+
+
+def custom_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    @jax.custom_vjp
+    def outer(*primals: Any) -> Arrays:
+        return f(*primals)
+
+    outer.defvjp(lambda *primals: jax.vjp(f, *primals), lambda pull, bars: pull(bars))
+    return vjp(outer, primals, bars)
+
+
+def jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    return jax.jvp(f, primals, dots)[1]
+
+
+def linearize(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    return jax.linearize(f, *primals)[1](*dots)
+
+
+def jacfwd(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    return _contracted(jax.jacfwd(f, argnums=_all(primals))(*primals), dots)
+
+
+def vmap_of_pushforward(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    stacks = tuple(jnp.stack([0 * dot, dot]) for dot in dots)
+    return tuple(X[1] for X in jax.vmap(lambda *dots: jvp(f, primals, dots))(*stacks))
+
+
+def custom_jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    @jax.custom_jvp
+    def outer(*primals: Any) -> Arrays:
+        return f(*primals)
+
+    outer.defjvp(partial(jax.jvp, f))
+    return jvp(outer, primals, dots)
+
+
+def jet(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    _, series = taylor.jet(f, primals, tuple([dot] for dot in dots))
+    return tuple(terms[0] for terms in series)
+
+
+def jvp_of_vjp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return jvp(_gradient(f, bars), primals, dots)
+
+
+def vjp_of_vjp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return vjp(_gradient(f, bars), primals, dots)  # the Hessian is symmetric
+
+
+def vjp_of_jvp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return vjp(lambda *primals: jvp(f, primals, dots), primals, bars)
+
+
+def jvp_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return jvp(lambda *primals: grad(f, primals, bars), primals, dots)
+
+
+def linearize_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return linearize(lambda *primals: grad(f, primals, bars), primals, dots)
+
+
+def hessian(outer: Callable[..., Any], inner: Callable[..., Any]) -> Run:
+    """Give the run that takes the whole Hessian of a loss by two of JAX's Jacobians."""
+
+    def contract(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+        gradient = inner(_loss(f, bars), argnums=_all(primals))
+        return _contracted(outer(gradient, argnums=_all(primals))(*primals), dots)
+
+    return contract
+
+
+def in_parts(run: Run, *, forward: bool = False) -> Run:
+    """Run on real and imaginary parts, since JAX takes Jacobians of holomorphic or of real functions only.
+
+    What comes back is like the outputs of f from a forward mode, and otherwise like the primals.
+    """
+
+    def run_on_parts(f: Function, primals: Arrays, *given: Arrays) -> Arrays:
+        def of_parts(*parts: Any) -> Arrays:
+            return _parts(f(*_whole(parts, primals)))
+
+        like = jax.eval_shape(f, *primals) if forward else primals
+        return _whole(run(of_parts, _parts(primals), *map(_parts, given)), like)
+
+    return run_on_parts
+
+
+def _all(primals: Arrays) -> tuple[int, ...]:
+    return tuple(range(len(primals)))
+
+
+def _conjugates(arrays: Any) -> Arrays:
+    return tuple(map(jnp.conj, arrays))
+
+
+def _paired(bars: Arrays, outputs: Arrays) -> Any:
+    return sum(jnp.sum(jnp.real(jnp.conj(bar) * X)) for bar, X in zip(bars, outputs, strict=True))
+
+
+def _loss(f: Function, bars: Arrays) -> Callable[..., Any]:
+    """Give the function of the primals that pairs the outputs with these cotangents."""
+    return lambda *primals: _paired(bars, f(*primals))
+
+
+def _gradient(f: Function, bars: Arrays) -> Function:
+    """Give the function of the primals that pulls these cotangents back."""
+    return lambda *primals: vjp(f, primals, bars)
+
+
+def _contracted(jacobians: Any, dots: Arrays) -> Arrays:
+    return tuple(sum(jnp.tensordot(J, dot, dot.ndim) for J, dot in zip(row, dots, strict=True)) for row in jacobians)
+
+
+def _parts(arrays: Any) -> Arrays:
+    return tuple(part for X in arrays for part in ((X.real, X.imag) if jnp.iscomplexobj(X) else (X,)))
+
+
+def _whole(parts: Any, like: Any) -> Arrays:
+    rest = iter(parts)
+    return tuple(jax.lax.complex(next(rest), next(rest)) if X.dtype.kind == "c" else next(rest) for X in like)

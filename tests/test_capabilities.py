@@ -1,0 +1,75 @@
+"""Every cell of docs/capabilities.md, run again: the document tells what is so, and no cell is green by bypass."""
+
+import json
+from pathlib import Path
+
+from unifiedqr.conformance.capabilities import OURS, RIGHT, capabilities_of
+from unifiedqr.conformance.capability_table import document
+from unifiedqr.discovery import backends, get_backend
+
+DOCS = Path(__file__).parents[1] / "docs"
+STORED = json.loads((DOCS / "capabilities.json").read_text())
+VERSIONS = {name: (info.version or "").partition("+")[0] for name, info in backends().items()}
+
+
+def pytest_generate_tests(metafunc):
+    transforms = get_backend(metafunc.cls.backend).transforms() if metafunc.cls else ()
+    if "transform" in metafunc.fixturenames:
+        metafunc.parametrize("transform", transforms, ids=lambda transform: transform.name)
+
+
+class Cells:
+    """One class a framework, so that each runs in a process of its own."""
+
+    backend: str
+
+    def test_cells_are_what_the_document_says(self, transform):
+        rows = [row for row in STORED["table"][self.backend] if row["name"] == transform.name]
+        assert len(rows) == 1, "run `make capabilities`"
+        (stored,) = rows
+        found = capabilities_of(get_backend(self.backend), transform, sample=transform.slow)
+        for decomposition, verdicts in found.items():
+            if decomposition != "native":
+                assert verdicts == {dtype: stored[decomposition][dtype] for dtype in verdicts}
+        if "native" in found and VERSIONS[self.backend] == STORED["versions"][self.backend]:
+            assert found["native"] == stored["native"]
+
+    def test_the_document_has_no_other_rows(self):
+        transforms = get_backend(self.backend).transforms()
+        assert [row["name"] for row in STORED["table"][self.backend]] == [transform.name for transform in transforms]
+
+
+class TestNumpy(Cells):
+    backend = "numpy"
+
+
+class TestTorch(Cells):
+    backend = "torch"
+
+
+class TestTensorFlow(Cells):
+    backend = "tensorflow"
+
+
+class TestMXNet(Cells):
+    backend = "mxnet"
+
+
+class TestJax(Cells):
+    backend = "jax"
+
+
+def test_the_document_is_made_of_the_numbers():
+    assert (DOCS / "capabilities.md").read_text() == document(STORED["table"], STORED["versions"])
+
+
+def test_nothing_of_ours_is_wrong():
+    verdicts = {
+        verdict
+        for rows in STORED["table"].values()
+        for row in rows
+        for decomposition in ("qr", "lq")
+        for verdict in row[decomposition].values()
+    }
+    assert {OURS, RIGHT} <= verdicts
+    assert not any("WRONG" in verdict for verdict in verdicts)

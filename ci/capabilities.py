@@ -1,4 +1,7 @@
-"""Run the table of capabilities on this machine and write it, as numbers and as a document."""
+"""Run the table of capabilities on this machine and write it, as numbers and as a document.
+
+``python ci/capabilities.py FOLDER [BACKEND ...]`` runs the backends named, all by default, and keeps the others' rows.
+"""
 
 import json
 import os
@@ -14,18 +17,20 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 for name in FRAMEWORKS:
     os.environ.update(plugin(name).environment)
 
-folder = Path(sys.argv[1])
-table = {}
-for name in FRAMEWORKS:
+folder, chosen = Path(sys.argv[1]), sys.argv[2:] or FRAMEWORKS
+stored = folder / "capabilities.json"
+table = json.loads(stored.read_text())["table"] if stored.exists() else {}
+for name in chosen:
     backend = get_backend(name)
     table[name] = []
     for transform in backend.transforms():
         print(name, transform.name, file=sys.stderr, flush=True)
         verdicts = {"native": None, **capabilities_of(backend, transform)}
         table[name].append({"name": transform.name, "kind": transform.kind, "slow": transform.slow, **verdicts})
-versions = {name: (backends()[name].version or "").partition("+")[0] for name in FRAMEWORKS}
+table = {name: table[name] for name in FRAMEWORKS if name in table}
+versions = {name: (backends()[name].version or "").partition("+")[0] for name in table}
 for path, text in {
-    folder / "capabilities.json": json.dumps({"versions": versions, "table": table}, indent=1) + "\n",
+    stored: json.dumps({"versions": versions, "table": table}, indent=1) + "\n",
     folder / "capabilities.md": document(table, versions),
 }.items():
     unfinished = path.with_suffix(".unfinished")

@@ -27,7 +27,7 @@ class Cells:
         rows = [row for row in STORED["table"][self.backend] if row["name"] == transform.name]
         assert len(rows) == 1, "run `make capabilities`"
         (stored,) = rows
-        found = capabilities_of(get_backend(self.backend), transform, sample=transform.slow)
+        found = capabilities_of(get_backend(self.backend), transform, sample=True)
         for decomposition, verdicts in found.items():
             if decomposition != "native":
                 assert verdicts == {dtype: stored[decomposition][dtype] for dtype in verdicts}

@@ -78,6 +78,11 @@ def test_what_runs_eagerly_is_looked_at(wrapper):
         wrapper(pulled)(*arguments)
 
 
+def test_autograph_lets_our_errors_through():
+    with pytest.raises(uqr.ShapeError, match="needs a matrix"):
+        tf.function(lambda A: uqr.qr(A[0]))(MATRIX)
+
+
 def test_an_error_in_a_py_function_comes_as_tensorflows():
     with checks("off"):
         function = py_function(pulled).get_concrete_function(MATRIX, MATRIX_BARS)

@@ -42,3 +42,16 @@ def test_real_cotangents_and_tangents_do_for_complex_factors():
         assert np.array_equal(dot, other.astype(complex))
     with pytest.raises(uqr.DtypeError, match="Q_bar has dtype float32; it must have dtype complex128"):
         rules.qr_vjp(Q_complex, R_complex, Q.astype(np.float32), None)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.clongdouble])
+def test_other_precisions_are_refused(dtype):
+    with pytest.raises(uqr.DtypeError, match="of single or double precision"):
+        rules.qr_vjp(Q.astype(dtype), R.astype(dtype), None, None)
+
+
+def test_arrays_that_hide_entries_are_refused():
+    masked = np.ma.masked_less(R, 0)
+    for arguments in ((np.ma.asarray(Q), R, None, None), (Q, R, None, masked)):
+        with pytest.raises(uqr.ForeignArrayError, match=r"MaskedArray came.*numpy\.ma\.filled"):
+            rules.qr_vjp(*arguments)

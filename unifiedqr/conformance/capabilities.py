@@ -20,6 +20,8 @@ from unifiedqr.functional import lq, qr
 
 FUNCTIONS: dict[str, Callable[..., Arrays]] = {"qr": qr, "lq": lq}
 
+FIELDS = {"real": "float64", "complex": "complex128"}
+
 OURS, RIGHT, BYPASS, WRONG = "ours", "right", "right, by the native rule", "WRONG"
 TIMES = {"value": 1, "vjp": 2, "jvp": 2, "hvp": 4}
 """What a rule of twice the derivative multiplies each kind by."""
@@ -27,8 +29,14 @@ TIMES = {"value": 1, "vjp": 2, "jvp": 2, "hvp": 4}
 Verdicts = dict[str, str]
 
 
-SAMPLE = {"qr": ("float64", "complex128")}
-"""What is run of a slow transform when only a sample is wanted."""
+ALL = {"qr": DTYPES, "lq": DTYPES, "native": tuple(f"{shape} {field}" for field in FIELDS for shape in SHAPES)}
+"""What is run of a transform."""
+
+SLOW = {"qr": ("float64", "complex128"), "lq": ("float64",), "native": ("deep real", "wide real", "deep complex")}
+"""What is run of one whose runs take seconds."""
+
+SAMPLE = {"qr": ("float64",)}
+"""What is run of a slow one when only a sample is wanted."""
 
 
 def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = False) -> dict[str, Verdicts]:
@@ -41,7 +49,7 @@ def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = Fa
     transform : Transform
         One of its transforms.
     sample : bool
-        Run the `SAMPLE` only, and not the framework's own function.
+        Run the `SAMPLE` only of a slow transform.
 
     Returns
     -------
@@ -52,11 +60,13 @@ def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = Fa
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # frameworks warn of their own functions here
-        if sample:
-            return {name: _verdicts_on_ours(backend, transform, name, dtypes) for name, dtypes in SAMPLE.items()}
-        found = {name: _verdicts_on_ours(backend, transform, name, DTYPES) for name in DECOMPOSITIONS}
-        for function in backend.natives().values():
-            found["native"] = _verdicts_on_native(backend, transform, function)
+        wanted = (SAMPLE if sample else SLOW) if transform.slow else ALL
+        found = {
+            name: _verdicts_on_ours(backend, transform, name, wanted[name]) for name in DECOMPOSITIONS if name in wanted
+        }
+        if "native" in wanted:
+            for function in backend.natives().values():
+                found["native"] = _verdicts_on_native(backend, transform, function, wanted["native"])
     return found
 
 
@@ -109,15 +119,15 @@ def _judge_half(backend: Backend, transform: Transform, decomposition: str, dtyp
     return RIGHT if right and all(backend.dtype_name(X) == dtype for X in results) else WRONG
 
 
-def _verdicts_on_native(backend: Backend, transform: Transform, function: Callable[..., Arrays]) -> Verdicts:
+def _verdicts_on_native(
+    backend: Backend, transform: Transform, function: Callable[..., Arrays], cells: tuple[str, ...]
+) -> Verdicts:
     """Judge the framework's own QR, shape by shape, in the gauge of the truth: its signs are made constants."""
     verdicts: Verdicts = {}
-    for field, dtype in (("real", "float64"), ("complex", "complex128")):
-        for shape in SHAPES:
-            given = problem("qr", dtype, (shape,), batched=transform.batched)
-            verdicts[f"{shape} {field}"] = _verdict(
-                lambda given=given: _judge_native(backend, transform, function, given)
-            )
+    for cell in cells:
+        shape, field = cell.split()
+        given = problem("qr", FIELDS[field], (shape,), batched=transform.batched)
+        verdicts[cell] = _verdict(lambda given=given: _judge_native(backend, transform, function, given))
     return verdicts
 
 

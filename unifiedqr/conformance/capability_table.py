@@ -10,18 +10,19 @@ HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hv
 
 INTRODUCTION = f"""# What works where
 
-Made by `make capabilities`, which runs every cell; `make test` runs them again, a sample of those marked *slow*, and
-fails if one has changed. Each
-cell of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
-(differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them and a run does
-not take seconds, float16 and bfloat16. Then a wrong rule is planted, twice the derivative.
+Made by `make capabilities`, which runs every cell; `make test` runs them again and fails if one has changed. Each cell
+of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
+(differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them, float16 and
+bfloat16. Then a wrong rule is planted, twice the derivative. Rows marked *slow*, whose runs take seconds, are run in
+float64 and complex128 (`lq`: float64) only, and by `make test` with `qr` in float64.
 
 - **{OURS}**: right, and the planted rule changed the result as it must: our rule is what ran.
 - **{BYPASS}**: right, but the planted rule changed nothing: the transform goes past custom rules by design.
 - **{RIGHT}**: a value, or half precision: computed in float32, rounded once.
 - **refused**: the framework raised this error. **{WRONG}**: a finite wrong number.
 - **native**: the framework's own QR under the same transform, its signs made ours by constants, shape by shape in
-  double precision. No framework has an LQ. *none* where it has no QR of its own.
+  double precision. *none* where it has no differentiable QR of its own. (MXNet has an LQ of real wide matrices, the
+  legacy operator `linalg.gelqf`; no other framework has an LQ.)
 """
 
 Row = Mapping[str, Any]

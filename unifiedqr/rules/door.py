@@ -9,6 +9,10 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
 
 
+NOT_PLAIN = ("MaskedArray", "matrix")
+"""Subclasses of NumPy's array that would go through as one and come out wrong."""
+
+
 def factors_at_the_door(**factors: Array) -> Namespace:
     """Check the two factors of A = X Y, left one first, and give their namespace."""
     (left_name, left), (right_name, right) = factors.items()
@@ -20,28 +24,34 @@ def factors_at_the_door(**factors: Array) -> Namespace:
             f"matrix: with A of shape (..., m, n) and k = min(m, n), {left_name} is (..., m, k) and {right_name} "
             f"(..., k, n). Pass both as one decomposition returned them."
         )
-    if left.dtype != right.dtype or not xp.isdtype(left.dtype, ("real floating", "complex floating")):
+    if left.dtype != right.dtype or not _is_computed_in(xp, left.dtype):
         raise DtypeError(
             f"{left_name} is {left.dtype} and {right_name} is {right.dtype}; both must have the same real or complex "
-            f"floating dtype. Convert them with xp.astype."
+            f"floating dtype, of single or double precision. Convert them with xp.astype."
         )
     return xp
 
 
-def cotangents_at_the_door(xp: Namespace, **pairs: tuple[Array, Array | None]) -> tuple[Array | None, ...]:
+def cotangents_at_the_door(**pairs: tuple[Array, Array | None]) -> tuple[Array | None, ...]:
     """Check that every cotangent that is not None has the shape and dtype of its factor; real becomes complex."""
     return tuple(
-        None if cotangent is None else _fitted(xp, f"cotangent {name}_bar", cotangent, factor.dtype, factor.shape)
+        None if cotangent is None else _fitted(f"cotangent {name}_bar", cotangent, factor.dtype, factor.shape)
         for name, (factor, cotangent) in pairs.items()
     )
 
 
-def tangent_at_the_door(xp: Namespace, A_dot: Array, *, dtype: object, shape: tuple[int, ...]) -> Array:
+def tangent_at_the_door(A_dot: Array, *, dtype: object, shape: tuple[int, ...]) -> Array:
     """Check that a tangent has the shape and dtype of the matrix; a real one becomes complex."""
-    return _fitted(xp, "tangent A_dot", A_dot, dtype, shape)
+    return _fitted("tangent A_dot", A_dot, dtype, shape)
 
 
-def _fitted(xp: Namespace, name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
+def _is_computed_in(xp: Namespace, dtype: Any) -> bool:
+    floating = xp.isdtype(dtype, ("real floating", "complex floating"))
+    return bool(floating) and xp.finfo(dtype).bits in (32, 64)
+
+
+def _fitted(name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
+    xp = _namespace_of(array)
     if tuple(array.shape) != tuple(shape):
         raise ShapeError(
             f"{name} has shape {tuple(array.shape)}; it must have shape {tuple(shape)}. Reshape or transpose it."
@@ -55,6 +65,12 @@ def _fitted(xp: Namespace, name: str, array: Array, dtype: Any, shape: Sequence[
 
 
 def _namespace_of(*arrays: Array) -> Namespace:
+    unusual = [type(array) for array in arrays if type(array).__name__ in NOT_PLAIN]
+    if unusual:
+        raise ForeignArrayError(
+            f"{unusual[0].__module__}.{unusual[0].__name__} came, whose arithmetic is not that of arrays. Pass a plain "
+            f"array: numpy.asarray drops a mask, numpy.ma.filled replaces what it hides."
+        )
     try:
         return array_api_compat.array_namespace(*arrays)
     except TypeError as error:

@@ -77,7 +77,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     """
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
-        L_bar, Q_bar = cotangents_at_the_door(xp, L=(L, L_bar), Q=(Q, Q_bar))
+        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
@@ -135,7 +135,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     """
     if xp is None:
         xp = factors_at_the_door(L=L, Q=Q)
-        A_dot = tangent_at_the_door(xp, A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if Q.shape[-2] == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)

@@ -114,7 +114,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     """
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
-        Q_bar, R_bar = cotangents_at_the_door(xp, Q=(Q, Q_bar), R=(R, R_bar))
+        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
     shape = shape_of_product(xp, Q, R)
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
@@ -172,7 +172,7 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     """
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
-        A_dot = tangent_at_the_door(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
     shape = shape_of_product(xp, Q, R)
     if Q.shape[-1] == 0:
         return xp.zeros_like(Q), xp.zeros_like(R)

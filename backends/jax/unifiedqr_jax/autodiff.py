@@ -29,6 +29,7 @@ from unifiedqr_jax.namespace import xp
 from unifiedqr_jax.values import is_at_hand, seen
 
 JaxArrays = tuple[jax.Array, ...]
+config: Any = jax.config
 
 
 @cache
@@ -61,7 +62,7 @@ def _is_differentiated_eagerly(inputs: JaxArrays) -> bool:
     if not any(isinstance(x, jax.core.Tracer) for x in inputs):
         return False
     # With compilation disabled the rules see all values anyway.
-    return all(map(is_at_hand, inputs)) and not jax.config.jax_disable_jit
+    return all(map(is_at_hand, inputs)) and not config.jax_disable_jit
 
 
 def _decomposition(primitive: Primitive) -> JaxPrimitive:

@@ -17,19 +17,19 @@ Arrays = tuple[Any, ...]
 Run = Callable[..., Arrays]
 
 
-def value(f: Function, primals: Arrays) -> Arrays:
+def _value(f: Function, primals: Arrays) -> Arrays:
     return f(*primals)
 
 
-def vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     return _conjugates(jax.vjp(f, *primals)[1](_conjugates(bars)))
 
 
-def grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     return _conjugates(jax.grad(_loss(f, bars), argnums=_all(primals))(*primals))
 
 
-def value_and_grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _value_and_grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     def loss(*primals: Any) -> tuple[Any, Arrays]:
         outputs = f(*primals)
         return _paired(bars, outputs), outputs
@@ -37,90 +37,90 @@ def value_and_grad(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     return _conjugates(jax.value_and_grad(loss, argnums=_all(primals), has_aux=True)(*primals)[1])
 
 
-def jacrev(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _jacrev(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     columns = zip(*jax.jacrev(f, argnums=_all(primals))(*primals), strict=True)
     return tuple(
         sum(jnp.tensordot(bar, J, bar.ndim) for bar, J in zip(bars, column, strict=True)) for column in columns
     )
 
 
-def linear_transpose(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _linear_transpose(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     _, push = jax.linearize(f, *primals)
     return _conjugates(jax.linear_transpose(push, *primals)(_conjugates(bars)))
 
 
-def vmap_of_pullback(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _vmap_of_pullback(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     _, pull = jax.vjp(f, *primals)
     stacks = tuple(jnp.stack([0 * bar, bar]) for bar in _conjugates(bars))
     return _conjugates(X[1] for X in jax.vmap(pull)(stacks))
 
 
-def pullback_from_jit(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _pullback_from_jit(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     _, pull = jax.jit(lambda *primals: jax.vjp(f, *primals))(*primals)
     return _conjugates(pull(_conjugates(bars)))
 
 
-def custom_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+def _custom_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     @jax.custom_vjp
     def outer(*primals: Any) -> Arrays:
         return f(*primals)
 
     outer.defvjp(lambda *primals: jax.vjp(f, *primals), lambda pull, bars: pull(bars))
-    return vjp(outer, primals, bars)
+    return _vjp(outer, primals, bars)
 
 
-def jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+def _jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     return jax.jvp(f, primals, dots)[1]
 
 
-def linearize(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+def _linearize(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     return jax.linearize(f, *primals)[1](*dots)
 
 
-def jacfwd(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+def _jacfwd(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     return _contracted(jax.jacfwd(f, argnums=_all(primals))(*primals), dots)
 
 
-def vmap_of_pushforward(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+def _vmap_of_pushforward(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     stacks = tuple(jnp.stack([0 * dot, dot]) for dot in dots)
-    return tuple(X[1] for X in jax.vmap(lambda *dots: jvp(f, primals, dots))(*stacks))
+    return tuple(X[1] for X in jax.vmap(lambda *dots: _jvp(f, primals, dots))(*stacks))
 
 
-def custom_jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+def _custom_jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     @jax.custom_jvp
     def outer(*primals: Any) -> Arrays:
         return f(*primals)
 
     outer.defjvp(partial(jax.jvp, f))
-    return jvp(outer, primals, dots)
+    return _jvp(outer, primals, dots)
 
 
-def jet(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+def _jet(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     _, series = taylor.jet(f, primals, tuple([dot] for dot in dots))
     return tuple(terms[0] for terms in series)
 
 
-def jvp_of_vjp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
-    return jvp(_gradient(f, bars), primals, dots)
+def _jvp_of_vjp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return _jvp(_gradient(f, bars), primals, dots)
 
 
-def vjp_of_vjp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
-    return vjp(_gradient(f, bars), primals, dots)  # the Hessian is symmetric
+def _vjp_of_vjp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return _vjp(_gradient(f, bars), primals, dots)  # the Hessian is symmetric
 
 
-def vjp_of_jvp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
-    return vjp(lambda *primals: jvp(f, primals, dots), primals, bars)
+def _vjp_of_jvp(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return _vjp(lambda *primals: _jvp(f, primals, dots), primals, bars)
 
 
-def jvp_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
-    return jvp(lambda *primals: grad(f, primals, bars), primals, dots)
+def _jvp_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return _jvp(lambda *primals: _grad(f, primals, bars), primals, dots)
 
 
-def linearize_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
-    return linearize(lambda *primals: grad(f, primals, bars), primals, dots)
+def _linearize_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
+    return _linearize(lambda *primals: _grad(f, primals, bars), primals, dots)
 
 
-def hessian(outer: Callable[..., Any], inner: Callable[..., Any]) -> Run:
+def _hessian(outer: Callable[..., Any], inner: Callable[..., Any]) -> Run:
     """Give the run that takes the whole Hessian of a loss by two of JAX's Jacobians."""
 
     def contract(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
@@ -130,7 +130,7 @@ def hessian(outer: Callable[..., Any], inner: Callable[..., Any]) -> Run:
     return contract
 
 
-def in_parts(run: Run, *, forward: bool = False) -> Run:
+def _in_parts(run: Run, *, forward: bool = False) -> Run:
     """Run on real and imaginary parts, since JAX takes Jacobians of holomorphic or of real functions only.
 
     What comes back is like the outputs of f from a forward mode, and otherwise like the primals.
@@ -165,7 +165,7 @@ def _loss(f: Function, bars: Arrays) -> Callable[..., Any]:
 
 def _gradient(f: Function, bars: Arrays) -> Function:
     """Give the function of the primals that pulls these cotangents back."""
-    return lambda *primals: vjp(f, primals, bars)
+    return lambda *primals: _vjp(f, primals, bars)
 
 
 def _contracted(jacobians: Any, dots: Arrays) -> Arrays:
@@ -179,3 +179,41 @@ def _parts(arrays: Any) -> Arrays:
 def _whole(parts: Any, like: Any) -> Arrays:
     rest = iter(parts)
     return tuple(jax.lax.complex(next(rest), next(rest)) if X.dtype.kind == "c" else next(rest) for X in like)
+
+
+DERIVATIVES: dict[str, dict[str, Run]] = {
+    "value": {"a call": _value},
+    "vjp": {
+        "jax.vjp": _vjp,
+        "jax.grad": _grad,
+        "jax.value_and_grad(has_aux=True)": _value_and_grad,
+        "jax.jacrev": _jacrev,
+        "jax.jacrev in real and imaginary parts": _in_parts(_jacrev),
+        "jax.linear_transpose of jax.linearize": _linear_transpose,
+        "jax.vmap of the pullback": _vmap_of_pullback,
+        "a pullback returned by jax.jit": _pullback_from_jit,
+        "jax.vjp inside jax.custom_vjp": _custom_vjp,
+    },
+    "jvp": {
+        "jax.jvp": _jvp,
+        "jax.linearize": _linearize,
+        "jax.jacfwd": _jacfwd,
+        "jax.jacfwd in real and imaginary parts": _in_parts(_jacfwd, forward=True),
+        "jax.vmap of the pushforward": _vmap_of_pushforward,
+        "jax.jvp inside jax.custom_jvp": _custom_jvp,
+        "jax.experimental.jet": _jet,
+    },
+    "hvp": {
+        "jax.jvp of jax.vjp": _jvp_of_vjp,
+        "jax.vjp of jax.vjp": _vjp_of_vjp,
+        "jax.vjp of jax.jvp": _vjp_of_jvp,
+        "jax.jvp of jax.grad": _jvp_of_grad,
+        "jax.linearize of jax.grad": _linearize_of_grad,
+        "jax.hessian": _hessian(jax.jacfwd, jax.jacrev),
+        "jax.jacfwd of jax.jacfwd in real and imaginary parts": _in_parts(_hessian(jax.jacfwd, jax.jacfwd)),
+        "jax.jacfwd of jax.jacrev in real and imaginary parts": _in_parts(_hessian(jax.jacfwd, jax.jacrev)),
+        "jax.jacrev of jax.jacfwd in real and imaginary parts": _in_parts(_hessian(jax.jacrev, jax.jacfwd)),
+        "jax.jacrev of jax.jacrev in real and imaginary parts": _in_parts(_hessian(jax.jacrev, jax.jacrev)),
+    },
+}
+"""By the kind of a transform."""

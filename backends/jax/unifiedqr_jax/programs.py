@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import export
+from jax.ad_checkpoint import checkpoint, checkpoint_policies
+from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
 from jax.sharding import AxisType, PartitionSpec
 
@@ -49,7 +51,7 @@ def _without_jit(f: Function) -> Function:
 def _evaluated_jaxpr(f: Function) -> Function:
     def call(*arguments: Any) -> Any:
         jaxpr, shapes = jax.make_jaxpr(f, return_shape=True)(*arguments)
-        outputs = jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *jax.tree.leaves(arguments))
+        outputs = eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *jax.tree.leaves(arguments))
         return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
 
     return call
@@ -113,9 +115,10 @@ def _exported_for_any_batch(f: Function) -> Function:
 
 
 def _sharded(f: Function) -> Function:
+    shard_map: Any = jax.shard_map
     mesh = jax.make_mesh((1,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:1])
     spec = PartitionSpec("batch")
-    return jax.shard_map(jax.vmap(f), mesh=mesh, in_specs=spec, out_specs=spec)
+    return shard_map(jax.vmap(f), mesh=mesh, in_specs=spec, out_specs=spec)
 
 
 def _vmap_over_the_last_axis(f: Function) -> Function:
@@ -149,8 +152,8 @@ PROGRAMS: dict[str, Program] = {
     "jax.jit(donate_argnums)": _donating,
     "jax.disable_jit": _without_jit,
     "jax.make_jaxpr": _evaluated_jaxpr,
-    "jax.checkpoint": jax.checkpoint,
-    "jax.checkpoint(policy=...)": partial(jax.checkpoint, policy=jax.checkpoint_policies.dots_saveable),
+    "jax.checkpoint": checkpoint,
+    "jax.checkpoint(policy=...)": partial(checkpoint, policy=checkpoint_policies.dots_saveable),
     "jax.lax.scan": _one_scan_step,
     "jax.lax.cond": _branch,
     "jax.lax.while_loop": _while_loop,

@@ -8,8 +8,11 @@ import tensorflow as tf
 from unifiedqr._typing import Cotangents
 from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
+from unifiedqr.errors import UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
+
+UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
 
 class TensorFlowBackend(Backend):

@@ -87,7 +87,7 @@ def nested(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[...
 def transforms() -> tuple[Transform, ...]:
     """Give the table's rows."""
     kinds = {"value": VALUES, "vjp": REVERSE, "jvp": FORWARD, "hvp": SECOND}
-    takes_seconds = ("torch.compile", "AOTInductor", "make_fx", "linearize")
+    takes_seconds = ("torch.compile", "make_fx", "linearize")
     return tuple(
         Transform(name, kind, route, batched="vmap" in name, slow=any(word in name for word in takes_seconds))
         for kind, rows in kinds.items()
@@ -140,15 +140,15 @@ REVERSE: dict[str, Route] = {
     "torch.func.vjp of torch.vmap": through(torch.vmap, routes.func_vjp),
     "backward through torch.vmap": through(torch.vmap, routes.backward),
     "backward through torch.vmap of torch.vmap": through(wrappers.mapped_twice, routes.backward),
-    "torch.nn.Module": routes.module_parameters,
-    "torch.func.functional_call": routes.functional_call,
-    "torch.utils.checkpoint": through(wrappers.checkpointed, routes.backward),
-    "torch.utils.checkpoint, reentrant": through(wrappers.checkpointed_reentrantly, routes.backward),
-    "saved_tensors_hooks": within(stored_elsewhere, routes.backward),
-    "save_on_cpu": within(save_on_cpu, routes.backward),
-    "torch.autocast": within(autocast, routes.backward),
-    "torch.autograd.detect_anomaly": within(anomalies, routes.backward),
-    "torch.use_deterministic_algorithms": within(wrappers.deterministic, routes.backward),
+    "backward to the parameters of a torch.nn.Module": routes.module_parameters,
+    "torch.func.vjp of torch.func.functional_call": routes.functional_call,
+    "backward through torch.utils.checkpoint": through(wrappers.checkpointed, routes.backward),
+    "backward through torch.utils.checkpoint, reentrant": through(wrappers.checkpointed_reentrantly, routes.backward),
+    "backward in saved_tensors_hooks": within(stored_elsewhere, routes.backward),
+    "backward in save_on_cpu": within(save_on_cpu, routes.backward),
+    "backward in torch.autocast": within(autocast, routes.backward),
+    "backward in torch.autograd.detect_anomaly": within(anomalies, routes.backward),
+    "backward in torch.use_deterministic_algorithms": within(wrappers.deterministic, routes.backward),
     "torch.func.functionalize of torch.func.vjp": around(torch.func.functionalize, routes.func_vjp),
     "make_fx of torch.func.vjp": around(make_fx, routes.func_vjp),
     "backward through torch.compile, eager": through(graph, routes.backward),
@@ -177,7 +177,7 @@ FORWARD: dict[str, Route] = {
     "torch.autograd.functional.jacobian, forward-mode": partial(
         routes.jacobian_columns, partial(jacobian, vectorize=True, strategy="forward-mode")
     ),
-    "torch.autocast": within(autocast, routes.func_jvp),
+    "torch.func.jvp in torch.autocast": within(autocast, routes.func_jvp),
     "torch.vmap of torch.func.jvp": around(torch.vmap, routes.func_jvp),
     "torch.func.jvp of torch.vmap": through(torch.vmap, routes.func_jvp),
     "torch.autograd.forward_ad through torch.vmap": through(torch.vmap, routes.dual_numbers),
@@ -216,7 +216,7 @@ SECOND: dict[str, Route] = {
     ),
     "torch.autograd.grad twice through torch.vmap": through(torch.vmap, routes.twice),
     "torch.autograd.grad twice through torch.utils.checkpoint": through(wrappers.checkpointed, routes.twice),
-    "torch.autograd.grad twice, saved_tensors_hooks": within(stored_elsewhere, routes.twice),
+    "torch.autograd.grad twice in saved_tensors_hooks": within(stored_elsewhere, routes.twice),
     "make_fx of torch.func.jvp of torch.func.grad": around(make_fx, partial(routes.of_gradient, routes.func_jvp)),
     "torch.autograd.grad twice through torch.compile, eager": through(graph, routes.twice),
     "torch.autograd.grad twice through torch.compile, aot_eager": through(aot, routes.twice),

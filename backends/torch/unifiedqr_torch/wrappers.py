@@ -4,11 +4,9 @@ Those that trace f take the tensors to trace it with beside it.
 """
 
 import io
-import tempfile
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -87,15 +85,6 @@ def exported_and_loaded(f: Function, matrices: Tensors) -> Function:
     torch.export.save(torch.export.export(Module(f), matrices), file)
     file.seek(0)
     return torch.export.load(file).module()
-
-
-def packaged(f: Function, matrices: Tensors) -> Function:
-    """Give the exported program compiled ahead of time."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "f.pt2")
-        torch._inductor.aoti_compile_and_package(torch.export.export(Module(f), matrices), package_path=path)
-        loaded = torch._inductor.aoti_load_package(path)
-    return lambda *matrices: tuple(loaded(*matrices))
 
 
 def traced(f: Function, matrices: Tensors) -> Function:

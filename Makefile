@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test latest lint format support capabilities golden clean
+.PHONY: help setup compare test fuzz latest lint format support capabilities golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +24,9 @@ compare: setup  ## Compare the gradients of a real matrix in every framework, an
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+fuzz: setup  ## Search for counterexamples with new seeds, UNIFIEDQR_EXAMPLES of them (default 10000) a framework
+	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-10000} $(BIN)/python -m pytest -n 2 tests/test_random_search.py
 
 latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=torch,tensorflow,jax \

@@ -43,7 +43,7 @@ SPREAD = {"float32": 30, "float64": 400}
 RANGE = {"float32": 60, "float64": 500}
 """Binary orders of the size of a problem, up and down."""
 
-FLAWS = ("none", "none", "near", "repeated column", "zero column", "zero matrix")
+FLAWS = ("none", "near", "padding", "repeated column", "zero column", "zero matrix")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,8 @@ class Problem:
     ----------
     decomposition, dtype : str
         Name of the primitive and dtype of all arrays.
+    positive : bool
+        Whether the factors are in the positive gauge.
     A, A_dot : numpy.ndarray, shape (..., m, n)
     bars : tuple of numpy.ndarray or None
         Cotangents of the factors, None where left out.
@@ -67,6 +69,7 @@ class Problem:
 
     decomposition: str
     dtype: str
+    positive: bool
     A: np.ndarray
     A_dot: np.ndarray
     bars: tuple
@@ -84,8 +87,8 @@ class Problem:
 
 
 @st.composite
-def problems(draw, sizes=SIZES, batches=BATCHES, flaws=FLAWS):
-    """Draw a problem of some of the sizes (m, n), batch shapes and flaws."""
+def problems(draw, sizes=SIZES, batches=BATCHES, flaws=FLAWS, gauges=(True, False)):
+    """Draw a problem of some of the sizes (m, n), batch shapes, flaws and gauges."""
     decomposition, dtype = draw(st.sampled_from(list(DECOMPOSITIONS))), draw(st.sampled_from(DTYPES))
     (m, n), batch = draw(st.sampled_from(sizes)), draw(st.sampled_from(batches))
     k, single, complex_ = min(m, n), dtype in ("float32", "complex64"), dtype.startswith("complex")
@@ -113,6 +116,7 @@ def problems(draw, sizes=SIZES, batches=BATCHES, flaws=FLAWS):
     return Problem(
         decomposition=decomposition,
         dtype=dtype,
+        positive=draw(st.sampled_from(gauges)),
         A=A.astype(dtype),
         A_dot=A_dot.astype(dtype),
         bars=tuple(None if i == missing else bar.astype(dtype) for i, bar in enumerate(bars)),
@@ -126,6 +130,9 @@ def _spoil(A, flaw, nearness, generator):
     """Spoil a matrix in place; give the first of the k leading columns that depends on those before it, k if none."""
     k = min(A.shape)
     if k == 0:
+        return k
+    if flaw == "padding":
+        A[:, k:] = 0
         return k
     if flaw == "zero matrix":
         A[...] = 0

@@ -21,7 +21,7 @@ def double(X):
 def derivatives(name, problem):
     """Give factors, gradient and, where a framework has forward mode, tangents of the factors."""
     backend = get_backend(name)
-    derivative = routes(backend, DECOMPOSITIONS[problem.decomposition]())
+    derivative = routes(backend, DECOMPOSITIONS[problem.decomposition](positive=problem.positive))
     A, A_dot, *bars = (None if X is None else backend.from_numpy(X) for X in (problem.A, problem.A_dot, *problem.bars))
     with checks("off"):
         factors, (A_bar,) = derivative.vjp((A,), tuple(bars))
@@ -68,7 +68,7 @@ def test_derivatives_are_adjoint_or_nan(name, problem):
 
 
 @SEARCH
-@given(problem=problems(FEW, batches=((), (2,))))
+@given(problem=problems(FEW, batches=((), (2,)), gauges=(True,)))
 def test_derivatives_of_jax_are_adjoint_or_nan(problem):
     check("jax", problem)
 
@@ -82,12 +82,12 @@ def check_truth(name, problem):
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "mxnet"])
 @SAMPLE
-@given(problem=problems(SMALL, batches=((),), flaws=("none", "near")))
+@given(problem=problems(SMALL, batches=((),), flaws=("none", "near"), gauges=(True,)))
 def test_gradients_are_the_truth(name, problem):
     check_truth(name, problem)
 
 
 @SAMPLE
-@given(problem=problems(FEW, batches=((),), flaws=("none", "near")))
+@given(problem=problems(FEW, batches=((),), flaws=("none", "near"), gauges=(True,)))
 def test_gradients_of_jax_are_the_truth(problem):
     check_truth("jax", problem)

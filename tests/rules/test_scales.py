@@ -31,6 +31,7 @@ PATTERNS = {
     "alternating": lambda real: [-FURTHEST[real], FURTHEST[real]] * 2,
     "one is huge": lambda real: [FURTHEST[real]] + [-FURTHEST[real]] * 3,
     "near overflow": lambda real: [LARGEST[real]] * 4,
+    "padded": lambda real: [FAR[real], FAR[real], FAR[real], -np.inf],
     "one is subnormal": lambda real: [0, SUBNORMAL[real], 0, 0],
 }
 """Orders of magnitude of the columns."""
@@ -49,7 +50,7 @@ def problem(decomposition, dtype, shape, pattern):
     scales = 10.0 ** np.array(PATTERNS[pattern](np.finfo(dtype).dtype.name))[: shape[1]]
     k = min(shape)
     bars = [random(size, complex_=complex_, seed=3) for size in ((shape[0], k), (k, shape[1]))]
-    A, A_dot = A * scales, A_dot * scales
+    A, A_dot = A * scales, A_dot * np.where(scales > 0, scales, 100.0)
     if decomposition == "lq":
         A, A_dot, *bars = (X.T for X in (A, A_dot, *reversed(bars)))
     return tuple(X.astype(dtype) for X in (A, A_dot, *bars)), condition

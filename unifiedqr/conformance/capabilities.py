@@ -32,14 +32,11 @@ Verdicts = dict[str, str]
 ALL = {"qr": DTYPES, "lq": DTYPES, "native": tuple(f"{shape} {field}" for field in FIELDS for shape in SHAPES)}
 """What is run of a transform."""
 
-SLOW = {"qr": ("float64", "complex128"), "lq": ("float64",), "native": ("deep real", "wide real", "deep complex")}
+SLOW = {"qr": ("float64",), "native": ("deep real",)}
 """What is run of one whose runs take seconds."""
 
-SAMPLE = {"qr": ("float64",)}
-"""What is run of a slow one when only a sample is wanted."""
 
-
-def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = False) -> dict[str, Verdicts]:
+def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdicts]:
     """Run one transform on everything.
 
     Parameters
@@ -48,8 +45,6 @@ def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = Fa
         The framework.
     transform : Transform
         One of its transforms.
-    sample : bool
-        Run the `SAMPLE` only of a slow transform.
 
     Returns
     -------
@@ -60,13 +55,12 @@ def capabilities_of(backend: Backend, transform: Transform, *, sample: bool = Fa
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # frameworks warn of their own functions here
-        wanted = (SAMPLE if sample else SLOW) if transform.slow else ALL
+        wanted = SLOW if transform.slow else ALL
         found = {
             name: _verdicts_on_ours(backend, transform, name, wanted[name]) for name in DECOMPOSITIONS if name in wanted
         }
-        if "native" in wanted:
-            for function in backend.natives().values():
-                found["native"] = _verdicts_on_native(backend, transform, function, wanted["native"])
+        for function in backend.natives().values():
+            found["native"] = _verdicts_on_native(backend, transform, function, wanted["native"])
     return found
 
 

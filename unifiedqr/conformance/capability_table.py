@@ -13,8 +13,8 @@ INTRODUCTION = f"""# What works where
 Made by `make capabilities`, which runs every cell; `make test` runs them again and fails if one has changed. Each cell
 of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
 (differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them, float16 and
-bfloat16. Then a wrong rule is planted, twice the derivative. Rows marked *slow*, whose runs take seconds, are run in
-float64 and complex128 (`lq`: float64) only, and by `make test` with `qr` in float64.
+bfloat16. Then a wrong rule is planted, twice the derivative. Rows marked *slow*, which compile what they run, are run
+for `qr` in float64 only, and for the framework's own function on a deep real matrix.
 
 - **{OURS}**: right, and the planted rule changed the result as it must: our rule is what ran.
 - **{BYPASS}**: right, but the planted rule changed nothing: the transform goes past custom rules by design.
@@ -47,18 +47,18 @@ def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) ->
             if of_kind:
                 lines.append(f"| *{heading}* | | | |")
             lines += [
-                f"| {row['name']}{', *slow*' if row['slow'] else ''} | {_cell(row['qr'])} | {_cell(row['lq'])} | "
-                f"{_cell(row['native'])} |"
+                f"| {row['name']}{', *slow*' if row['slow'] else ''} | {_cell(row['qr'])} | "
+                f"{_cell(row.get('lq'), 'not run')} | {_cell(row['native'])} |"
                 for row in of_kind
             ]
         sections.append("\n".join(lines) + "\n")
     return "\n".join(sections)
 
 
-def _cell(verdicts: Verdicts | None) -> str:
+def _cell(verdicts: Verdicts | None, nothing: str = "none") -> str:
     """Give the verdict most keys share, then what is otherwise, and for which keys."""
     if not verdicts:
-        return "none"
+        return nothing
     groups: dict[str, list[str]] = {}
     for key, verdict in verdicts.items():
         # Half precision that is right is right by the rule of single precision.

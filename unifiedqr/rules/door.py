@@ -8,7 +8,6 @@ import array_api_compat
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
 
-
 NOT_PLAIN = ("MaskedArray", "matrix")
 """Subclasses of NumPy's array that would go through as one and come out wrong."""
 
@@ -65,11 +64,11 @@ def _fitted(name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
 
 
 def _namespace_of(*arrays: Array) -> Namespace:
-    unusual = [type(array) for array in arrays if type(array).__name__ in NOT_PLAIN]
+    unusual = [type(array).__name__ for array in arrays if type(array).__name__ in NOT_PLAIN]
     if unusual:
         raise ForeignArrayError(
-            f"{unusual[0].__module__}.{unusual[0].__name__} came, whose arithmetic is not that of arrays. Pass a plain "
-            f"array: numpy.asarray drops a mask, numpy.ma.filled replaces what it hides."
+            f"a {unusual[0]} came, whose arithmetic is not that of arrays. Pass a plain one: numpy.asarray drops a "
+            f"mask, numpy.ma.filled replaces what it hides."
         )
     try:
         return array_api_compat.array_namespace(*arrays)

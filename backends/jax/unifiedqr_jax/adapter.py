@@ -1,5 +1,6 @@
 """The JAX backend."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from unifiedqr.backend import Backend
+from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
@@ -19,10 +20,18 @@ class JaxBackend(Backend):
     xp = xp
 
     def from_numpy(self, x: np.ndarray) -> jax.Array:
-        return jnp.asarray(x, dtype=jax.dtypes.canonicalize_dtype(x.dtype))
+        dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+        if dtype != x.dtype:
+            warnings.warn(
+                f"{x.dtype} came and jax computes it in {dtype}, because its 64-bit mode is off. Call "
+                f"jax.config.update('jax_enable_x64', True) first, or pass {dtype}.",
+                stacklevel=2,
+            )
+        return jnp.asarray(np.array(x, dtype=dtype))  # JAX shares memory, or reads it later: it gets its own
 
     def to_numpy(self, x: jax.Array) -> np.ndarray:
-        return np.asarray(x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x)
+        value = jax.lax.stop_gradient(x)
+        return np.asarray(value.astype(jnp.float32) if value.dtype == jnp.bfloat16 else value)
 
     def dtype_name(self, x: jax.Array) -> str:
         return x.dtype.name
@@ -48,3 +57,11 @@ class JaxBackend(Backend):
 
     def jvp(self, f: Callable[..., JaxArrays], primals: JaxArrays, tangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
         return jax.jvp(f, primals, tangents)
+
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_jax.transforms import transforms  # what only the table of capabilities needs
+
+        return tuple(transforms())
+
+    def natives(self) -> dict[str, Callable[..., JaxArrays]]:
+        return {"qr": lambda A: tuple(jnp.linalg.qr(A))}

@@ -89,4 +89,6 @@ def _within(wrapper: Callable[[Function], Function], run: Run) -> Run:
 
 def _transform(name: str, kind: str, run: Run) -> Transform:
     batched = any(mapping in name for mapping in MAPS | DATASET)
-    return Transform(name, kind, run, batched, slow="XLA" in name or "saved model" in name)
+    wrappers_of_graphs = FUNCTION | UNKNOWN | XLA | XLA_UNKNOWN | CALLS | REPLICA | MAPS | DATASET
+    builds_a_graph = any(wrapper in name for wrapper in wrappers_of_graphs)
+    return Transform(name, kind, run, batched, slow=builds_a_graph)

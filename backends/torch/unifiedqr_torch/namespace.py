@@ -37,7 +37,8 @@ def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
         return None
     if _functorch.is_functorch_wrapped_tensor(x):
         return _seen_inside(x)
-    if type(x) is not torch.Tensor or not x.is_cpu or _functorch.is_legacy_batchedtensor(x):
+    on_host = type(x) is torch.Tensor and x.is_cpu and x.layout is torch.strided
+    if not on_host or _functorch.is_legacy_batchedtensor(x):
         return None
     # The quick way for what rules ask after; each call counts where a matrix is small.
     return x.numpy() if x.dtype == torch.bool else to_numpy(x)

@@ -87,7 +87,7 @@ def nested(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[...
 def transforms() -> tuple[Transform, ...]:
     """Give the table's rows."""
     kinds = {"value": VALUES, "vjp": REVERSE, "jvp": FORWARD, "hvp": SECOND}
-    takes_seconds = ("torch.compile", "make_fx", "linearize")
+    takes_seconds = ("torch.compile", "torch.export", "make_fx", "linearize")
     return tuple(
         Transform(name, kind, route, batched="vmap" in name, slow=any(word in name for word in takes_seconds))
         for kind, rows in kinds.items()

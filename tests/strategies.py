@@ -77,13 +77,30 @@ class Problem:
     hopeless: np.ndarray
     kinked: np.ndarray
 
-    def bound(self, index):
-        """Give the largest admissible error of the derivatives of one matrix of the stack."""
+    def condition(self, index):
+        """Give the condition of what the derivatives of one matrix of the stack read (11k)."""
         m, n = self.A.shape[-2:]
         free = not self.dtype.startswith("complex") and (m <= n if self.decomposition == "qr" else n <= m)
         read = (self.A / self.sizes)[index]
         read = (read if self.decomposition == "qr" else read.T)[:, : min(m, n) - free]
-        return tolerance(self.dtype, m, n, leading_condition(read))
+        return leading_condition(read)
+
+    def bound(self, index):
+        """Give the largest admissible relative error of the derivatives of one matrix of the stack."""
+        return tolerance(self.dtype, *self.A.shape[-2:], self.condition(index))
+
+    def reach(self, index):
+        """Give how large a gradient of one matrix can be, times sizes: by chance it can be far smaller.
+
+        Its error is of the order of eps times condition times this, since rounding turns the factors under the
+        cotangents: where the cotangents are blind to the direction that is nearly lost, what is left is less accurate.
+        """
+        graded = (
+            bar[index] * (1 if name == "Q" else self.sizes[index])
+            for name, bar in zip(DECOMPOSITIONS[self.decomposition]().outputs, self.bars, strict=True)
+            if bar is not None
+        )
+        return self.condition(index) * sum(float(np.linalg.norm(bar)) for bar in graded)
 
 
 @st.composite

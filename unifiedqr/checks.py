@@ -81,7 +81,7 @@ def report_dependent(xp: Namespace, nowhere: Array) -> None:
     if chosen == "off":
         return
     marks: Any = getattr(xp, "seen", _seen_by_numpy)(nowhere)
-    if marks is None or not marks.any():
+    if marks is None or b"\x01" not in marks.tobytes():  # half the time of marks.any() for few matrices
         return
     message = _message(marks[..., 0, 0])
     if chosen == "raise":

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
-from unifiedqr.checks import mode, report_dependent
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels.householder import householder_lq, householder_qr
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
@@ -70,14 +69,6 @@ class Primitive:
         """Select from the inputs and outputs what the derivative rules read."""
         named = dict(zip(self.inputs + self.outputs, inputs + outputs, strict=True))
         return tuple(named[name] for name in self.keeps)
-
-    def check(self, xp: Namespace, kept: Arrays, singular: Callable[[Arrays], Array]) -> None:
-        """Report matrices without a derivative, as the rules do, for a framework that runs the rules compiled only.
-
-        `singular` is the row's own with the namespace given, compiled.
-        """
-        if mode() != "off":
-            report_dependent(xp, singular(kept))
 
 
 def qr_primitive(*, positive: bool = True, method: str = "auto") -> Primitive:

@@ -10,12 +10,19 @@ import pytest
 import unifiedqr as uqr
 from unifiedqr.checks import checks
 from unifiedqr.conformance.matrices import random
+from unifiedqr_jax import autodiff
 from unifiedqr_jax.values import seen
 
 SOUND = jnp.asarray(random((5, 3), complex_=False, seed=1))
 SPOILED = SOUND.at[:, 1].set(2 * SOUND[:, 0])
 STACK = jnp.stack([SOUND, SPOILED])
 EXEMPT = SOUND[:3].at[:, 2].set(SOUND[:3, 0])
+
+
+@pytest.fixture(params=["compiled as a whole", "compiled rule by rule"])
+def route(request, monkeypatch):
+    """Differentiate eagerly as small and as large matrices are."""
+    monkeypatch.setattr(autodiff, "LARGE", {"compiled as a whole": 2**40, "compiled rule by rule": 0}[request.param])
 
 
 def loss(A):
@@ -58,7 +65,7 @@ TRACED = {
 
 
 @pytest.mark.parametrize("mode", list(EAGER))
-def test_eager_derivatives_are_reported(mode):
+def test_eager_derivatives_are_reported(mode, route):
     with pytest.warns(uqr.SingularMatrixWarning, match="no derivative"):
         assert np.all(np.isnan(EAGER[mode]()))
     with checks("raise"), pytest.raises(uqr.SingularMatrixError) as caught:
@@ -67,17 +74,17 @@ def test_eager_derivatives_are_reported(mode):
 
 
 @pytest.mark.parametrize("mode", list(TRACED))
-def test_traced_derivatives_are_nan_in_silence(mode):
+def test_traced_derivatives_are_nan_in_silence(mode, route):
     with checks("raise"):
         assert np.all(np.isnan(TRACED[mode]()))
 
 
 @pytest.mark.parametrize("mode", [*EAGER, *TRACED])
-def test_off_is_silent_everywhere(mode, unchecked):
+def test_off_is_silent_everywhere(mode, route, unchecked):
     assert np.all(np.isnan({**EAGER, **TRACED}[mode]()))
 
 
-def test_the_batch_element_is_named():
+def test_the_batch_element_is_named(route):
     with pytest.warns(uqr.SingularMatrixWarning, match=r"1 of 2 matrices of the batch, the first at index \(1,\)"):
         sound, spoiled = jax.grad(lambda A: jnp.sum(uqr.qr(A).R))(STACK)
     assert np.all(np.isfinite(sound))
@@ -97,12 +104,12 @@ UNUSED = {
 
 
 @pytest.mark.parametrize("program", list(UNUSED))
-def test_what_takes_no_derivative_is_not_reported(program):
+def test_what_takes_no_derivative_is_not_reported(program, route):
     with checks("raise"):
         UNUSED[program]()
 
 
-def test_one_rule_that_runs_reports_once():
+def test_one_rule_that_runs_reports_once(route):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         jax.grad(loss)(SPOILED)
@@ -111,7 +118,7 @@ def test_one_rule_that_runs_reports_once():
         assert len(caught) == 2
 
 
-def test_debug_nans_stops_at_the_nan_and_prefers_our_error(unchecked, capfd):
+def test_debug_nans_stops_at_the_nan_and_prefers_our_error(route, unchecked, capfd):
     """A trace that JAX repeats to find the NaN sees the values."""
     with jax.debug_nans(True):
         assert np.all(np.isfinite(jax.grad(loss)(SOUND)))

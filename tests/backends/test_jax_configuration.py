@@ -15,16 +15,20 @@ from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 
 DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
-SHAPES = pytest.mark.parametrize("shape", [(2, 5, 3), (4, 4), (2, 3, 5)], ids=str)
+SHAPES = pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5)], ids=str)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "complex128"])
 
-SWITCHES = {
-    "strict promotion": lambda: jax.numpy_dtype_promotion("strict"),
-    "no rank promotion": lambda: jax.numpy_rank_promotion("raise"),
-    "leaks": jax.checking_leaks,
-    "no transfers to the host": lambda: jax.transfer_guard_device_to_host("disallow_explicit"),
-    "highest precision": lambda: jax.default_matmul_precision("highest"),
-}
+
+@contextlib.contextmanager
+def every_switch():
+    """Forbid what JAX can be told to forbid."""
+    with (
+        jax.numpy_dtype_promotion("strict"),
+        jax.numpy_rank_promotion("raise"),
+        jax.checking_leaks(),
+        jax.transfer_guard_device_to_host("disallow_explicit"),
+    ):
+        yield
 
 
 def derivatives(decompose, A):
@@ -50,11 +54,10 @@ def test_switches_change_nothing(decompose, shape, dtype):
     A = jnp.asarray(random(shape, complex_="complex" in dtype, seed=1).astype(dtype))
     expected = derivatives(decompose, A)
     bound = tolerance(dtype, *shape[-2:], leading_condition(A, rows=decompose is uqr.lq) ** 2)
-    for switch in SWITCHES.values():
-        with switch():
-            found = derivatives(decompose, A)
-        assert [X.dtype for X in found] == [X.dtype for X in expected]
-        assert max(map(relative_error, found, expected)) <= bound
+    with every_switch():
+        found = derivatives(decompose, A)
+    assert [X.dtype for X in found] == [X.dtype for X in expected]
+    assert max(map(relative_error, found, expected)) <= bound
 
 
 def run(program, *, x64):

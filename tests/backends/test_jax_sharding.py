@@ -23,13 +23,10 @@ sharding = NamedSharding(mesh, P("batch"))
 A_sharded, V_sharded = (jax.device_put(X, sharding) for X in (A, V))
 
 def losses(A):
-    return sum(jnp.sum(X.real ** 3, axis=(-2, -1)) for decompose in (uqr.qr, uqr.lq) for X in decompose(A))
+    return sum(jnp.sum(X.real ** 3, axis=(-2, -1)) for X in uqr.qr(A))
 
 def grad(A):
     return jax.grad(lambda A: jnp.sum(losses(A)))(A)
-
-def jvp(A, V):
-    return jax.jvp(losses, (A,), (V,))[1]
 
 def hvp(A, V):
     return jax.jvp(grad, (A,), (V,))[1]
@@ -44,14 +41,9 @@ def outside(f):
     return jax.grad(lambda A: jnp.sum(f(A)))(A)
 
 programs = {
-    "value": (lambda: sharded(losses)(A), losses(A)),
     "grad inside": (lambda: sharded(grad)(A), grad(A)),
-    "jit of grad inside": (lambda: jax.jit(sharded(grad))(A), grad(A)),
     "grad inside, unchecked": (lambda: sharded(grad, check_vma=False)(A), grad(A)),
-    "vmap of grad inside": (lambda: sharded(jax.vmap(grad))(A), grad(A)),
-    "jvp inside": (lambda: sharded(jvp, 2)(A, V), jvp(A, V)),
     "second order inside": (lambda: sharded(hvp, 2)(A, V), hvp(A, V)),
-    "grad outside": (lambda: outside(sharded(losses)), grad(A)),
     "grad outside, jit": (lambda: outside(jax.jit(sharded(losses))), grad(A)),
     "grad outside, a sum over devices": (lambda: outside(sharded(total, outputs=P())), grad(A)),
     "jit of sharded data": (lambda: jax.jit(grad)(A_sharded), grad(A)),
@@ -61,7 +53,7 @@ programs = {
 }
 for name, (program, expected) in programs.items():
     found = program()
-    bound = tolerance("complex128", 5, 3, max(leading_condition(A), leading_condition(A, rows=True)) ** 2)
+    bound = tolerance("complex128", 5, 3, leading_condition(A) ** 2)
     assert relative_error(found, expected) <= bound, name
     print(name)
 assert jax.jit(grad)(A_sharded).sharding.is_equivalent_to(sharding, 3)
@@ -100,7 +92,7 @@ def run(program):
 
 def test_many_devices_agree_with_one():
     printed = run(PROGRAM)
-    assert len(printed) == 15
+    assert len(printed) == 10
     assert printed[-1] == "eager and dependent, on four devices of the host"
 
 

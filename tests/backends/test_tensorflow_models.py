@@ -149,8 +149,32 @@ for f in (uqr.grad(loss), tf.function(uqr.grad(loss))):
     assert np.array_equal(f(A), f(A))
 uqr.hvp(loss, [A], [A])
 """
+TWO_DEVICES = """
+import numpy as np, tensorflow as tf, unifiedqr as uqr
+from unifiedqr.conformance.tolerance import relative_error, tolerance
+device = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+A, X = (np.random.default_rng(1).standard_normal(shape) for shape in ((6, 3), (8, 6)))
+loss = lambda A, x: tf.reduce_sum((x @ uqr.qr(A).Q) ** 3)
+with strategy.scope():
+    shared = tf.Variable(A)
+
+def replica(x):
+    with tf.GradientTape() as tape:
+        share = loss(shared, x)
+    return tf.distribute.get_replica_context().all_reduce("sum", tape.gradient(share, shared))
+
+(batch,) = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices(X).batch(8))
+truth = uqr.grad(lambda A: loss(A, X))(tf.constant(A))
+found = strategy.experimental_local_results(tf.function(lambda x: strategy.run(replica, (x,)))(batch))
+assert len(found) == 2
+for gradient in found:
+    assert relative_error(gradient, truth) <= tolerance("float64", 6, 3)
+"""
 
 
-def test_nothing_refuses_op_determinism():
-    completed = subprocess.run([sys.executable, "-c", DETERMINISTIC], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("program", [DETERMINISTIC, TWO_DEVICES], ids=["op determinism", "two devices"])
+def test_settings_of_a_whole_process(program):
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr

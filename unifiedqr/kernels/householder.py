@@ -3,7 +3,7 @@
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.gauge import positive_gauge
 from unifiedqr.rules.operators import adjoint, is_complex
-from unifiedqr.rules.triangular import column_exponents, scaled
+from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns
 
 
 def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
@@ -13,7 +13,9 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
         return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
     if is_complex(xp, A):
         # Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (11d).
-        e = column_exponents(xp, A)
+        sizes, normal = sizes_of_columns(xp, A)
+        least = float(xp.finfo(A.dtype).smallest_normal) * xp.ones_like(sizes)
+        e = exponents_of(xp, xp.where(normal, sizes, least))
         Q, R = xp.linalg.qr(scaled(xp, A, -e))
         R = scaled(xp, R, e)
     else:

@@ -31,6 +31,8 @@ from unifiedqr.rules.triangular import (
 
 def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its LQ factors exists."""
+    if L.shape[-1] == 0:
+        return xp.any(xp.isnan(L), axis=(-2, -1), keepdims=True)  # no row, none dependent
     return dependent(xp, equilibrated(xp, adjoint(xp, L))[0], shape_of_product(xp, L, Q).T)
 
 

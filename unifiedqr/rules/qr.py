@@ -67,6 +67,8 @@ def core_pushforward(xp: Namespace, R: Array, C: Array, shape: Shape) -> tuple[A
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its QR factors exists."""
+    if R.shape[-2] == 0:
+        return xp.any(xp.isnan(R), axis=(-2, -1), keepdims=True)  # no column, none dependent
     return dependent(xp, equilibrated(xp, R)[0], shape_of_product(xp, Q, R))
 
 

@@ -78,19 +78,28 @@ def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
     return X * xp.astype(2.0**exponents, X.dtype)
 
 
-def column_exponents(xp: Namespace, X: Array) -> Array:
-    """Give floor(log2 max|x|) per column, shape (..., 1, n), so far as its power of two and the inverse are normal."""
-    size = xp.max(xp.abs(X), axis=-2, keepdims=True)
-    least = float(xp.finfo(X.dtype).smallest_normal)
-    size = xp.where(size > least, size, least * xp.ones_like(size))
-    size = xp.where(size < 1 / least, size, xp.ones_like(size) / least)
-    return xp.floor(xp.log2(size))
+def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
+    """Give max|x| per column, shape (..., 1, n), and whether it is a normal number."""
+    sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
+    return sizes, sizes >= float(xp.finfo(X.dtype).smallest_normal)
+
+
+def exponents_of(xp: Namespace, sizes: Array) -> Array:
+    """Give floor(log2 x) of normal numbers, 0 of others; of the largest ones so much less that 2^-e is normal too."""
+    one, least = xp.ones_like(sizes), float(xp.finfo(sizes.dtype).smallest_normal)
+    sizes = xp.where(sizes >= least, sizes, one)
+    return xp.floor(xp.log2(xp.where(sizes < 1 / least, sizes, one / least)))
 
 
 def equilibrated(xp: Namespace, R: Array) -> tuple[Array, Array, Array]:
-    """Give R D with the exponents e of D^-1, shape (..., 1, n), and h of g, shape (..., 1, 1) (11d)."""
-    e = column_exponents(xp, R)
+    """Give R D with the exponents e of D^-1, shape (..., 1, n), and h of g, shape (..., 1, 1) (11d).
+
+    A column of zeros or subnormal numbers has no say in h, and gets e = h.
+    """
+    sizes, normal = sizes_of_columns(xp, R)
+    e = exponents_of(xp, xp.where(normal, sizes, xp.max(sizes, axis=-1, keepdims=True)))
     h = xp.floor((xp.max(e, axis=-1, keepdims=True) + xp.min(e, axis=-1, keepdims=True)) / 2)
+    e = xp.where(normal, e, h)
     return scaled(xp, R, -e), e, h
 
 

@@ -9,12 +9,13 @@ kernel instead.
 
 JAX pairs tr(X_bar^T dX) without conjugation: cotangents are conjugated on the way in and out, here and nowhere else.
 
-All of it is compiled, and a compiled rule sees no values. So where a matrix without a derivative is differentiated
-eagerly, its rules are run as they stand, and report it themselves, if and when they are run.
+A function that is compiled as a whole differentiates fastest, but no rule in it sees a value. So where a derivative is
+taken eagerly the values of small factors are awaited, and if a matrix among them has no derivative, or the factors are
+large, each rule is compiled by itself, and reports such matrices when it is run.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -23,13 +24,16 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive as JaxPrimitive
 from jax.interpreters import ad, batching, mlir
 
-from unifiedqr.checks import mode
+from unifiedqr.checks import mode, report_dependent
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.namespace import xp
-from unifiedqr_jax.values import is_at_hand, seen
+from unifiedqr_jax.values import seen, value_at_hand
 
 JaxArrays = tuple[jax.Array, ...]
 config: Any = jax.config
+
+LARGE = 2**13
+"""Number of entries from which waiting for factors takes longer than handing over rules one by one."""
 
 
 @cache
@@ -46,8 +50,10 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
         return outputs, primitive.singular(xp, constants)
 
     def function(*inputs: jax.Array) -> JaxArrays:
-        if not _is_differentiated_eagerly(inputs) or mode() == "off":
+        if not _is_differentiated_eagerly(inputs):
             return compiled(*inputs)
+        if sum(x.size for x in inputs) >= LARGE:
+            return decompose(*inputs)
         outputs, nowhere = compiled_and_looking(*inputs)
         marks = seen(nowhere)
         return outputs if marks is None or not marks.any() else decompose(*inputs)
@@ -58,11 +64,13 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
 
 
 def _is_differentiated_eagerly(inputs: JaxArrays) -> bool:
-    """Tell whether inputs have values at hand, and some a derivative that is being taken."""
-    if not any(isinstance(x, jax.core.Tracer) for x in inputs):
-        return False
-    # With compilation disabled the rules see all values anyway.
-    return all(map(is_at_hand, inputs)) and not config.jax_disable_jit
+    """Tell whether a derivative is being taken of inputs with values at hand, and checks are wanted."""
+    return any(isinstance(x, jax.core.Tracer) for x in inputs) and mode() != "off" and _are_at_hand(inputs)
+
+
+def _are_at_hand(arrays: Sequence[jax.Array]) -> bool:
+    # With compilation disabled the rules see all values by themselves.
+    return all(value_at_hand(x) is not None for x in arrays) and not config.jax_disable_jit
 
 
 def _decomposition(primitive: Primitive) -> JaxPrimitive:
@@ -89,6 +97,25 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     def push(*arguments: jax.Array) -> list[jax.Array]:
         return list(primitive.jvp(xp, arguments[:count], arguments[count:]))
 
+    def pull(kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array]:
+        conjugates = [None if bar is None else jnp.conj(bar) for bar in cotangents]
+        return [jnp.conj(bar) for bar in primitive.vjp(xp, kept, conjugates)]
+
+    compiled_push, compiled_pull = jax.jit(push), jax.jit(pull)
+    singular = jax.jit(partial(primitive.singular, xp))
+
+    def look(kept: Sequence[jax.Array]) -> bool:
+        """Report matrices that have no derivative; tell whether the values of what was kept are at hand."""
+        at_hand = _are_at_hand(kept)
+        if at_hand and mode() != "off":
+            with jax.core.eval_context():
+                report_dependent(xp, singular(tuple(map(value_at_hand, kept))))
+        return at_hand
+
+    def push_and_look(*arguments: jax.Array) -> list[jax.Array]:
+        look(arguments[:count])
+        return compiled_push(*arguments)
+
     def derivative(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Differentiate the rule with respect to what was kept, and apply the map to the tangents' tangents."""
         kept, inner = primals[:count], primals[count:]
@@ -99,15 +126,17 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
             terms.append(linear.bind(*kept, *map(ad.instantiate_zeros, inner_dots)))
         if not all(isinstance(dot, ad.Zero) for dot in kept_dots):
             dots = tuple(map(ad.instantiate_zeros, kept_dots))
-            terms.append(jax.jvp(lambda *kept: push(*kept, *inner), tuple(kept), dots)[1])
+            rule = compiled_push if _are_at_hand(kept) else push
+            terms.append(jax.jvp(lambda *kept: rule(*kept, *inner), tuple(kept), dots)[1])
         return outputs, [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
 
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
         kept = arguments[:count]
-        pulled = [None if isinstance(bar, ad.Zero) else jnp.conj(bar) for bar in cotangents]
-        return [None] * count + [jnp.conj(bar) for bar in primitive.vjp(xp, kept, pulled)]
+        rule = compiled_pull if look(kept) else pull
+        return [None] * count + rule(kept, [None if isinstance(bar, ad.Zero) else bar for bar in cotangents])
 
     linear = _indivisible(f"unifiedqr_{primitive.name}_tangent", push)
+    linear.def_impl(push_and_look)
     ad.primitive_jvps[linear] = derivative
     ad.primitive_transposes[linear] = transpose
     return linear
@@ -129,7 +158,7 @@ def _indivisible(name: str, function: Callable[..., list[jax.Array]]) -> JaxPrim
 
     made = JaxPrimitive(name)
     made.multiple_results = True
-    made.def_impl(function)
+    made.def_impl(compiled)
     made.def_abstract_eval(abstract)
     batching.primitive_batchers[made] = batch
     mlir.register_lowering(made, mlir.lower_fun(function, multiple_results=True))

@@ -11,13 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import export
-from jax.ad_checkpoint import checkpoint, checkpoint_policies
 from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
 from jax.sharding import AxisType, PartitionSpec
 
 Function = Callable[..., tuple[Any, ...]]
 Program = Callable[[Function], Function]
+api: Any = jax  # more of it than its stubs declare
 
 
 def _first(tree: Any) -> Any:
@@ -115,10 +115,9 @@ def _exported_for_any_batch(f: Function) -> Function:
 
 
 def _sharded(f: Function) -> Function:
-    shard_map: Any = jax.shard_map
     mesh = jax.make_mesh((1,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:1])
     spec = PartitionSpec("batch")
-    return shard_map(jax.vmap(f), mesh=mesh, in_specs=spec, out_specs=spec)
+    return api.shard_map(jax.vmap(f), mesh=mesh, in_specs=spec, out_specs=spec)
 
 
 def _vmap_over_the_last_axis(f: Function) -> Function:
@@ -152,8 +151,8 @@ PROGRAMS: dict[str, Program] = {
     "jax.jit(donate_argnums)": _donating,
     "jax.disable_jit": _without_jit,
     "jax.make_jaxpr": _evaluated_jaxpr,
-    "jax.checkpoint": checkpoint,
-    "jax.checkpoint(policy=...)": partial(checkpoint, policy=checkpoint_policies.dots_saveable),
+    "jax.checkpoint": api.checkpoint,
+    "jax.checkpoint(policy=...)": partial(api.checkpoint, policy=api.checkpoint_policies.dots_saveable),
     "jax.lax.scan": _one_scan_step,
     "jax.lax.cond": _branch,
     "jax.lax.while_loop": _while_loop,

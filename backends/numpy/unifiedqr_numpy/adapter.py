@@ -33,7 +33,8 @@ class NumpyBackend(Backend):
 
     def dtype_name(self, x: np.ndarray) -> str:
         kind = type(x)
-        if kind is not np.ndarray and any(getattr(kind, name) is not getattr(np.ndarray, name) for name in ARITHMETIC):
+        own = isinstance(x, np.ndarray) and any(getattr(kind, X) is not getattr(np.ndarray, X) for X in ARITHMETIC)
+        if own:
             raise ForeignArrayError(
                 f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit, another "
                 f"product), which a decomposition would not follow. Give plain numbers: numpy.asarray, or .filled."

@@ -38,7 +38,8 @@ NAMESPACE = tuple(
 )
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
 the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``;
-``seen(x)`` too: x as a NumPy array if its values are at hand, in host memory and outside any trace, else None."""
+``seen(x)`` too: x as a NumPy array if its values are at hand, in host memory and outside any trace, else None. Where
+sizes may be unknown in a trace, ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y."""
 
 
 @dataclass(frozen=True)

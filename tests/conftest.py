@@ -1,6 +1,8 @@
 """Set-up shared by all tests: every framework in one process, in double precision, and quiet."""
 
+import gc
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,23 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 for _name in backends():
     os.environ.update(plugin(_name).environment)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_piles_up():
+    """Drop what the frameworks compiled for a module: the programs of all would take every memory map Linux gives.
+
+    What is alive before a module is left out of its garbage collections, so that they look at its own objects alone.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch"].compiler.reset()
+    gc.collect()
 
 
 @pytest.fixture(params=FRAMEWORKS)

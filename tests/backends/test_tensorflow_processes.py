@@ -59,7 +59,7 @@ def test_no_tensor_is_left_behind(take):
     before = live_tensors()
     for _ in range(20):
         take(A)
-    assert live_tensors() == before
+    assert live_tensors() <= before
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")

@@ -7,7 +7,7 @@ from unifiedqr import rules
 from unifiedqr.autodiff import grad, hvp, jvp, value_and_grad, vjp
 from unifiedqr.checks import set_checks
 from unifiedqr.compare import compare
-from unifiedqr.decomposition import LQResult, QRResult
+from unifiedqr.decomposition import LQResult, QLResult, QRResult, RQResult
 from unifiedqr.discovery import (
     BackendInfo,
     backends,
@@ -30,7 +30,7 @@ from unifiedqr.errors import (
     UnifiedQRError,
     UnknownBackendError,
 )
-from unifiedqr.functional import lq, qr
+from unifiedqr.functional import lq, ql, qr, rq
 
 if TYPE_CHECKING:
     from unifiedqr.diagnosis import Diagnosis, diagnose
@@ -49,7 +49,9 @@ __all__ = [
     "InputError",
     "LQResult",
     "OptionError",
+    "QLResult",
     "QRResult",
+    "RQResult",
     "ShapeError",
     "SingularMatrixError",
     "SingularMatrixWarning",
@@ -64,7 +66,9 @@ __all__ = [
     "jvp",
     "lq",
     "namespace",
+    "ql",
     "qr",
+    "rq",
     "rules",
     "set_backend",
     "set_checks",

@@ -4,7 +4,7 @@ from typing import Any
 
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
-from unifiedqr.decomposition import LQResult, Primitive, QRResult, lq_primitive, qr_primitive
+from unifiedqr.decomposition import LQResult, Primitive, QLResult, QRResult, RQResult, primitive
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import DtypeError, OptionError, ShapeError
 
@@ -64,7 +64,7 @@ def qr(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
            [0. , 0.4]])
     """
     _check_mode(mode)
-    return QRResult(*_decompose(A, qr_primitive(positive=bool(positive), method=method), "qr"))
+    return QRResult(*_decompose(A, primitive("qr", positive=positive, method=method)))
 
 
 def lq(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str = "auto") -> LQResult:
@@ -116,17 +116,117 @@ def lq(A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str =
            [2.2, 0.4]])
     """
     _check_mode(mode)
-    return LQResult(*_decompose(A, lq_primitive(positive=bool(positive), method=method), "lq"))
+    return LQResult(*_decompose(A, primitive("lq", positive=positive, method=method)))
 
 
-def _decompose(A: Any, primitive: Primitive, name: str) -> Arrays:
+def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult:
+    """Decompose A = R Q into an upper trapezoidal factor and orthonormal rows, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`. The derivative needs the last k = min(m, n) rows to be independent.
+    mode : {"reduced"}
+        Shape of the factors.
+    positive : bool
+        Make the diagonal of the triangle real and non-negative, which makes the factors of a full-rank matrix unique
+        and the same in every framework. Otherwise the signs are the kernel's own.
+
+    Returns
+    -------
+    RQResult
+        ``R`` (..., m, k), exactly upper triangular in its last k rows, as LAPACK gerqf, and ``Q`` (..., k, n) with
+        Q Q^H = I, of the framework, device and dtype of A.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` is not among its choices.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); reversal (43) around the derivatives (27), (27t) of LQ.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.rq([[2.0, 1.0], [4.0, 3.0]]).R
+    array([[0.4, 2.2],
+           [0. , 5. ]])
+    """
+    _check_mode(mode)
+    return RQResult(*_decompose(A, primitive("rq", positive=positive)))
+
+
+def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult:
+    """Decompose A = Q L into orthonormal columns and a lower trapezoidal factor, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`. The derivative needs the last k = min(m, n) columns to be independent.
+    mode : {"reduced"}
+        Shape of the factors.
+    positive : bool
+        Make the diagonal of the triangle real and non-negative, which makes the factors of a full-rank matrix unique
+        and the same in every framework. Otherwise the signs are the kernel's own.
+
+    Returns
+    -------
+    QLResult
+        ``Q`` (..., m, k) with Q^H Q = I and ``L`` (..., k, n), exactly lower triangular in its last k columns, of the
+        framework, device and dtype of A.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` is not among its choices.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); reversal (42) around the derivatives (6), (7), (11), (12) of QR.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.ql([[2.0, 4.0], [1.0, 3.0]]).L
+    array([[0.4, 0. ],
+           [2.2, 5. ]])
+    """
+    _check_mode(mode)
+    return QLResult(*_decompose(A, primitive("ql", positive=positive)))
+
+
+def _decompose(A: Any, row: Primitive) -> Arrays:
     backend, (A,) = resolve(A)
     if backend.is_symbolic(A):
-        return backend.bind(primitive)(A)  # checked by the backend once the graph is given arrays
-    if backend.dtype_name(A) == computed_dtype(backend, A, name):
-        return backend.bind(primitive)(A)
+        return backend.bind(row)(A)  # checked by the backend once the graph is given arrays
+    if backend.dtype_name(A) == computed_dtype(backend, A, row.name):
+        return backend.bind(row)(A)
     xp = backend.xp
-    return tuple(xp.astype(X, A.dtype) for X in backend.bind(primitive)(xp.astype(A, xp.float32)))
+    return tuple(xp.astype(X, A.dtype) for X in backend.bind(row)(xp.astype(A, xp.float32)))
 
 
 def computed_dtype(backend: Backend, A: Array, name: str) -> str:

@@ -1,7 +1,7 @@
 """The fixed random cotangents and tangents, the same numbers in every process.
 
 They are standard normal in the units of the matrix: with s_j = 2^round(log2 ||A[:, j]||) the size of column j (of row i
-for LQ), a tangent of A and of R has the factor s_j and a cotangent of A and of R the factor 1 / s_j. So no column
+for LQ, RQ), a tangent of A and of R has the factor s_j and a cotangent of A and of R the factor 1 / s_j. So no column
 drowns the others, however the data are scaled, and `in_units` measures errors the same way.
 """
 
@@ -11,9 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from unifiedqr._typing import Array
+from unifiedqr.decomposition import DECOMPOSITIONS
 
-TRIANGLES = {"qr": "R", "lq": "L"}
+TRIANGLES = {name: row().triangle for name, row in DECOMPOSITIONS.items()}
 """The factor that scales with A."""
+
+
+def by_rows(target: str) -> bool:
+    """Tell whether the rows of A are what a decomposition orthonormalizes; the columns otherwise."""
+    return target in DECOMPOSITIONS and DECOMPOSITIONS[target]().orientation.adjoint
 
 
 def sizes(A: Array, *, rows: bool) -> Array:
@@ -37,7 +43,7 @@ def draw(seed: int, tag: str, shape: Sequence[int], dtype: str) -> Array:
 def tangents(seed: int, case_id: str, target: str, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """Give one tangent per input, in its dtype."""
     return tuple(
-        (draw(seed, f"{case_id} tangent {i}", A.shape, A.dtype.name) * sizes(A, rows=target == "lq")).astype(A.dtype)
+        (draw(seed, f"{case_id} tangent {i}", A.shape, A.dtype.name) * sizes(A, rows=by_rows(target))).astype(A.dtype)
         for i, A in enumerate(inputs)
     )
 
@@ -50,7 +56,7 @@ def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequenc
         return np.ones((), dtype=output.dtype)
     X = draw(seed, f"{case_id} cotangent {name}", output.shape, output.dtype.name)
     if TRIANGLES.get(target) == name:
-        return (X / sizes(inputs[0], rows=target == "lq")).astype(output.dtype)
+        return (X / sizes(inputs[0], rows=by_rows(target))).astype(output.dtype)
     return X.astype(output.dtype)
 
 
@@ -58,7 +64,7 @@ def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array
     """Scale an array of a decomposition's case, named as `evaluate` names it, to where all columns (rows) are alike."""
     if target not in TRIANGLES or not X.size:
         return X
-    s = sizes(inputs[0], rows=target == "lq")
+    s = sizes(inputs[0], rows=by_rows(target))
     triangle = TRIANGLES[target]
     wide = X.astype(np.result_type(X.dtype, np.float64))
     if name == "A_bar":

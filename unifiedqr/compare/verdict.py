@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.compare.directions import TRIANGLES, in_units, sizes
+from unifiedqr.compare.directions import TRIANGLES, by_rows, in_units, sizes
 from unifiedqr.compare.evaluate import Outcome
 from unifiedqr.compare.job import FUNCTION, Case, Job
 from unifiedqr.compare.record import Record
 from unifiedqr.compare.reference import probing_directions
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.discovery import get_backend
 
 BETWEEN = 2.0
 """Multiple of the tolerance that two frameworks may differ by, each being that far from the truth."""
@@ -80,9 +82,10 @@ def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list
 
 def case_condition(job: Job, case: Case) -> float:
     """Give the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
-    sides = {"qr": (False,), "lq": (True,)}.get(case.target, (False, True))
     matrices = [A for A in job.inputs_of(case) if A.ndim >= 2]
-    return max((leading_condition(A, rows=rows) for A in matrices for rows in sides), default=1.0)
+    if case.target in DECOMPOSITIONS:
+        return condition_of(DECOMPOSITIONS[case.target](), *matrices)
+    return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
 
 
 def case_tolerance(job: Job, case: Case, condition: float | None = None) -> float:
@@ -97,7 +100,7 @@ def is_determined(job: Job, case: Case) -> bool:
     if case.target not in TRIANGLES:
         return True
     (given,) = job.inputs_of(case)
-    A = np.swapaxes(given.conj(), -1, -2) if case.target == "lq" else given
+    A = DECOMPOSITIONS[case.target]().orientation.matrix(get_backend("numpy").xp, given)
     m, n = A.shape[-2:]
     wide = A.astype(np.result_type(A.dtype, np.float64))
     R = np.abs(np.linalg.qr(wide / sizes(A, rows=False), mode="r"))[..., : min(m, n)]
@@ -199,18 +202,18 @@ def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mappin
 
 def _is_triangular(case: Case, outcome: Outcome) -> bool:
     """Tell whether a triangular factor, or its tangent, is exactly zero outside its triangle."""
-    factor = TRIANGLES.get(case.target)
-    outside = np.tril if case.target == "qr" else np.triu
-    beyond = -1 if case.target == "qr" else 1
+    if case.target not in TRIANGLES:
+        return True
+    factor, orientation = TRIANGLES[case.target], DECOMPOSITIONS[case.target]().orientation
     triangles = [X for name, X in outcome.arrays.items() if name in (factor, f"{factor}_dot")]
-    return not any(np.any(outside(X, beyond)) for X in triangles)
+    return not any(np.any(np.tril(orientation.triangle(get_backend("numpy").xp, X), -1)) for X in triangles)
 
 
 def _backward_error(job: Job, case: Case, outcome: Outcome) -> float | None:
     if case.target == FUNCTION or case.target not in TRIANGLES:
         return None
     A = job.inputs_of(case)[0]
-    rows = case.target == "lq"
+    rows = by_rows(case.target)
     wide = np.result_type(A.dtype, np.float64)
     s = sizes(A, rows=rows)
     try:

@@ -16,9 +16,9 @@ from unifiedqr.conformance.checks import doubled
 from unifiedqr.conformance.problems import SHAPES, Problem, problem
 from unifiedqr.conformance.tolerance import FACTOR, eps, relative_error
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr.functional import lq, qr
+from unifiedqr.functional import lq, ql, qr, rq
 
-FUNCTIONS: dict[str, Callable[..., Arrays]] = {"qr": qr, "lq": lq}
+FUNCTIONS: dict[str, Callable[..., Arrays]] = {"qr": qr, "lq": lq, "rq": rq, "ql": ql}
 
 FIELDS = {"real": "float64", "complex": "complex128"}
 

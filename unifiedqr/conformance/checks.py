@@ -11,7 +11,7 @@ from unifiedqr.backend import Backend
 from unifiedqr.checks import checks
 from unifiedqr.conformance.golden import PATTERNS, Golden
 from unifiedqr.conformance.matrices import ZERO_SIZE
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.conformance.tolerance import condition_of, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 
 
@@ -76,7 +76,7 @@ def routes(backend: Backend, primitive: Primitive) -> Routes:
 def bound_of(case: Golden, dtype: str, *, order: int = 1) -> float:
     """Give the largest admissible relative error of a case in a dtype, for derivatives of some order."""
     m, n = case.A.shape[-2:]
-    return tolerance(dtype, m, n, leading_condition(case.A, rows=case.decomposition == "lq") ** order)
+    return tolerance(dtype, m, n, condition_of(DECOMPOSITIONS[case.decomposition](), case.A) ** order)
 
 
 def in_scope(case: Golden, dtype: str) -> str:
@@ -119,13 +119,14 @@ class _Run:
     def factors(self) -> Iterator[Outcome]:
         """Compare the factors with the truth; triangle, gauge, dtype and device must be exactly right."""
         outputs, _ = self.routes.vjp((self.A,), self.cotangents("both"))
-        names = DECOMPOSITIONS[self.case.decomposition]().outputs
-        for name, X, truth in zip(names, outputs, self.case.factors, strict=True):
+        row = DECOMPOSITIONS[self.case.decomposition]()
+        for name, X, truth in zip(row.outputs, outputs, self.case.factors, strict=True):
             yield Outcome(f"value {name}", relative_error(self.backend.to_numpy(X), truth), self.bound)
             yield _exactly(f"dtype of {name}", self.backend.dtype_name(X) == self.dtype)
             yield _exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.A))
-        left, right = map(self.backend.to_numpy, outputs)
-        triangle = right if self.case.decomposition == "qr" else left.swapaxes(-1, -2)
+        triangle = self.backend.to_numpy(outputs[row.outputs.index(row.triangle)])
+        triangle = triangle.swapaxes(-1, -2) if row.orientation.adjoint else triangle  # conjugating would make -0
+        triangle = triangle[..., ::-1, ::-1] if row.orientation.reversed else triangle
         below = np.tril(np.ones(triangle.shape[-2:], dtype=bool), -1)
         zeros = np.concatenate([part[..., below].ravel() for part in (triangle.real, triangle.imag)])
         yield _exactly("zeros of the triangle", bool(np.all(zeros == 0) and not np.any(np.signbit(zeros))))
@@ -185,7 +186,7 @@ def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterato
 
 
 def spoiled(case: Golden) -> dict[str, Any]:
-    """Give the matrix of a case with dependent leading columns (rows, for LQ), spoiled in each of several ways."""
+    """Give the matrix of a case in several ways spoiled: the columns (rows) that must be independent are not."""
     spoil: dict[str, Callable[[Any], Any]] = {
         "a repeated column": lambda X: X.__setitem__((..., 1), X[..., 0]),
         "a combined column": lambda X: X.__setitem__((..., 2), 2 * X[..., 0] - 3 * X[..., 1]),
@@ -193,12 +194,14 @@ def spoiled(case: Golden) -> dict[str, Any]:
         "zeros": lambda X: X.__setitem__(..., 0),
         "a NaN": lambda X: X.__setitem__((..., 0, 0), np.nan),
     }
-    if np.isrealobj(case.A) and case.A.shape[-2 if case.decomposition == "qr" else -1] == 3:
+    orientation = DECOMPOSITIONS[case.decomposition]().orientation
+    if np.isrealobj(case.A) and case.A.shape[-1 if orientation.adjoint else -2] == 3:
         del spoil["a combined column"]  # the last pivot of a real square or wide matrix is exempt
     matrices: dict[str, Any] = {}
     for name, change in spoil.items():
         X = case.A.copy()
-        change(X if case.decomposition == "qr" else X.swapaxes(-1, -2))
+        lines = X.swapaxes(-1, -2) if orientation.adjoint else X
+        change(lines[..., ::-1] if orientation.reversed else lines)
         matrices[name] = X
     return matrices
 

@@ -72,15 +72,16 @@ class Golden:
 
 def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
     """Give name and matrix of every golden case of a decomposition."""
+    orientation = DECOMPOSITIONS[decomposition]().orientation
     for complex_ in (False, True):
         field = "complex" if complex_ else "real"
         for number, shape in enumerate(SHAPES):
             yield f"{decomposition}-random-{_by(shape)}-{field}", random(shape, complex_=complex_, seed=100 + number)
         for name in ADVERSARIAL:
             for m, n in ADVERSARIAL_SHAPES:
-                # LQ needs independent rows: it gets the transpose of what QR gets.
                 A = adversarial(name, m, n, complex_=complex_)
-                A = A if decomposition == "qr" else np.ascontiguousarray(A.swapaxes(-1, -2))
+                A = A[:, ::-1] if orientation.reversed else A  # the columns that QR would read, where they are read
+                A = np.ascontiguousarray(A.swapaxes(-1, -2) if orientation.adjoint else A)
                 yield f"{decomposition}-{name}-{_by(A.shape)}-{field}", A
 
 
@@ -121,8 +122,8 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     A_exact = backend.from_numpy(A)
     factors, pull = backend.vjp(backend.bind(primitive), (A_exact,))
     complex_, seed = np.iscomplexobj(A), zlib.crc32(name.encode())
-    # A tangent of the size of each column (each row for LQ) is graded as the matrix is: all of the truth stays visible.
-    sizes = np.max(np.abs(A), axis=-2 if decomposition == "qr" else -1, keepdims=True)
+    # A tangent of the size of each column (row, for LQ, RQ) is graded as the matrix is: all of the truth is visible.
+    sizes = np.max(np.abs(A), axis=-1 if primitive.orientation.adjoint else -2, keepdims=True)
     A_dot = rounded(random(A.shape, complex_=complex_, seed=seed) * sizes)
     bars = tuple(random(X.shape, complex_=complex_, seed=seed + i) for i, X in enumerate(factors, start=1))
     exact_bars = tuple(map(backend.from_numpy, bars))

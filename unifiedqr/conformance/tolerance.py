@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from unifiedqr.decomposition import Primitive
 from unifiedqr.diagnosis import conditions
+from unifiedqr.discovery import get_backend
 
 FACTOR = 50.0
 """Multiple of eps κ_c that is allowed; adversarial matrices reach about 3."""
@@ -59,6 +61,12 @@ def leading_condition(A: Any, *, rows: bool = False) -> float:
     A = np.asarray(A)
     A = np.swapaxes(A, -1, -2) if rows else A
     return float(np.max(conditions(A[..., : min(A.shape[-2:])]), initial=1.0))
+
+
+def condition_of(row: Primitive, *matrices: Any) -> float:
+    """Give the largest condition of what a decomposition orthonormalizes, over matrices and their batches."""
+    xp = get_backend("numpy").xp
+    return max((leading_condition(row.orientation.matrix(xp, A)) for A in matrices), default=1.0)
 
 
 def relative_error(X: Any, reference: Any) -> float:

@@ -2,7 +2,7 @@
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.gauge import positive_gauge
-from unifiedqr.rules.operators import adjoint, is_complex
+from unifiedqr.rules.operators import adjoint, is_complex, reverse, reverse_columns, reverse_rows
 from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns
 
 
@@ -30,3 +30,15 @@ def householder_lq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
     Q, R = householder_qr(xp, adjoint(xp, A), positive=positive)
     # The conjugate of a zero is 0 - 0i: select the triangle last.
     return xp.tril(adjoint(xp, R)), adjoint(xp, Q)
+
+
+def householder_ql(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Give Q (..., m, k) and L (..., k, n) of A = Q L, L lower triangular in its last k columns (42)."""
+    Q, R = householder_qr(xp, reverse_columns(xp, A), positive=positive)
+    return reverse_columns(xp, Q), reverse(xp, R)
+
+
+def householder_rq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Give R (..., m, k) and Q (..., k, n) of A = R Q, R upper triangular in its last k rows (43)."""
+    L, Q = householder_lq(xp, reverse_rows(xp, A), positive=positive)
+    return reverse(xp, L), reverse_rows(xp, Q)

@@ -88,3 +88,18 @@ def add_to_leading_columns(xp: Namespace, X: Array, Y: Array, shape: Shape) -> A
     if not shape.wide:
         return X + Y
     return xp.concat([X[..., : shape.k] + Y, X[..., shape.k :]], axis=-1)
+
+
+def reverse_columns(xp: Namespace, X: Array) -> Array:
+    """Give X J, the columns in reverse order (42)."""
+    return xp.flip(X, axis=-1)
+
+
+def reverse_rows(xp: Namespace, X: Array) -> Array:
+    """Give J X, the rows in reverse order (43)."""
+    return xp.flip(X, axis=-2)
+
+
+def reverse(xp: Namespace, X: Array) -> Array:
+    """Give J X J, rows and columns in reverse order: an upper triangle becomes a lower one."""
+    return xp.flip(X, axis=(-2, -1))

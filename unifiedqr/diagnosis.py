@@ -21,7 +21,7 @@ import numpy as np
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend, resolve
 from unifiedqr.errors import OptionError, ShapeError
-from unifiedqr.functional import computed_dtype
+from unifiedqr.functional.inputs import computed_dtype
 
 ERROR_PER_CONDITION = 1.5
 """Relative error of a gradient in units of eps κ_c: the largest seen over graded, Vandermonde, Hilbert, Kahan,

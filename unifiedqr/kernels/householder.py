@@ -1,7 +1,7 @@
 """Reduced QR and LQ by the namespace's Householder kernel, with triangular factors exactly triangular."""
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.kernels.gauge import positive_gauge
+from unifiedqr.kernels.gauge import phases, positive_gauge
 from unifiedqr.rules.operators import adjoint, is_complex, reverse, reverse_columns, reverse_rows
 from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns
 
@@ -23,6 +23,20 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
     if positive:
         Q, R = positive_gauge(xp, Q, R)
     return Q, xp.triu(R)
+
+
+def householder_r(xp: Namespace, A: Array, *, positive: bool) -> Array:
+    """Give R (..., k, n) of A = Q R alone; a namespace that computes it without Q offers it as ``linalg.qr_r(A)``."""
+    native = getattr(xp.linalg, "qr_r", None)
+    if native is None or 0 in A.shape[-2:] or is_complex(xp, A):
+        return householder_qr(xp, A, positive=positive)[1]
+    R = native(A)
+    return xp.triu(xp.expand_dims(phases(xp, R), axis=-1) * R if positive else R)
+
+
+def householder_l(xp: Namespace, A: Array, *, positive: bool) -> Array:
+    """Give L (..., m, k) of A = L Q alone."""
+    return xp.tril(adjoint(xp, householder_r(xp, adjoint(xp, A), positive=positive)))
 
 
 def householder_lq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:

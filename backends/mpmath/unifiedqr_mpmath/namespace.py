@@ -50,6 +50,8 @@ def asarray(obj: Any, *, dtype: ExactDtype | None = None, device: Any = None, co
 def astype(x: Any, dtype: ExactDtype, *, copy: bool = True, device: Any = None) -> ExactArray:
     """Convert between real and complex; a boolean array becomes zeros and ones."""
     if isinstance(x, np.ndarray):
+        if isinstance(dtype, np.dtype):
+            return x.astype(dtype)
         x = exact(x.astype(float))
     number = context.mpc if dtype is COMPLEX else context.mpf
     return ExactArray(as_object(np.frompyfunc(number, 1, 1)(x.values)), dtype)
@@ -65,8 +67,10 @@ def full(
     return ExactArray(values, dtype)
 
 
-def full_like(x: ExactArray, value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> ExactArray:
-    """Give an array of one value in the shape of x."""
+def full_like(x: Any, value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> Any:
+    """Give an array of one value in the shape of x, of integers too."""
+    if isinstance(x, np.ndarray):
+        return np.full_like(x, value)
     return full(x.shape, value, dtype=dtype or x.dtype)
 
 
@@ -75,13 +79,17 @@ def eye(n_rows: int, n_cols: int | None = None, *, k: int = 0, dtype: ExactDtype
     return asarray(np.eye(n_rows, n_cols, k=k), dtype=dtype)
 
 
-def where(condition: np.ndarray, x: Any, y: Any) -> ExactArray:
-    """Select from x where the condition holds, else from y."""
+def where(condition: np.ndarray, x: Any, y: Any) -> Any:
+    """Select from x where the condition holds, else from y; from integers too."""
+    if isinstance(x, np.ndarray):
+        return np.where(condition, x, y)
     return combine(lambda a, b: np.where(condition, a, b), x, y)
 
 
 def total(x: ExactArray, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> ExactArray:
     """Sum over axes."""
+    if isinstance(x, np.ndarray):  # integers
+        return np.sum(x, axis=axis, keepdims=keepdims)
     return ExactArray(as_object(np.sum(x.values, axis=axis, keepdims=keepdims, initial=context.zero)), x.dtype)
 
 
@@ -118,6 +126,23 @@ def stack(arrays: Sequence[ExactArray], /, *, axis: int = 0) -> ExactArray:
 def _joined(join: Callable[..., Any], arrays: Sequence[ExactArray], axis: int | None) -> ExactArray:
     dtype = COMPLEX if any(x.dtype is COMPLEX for x in arrays) else REAL
     return ExactArray(join([x.values for x in arrays], axis=axis), dtype)
+
+
+def take_along_axis(x: Any, indices: np.ndarray, /, *, axis: int = -1) -> Any:
+    """Give one entry of x for each index, the other axes broadcast; x may be integers too."""
+    if isinstance(x, np.ndarray):
+        return np.take_along_axis(x, indices, axis)
+    batch = np.broadcast_shapes(x.shape[:axis], indices.shape[:axis])
+    shapes = ((*batch, *X.shape[axis:]) for X in (x, indices)) if axis == -1 else (x.shape, indices.shape)
+    values, places = (np.broadcast_to(X, shape) for X, shape in zip((x.values, indices), shapes, strict=True))
+    return ExactArray(np.take_along_axis(values, places, axis), x.dtype)
+
+
+def _search(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    def search(x: Any, /, **options: Any) -> np.ndarray:
+        return function(x.values if isinstance(x, ExactArray) else x, **options)
+
+    return search
 
 
 def isdtype(dtype: ExactDtype, kind: Any) -> bool:
@@ -221,10 +246,13 @@ xp = SimpleNamespace(
     where=where,
     sum=total,
     mean=mean,
+    argsort=_search(np.argsort),
+    argmax=_search(np.argmax),
+    take_along_axis=take_along_axis,
     max=_extreme(np.max),
     min=_extreme(np.min),
-    all=np.all,
-    any=np.any,
+    all=lambda x, **options: np.asarray(np.all(x, **options)),
+    any=lambda x, **options: np.asarray(np.any(x, **options)),
     tril=_triangle(np.tril),
     triu=_triangle(np.triu),
     concat=concat,

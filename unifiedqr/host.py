@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from unifiedqr.errors import DtypeError
 
@@ -250,12 +249,14 @@ def _orthonormal(dtype: str, m: int, rank: int) -> Callable[[Any, Any, Any], Non
 
 @cache
 def _norm_function(dtype: str) -> Any:
-    return getattr(scipy.linalg.blas, {"c": "sc", "z": "dz"}.get(PREFIXES[dtype], PREFIXES[dtype]) + "nrm2")
+    prefix = PREFIXES[dtype]
+    return getattr(import_module("scipy.linalg.blas"), {"c": "sc", "z": "dz"}.get(prefix, prefix) + "nrm2")
 
 
 @cache
 def _lapack(name: str, dtype: str) -> Any:
-    return getattr(scipy.linalg.lapack, PREFIXES[dtype] + name)
+    # Importing SciPy takes long, and adapters import this module whether or not anything is factored.
+    return getattr(import_module("scipy.linalg.lapack"), PREFIXES[dtype] + name)
 
 
 class _Kernels(NamedTuple):

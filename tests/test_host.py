@@ -65,16 +65,16 @@ def test_all_columns(dtype):
 
 
 @DTYPE
-@pytest.mark.parametrize("shape", [(9, 6), (6, 9)], ids=str)
-def test_stopped(shape, dtype, route):
-    for rank in (1, 3, 5):
-        agrees(gaussian(shape, dtype), rank)
+def test_stopped(dtype, route):
+    for shape in ((9, 6), (6, 9)):
+        for rank in (1, 3, 5):
+            agrees(gaussian(shape, dtype), rank)
 
 
 @DTYPE
-@pytest.mark.parametrize("rank", [20, 40, 72, 80])
-def test_stopped_in_blocks_and_behind_them(rank, dtype):
-    agrees(gaussian((210, 200), dtype), rank)
+def test_stopped_in_blocks_and_behind_them(dtype):
+    for rank in (20, 40, 72, 80):
+        agrees(gaussian((210, 200), dtype), rank)
 
 
 TIES = {
@@ -106,12 +106,11 @@ def test_graded_columns_whose_norms_cancel(dtype, route):
 
 
 @DTYPE
-@pytest.mark.parametrize("sign", [1, -1])
-def test_large_and_small_numbers(dtype, sign, route):
+def test_large_and_small_numbers(dtype, route):
     exponent = 18 if dtype in ("float32", "complex64") else 150
-    A = gaussian((8, 6), dtype) * np.asarray(10.0 ** (sign * exponent)).astype(np.dtype(dtype).type(0).real.dtype)
-    for rank in (4, 6):
-        agrees(A, rank)
+    for scale in (10.0**exponent, 10.0**-exponent):
+        for rank in (4, 6):
+            agrees((gaussian((8, 6), dtype) * scale).astype(dtype), rank)
 
 
 @DTYPE
@@ -143,17 +142,17 @@ def test_input_in_any_order_of_memory(rank, route):
             assert np.array_equal(X, X_expected)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("rank", [3, 5])
-def test_a_matrix_that_is_not_finite_spoils_itself_only(value, rank, route):
-    A = gaussian((3, 6, 5))
-    A[1, 2, 3] = value
-    Q, R, P = host.pivoted_qr(A, rank)
-    assert np.isnan(Q[1]).all()
-    assert np.array_equal(np.isnan(R[1]), np.triu(np.ones((rank, 5), bool)))
-    assert np.array_equal(np.sort(P[1]), np.arange(5))
-    for i in (0, 2):
-        assert np.array_equal(P[i], agrees(A[i], rank)[2])
+def test_a_matrix_that_is_not_finite_spoils_itself_only(rank, route):
+    for value in (np.nan, np.inf, -np.inf):
+        A = gaussian((3, 6, 5))
+        A[1, 2, 3] = value
+        Q, R, P = host.pivoted_qr(A, rank)
+        assert np.isnan(Q[1]).all()
+        assert np.array_equal(np.isnan(R[1]), np.triu(np.ones((rank, 5), bool)))
+        assert np.array_equal(np.sort(P[1]), np.arange(5))
+        for i in (0, 2):
+            assert np.array_equal(P[i], agrees(A[i], rank)[2])
 
 
 def test_without_the_pointers_of_scipy(monkeypatch):

@@ -15,4 +15,10 @@ def pivoted_qr(A: np.ndarray, rank: int, /) -> tuple[np.ndarray, np.ndarray, np.
     return Q, R, P[..., None, :].astype(A.dtype)
 
 
-xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg={"pivoted_qr": pivoted_qr})
+of_the_standard = {
+    name: vars(array_api_compat.numpy)[name]
+    for name in ("__array_api_version__", "__array_namespace_info__")
+    if name in vars(array_api_compat.numpy)
+}
+linalg = {"pivoted_qr": pivoted_qr}
+xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg, **of_the_standard)

@@ -47,14 +47,33 @@ def asarray(obj: Any, *, dtype: ExactDtype | None = None, device: Any = None, co
     return x if dtype is None else astype(x, dtype)
 
 
-def astype(x: Any, dtype: ExactDtype, *, copy: bool = True, device: Any = None) -> ExactArray:
-    """Convert between real and complex; a boolean array becomes zeros and ones."""
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None) -> Any:
+    """Convert between real and complex; a boolean array becomes zeros and ones, and integers are a NumPy array."""
+    if not isinstance(dtype, ExactDtype):
+        return (x.values if isinstance(x, ExactArray) else x).astype(dtype)
     if isinstance(x, np.ndarray):
         if isinstance(dtype, np.dtype):
             return x.astype(dtype)
         x = exact(x.astype(float))
     number = context.mpc if dtype is COMPLEX else context.mpf
     return ExactArray(as_object(np.frompyfunc(number, 1, 1)(x.values)), dtype)
+
+
+def arange(start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None) -> Any:
+    """Give equally spaced numbers: a NumPy array of integers, or what `dtype` says."""
+    numbers = np.arange(start, stop, step) if stop is not None else np.arange(start)
+    return numbers if dtype is None and numbers.dtype.kind == "i" else astype(numbers, dtype or REAL)
+
+
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> np.ndarray:
+    """Give the indices that sort along an axis; of equal entries the first comes first."""
+    values = x.values if isinstance(x, ExactArray) else x
+    return np.argsort(-values if descending else values, axis=axis, kind="stable")
+
+
+def argmax(x: ExactArray, /, *, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
+    """Give the index of the first largest entry."""
+    return np.asarray(np.argmax(x.values, axis=axis, keepdims=keepdims))
 
 
 def full(
@@ -215,6 +234,7 @@ xp = SimpleNamespace(
     float64=REAL,
     complex64=COMPLEX,
     complex128=COMPLEX,
+    int64=np.int64,
     pi=float(np.pi),
     log2=_elementwise(lambda x: context.log(x, 2)),
     floor=_elementwise(context.floor),
@@ -235,6 +255,9 @@ xp = SimpleNamespace(
     maximum=_binary(np.maximum),
     minimum=_binary(np.minimum),
     asarray=asarray,
+    arange=arange,
+    argsort=argsort,
+    argmax=argmax,
     astype=astype,
     full=full,
     full_like=full_like,
@@ -260,6 +283,7 @@ xp = SimpleNamespace(
     reshape=_rearranging(np.reshape),
     flip=_rearranging(np.flip),
     expand_dims=_rearranging(np.expand_dims),
+    take_along_axis=_rearranging(lambda x, indices, /, *, axis=-1: np.take_along_axis(x, indices, axis)),
     squeeze=_rearranging(np.squeeze),
     broadcast_to=_rearranging(np.broadcast_to),
     permute_dims=_rearranging(np.transpose),

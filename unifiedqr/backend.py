@@ -189,6 +189,9 @@ class Backend(ABC):
     def jvp(self, f: Callable[..., Arrays], primals: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         """Give the outputs of f, a function to a tuple of arrays, and their tangents."""
 
+    def release(self) -> None:
+        """Drop the programs that the framework has compiled so far and would keep for ever."""
+
     def transforms(self) -> tuple[Transform, ...]:
         """Give the ways in which the framework's users take values and derivatives."""
         return ()

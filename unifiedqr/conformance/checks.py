@@ -1,6 +1,7 @@
 """What every backend must pass: each check compares one thing with the truth, or with an identity that is no rule."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -291,9 +292,11 @@ def check_second_order(backend: Backend, case: Golden, dtype: str) -> Iterator[O
         outputs, pull = backend.vjp(results, inputs)
         return pull(bars if weight is None else (weight @ outputs[0],))
 
-    _, pull = backend.vjp(gradient, run.inputs)
-    # The Hessian of a real loss is symmetric: pulling back along A_dot is pushing A_dot forward.
-    bar_dots = pull(tuple(map(run.given, case.input_dots)))
+    # The Hessian of a real loss is symmetric: pulling back along A_dot is pushing A_dot forward. What is pulled back to a
+    # basis may come in parts, each of which depends on the basis though their sum does not: no check.
+    with checks("off") if weight is not None else nullcontext():
+        _, pull = backend.vjp(gradient, run.inputs)
+        bar_dots = pull(tuple(map(run.given, case.input_dots)))
     bound = bound_of(case, dtype, order=2)
     for bar_dot, truth in zip(bar_dots, case.input_bar_dots or (), strict=True):
         yield Outcome("second order", relative_error(backend.to_numpy(bar_dot), truth), bound)

@@ -122,19 +122,21 @@ def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
     """Give name and matrix of every golden case of a decomposition."""
     row = DECOMPOSITIONS[decomposition]()
     orientation, everything = row.orientation, decomposition in FAMILIES
+    # A residual that is truly zero, and the gradient of a range that is everything, are rounding: nothing to compare.
+    shapes = ("deep",) if decomposition in ("lstsq-pivoted", "orth") else row.shapes
     few = FEW_WITHOUT_TIES if "P" in row.outputs else FEW
-    names = tuple(ADVERSARIAL) if everything else () if row.spans else few
+    names = tuple(ADVERSARIAL) if everything else () if row.spans or decomposition == "lstsq-pivoted" else few
     for complex_ in (False, True):
         field = "complex" if complex_ else "real"
         for number, shape in enumerate(SHAPES):
-            if everything or (shape in SECOND_ORDER_SHAPES and shape_name(*shape[-2:]) in row.shapes):
+            if everything or (shape in SECOND_ORDER_SHAPES and shape_name(*shape[-2:]) in shapes):
                 yield f"{decomposition}-random-{_by(shape)}-{field}", random(shape, complex_=complex_, seed=100 + number)
         for name in names:
             for m, n in ADVERSARIAL_SHAPES if everything else ADVERSARIAL_SHAPES[:1]:
                 A = adversarial(name, m, n, complex_=complex_)
                 A = A[:, ::-1] if orientation.reversed else A  # the columns that QR would read, where they are read
                 A = np.ascontiguousarray(A.swapaxes(-1, -2) if orientation.adjoint else A)
-                if shape_name(*A.shape[-2:]) in row.shapes:
+                if shape_name(*A.shape[-2:]) in shapes:
                     yield f"{decomposition}-{name}-{_by(A.shape)}-{field}", A
 
 

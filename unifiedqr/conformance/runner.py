@@ -106,6 +106,7 @@ def run_suite(
                 for case, outcomes in _checks(backend, decomposition, dtype):
                     progress(f"{backend.name} {case} {dtype}")
                     findings += [Finding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
+            backend.release()
     return SuiteResult(tuple(findings))
 
 

@@ -32,7 +32,7 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     G = frame_inverse(xp, R, shape)
     nowhere = xp.any(xp.isnan(G), axis=(-2, -1), keepdims=True)
     sound = independent(xp, equilibrated(xp, R)[0], shape)
-    rank = xp.sum(xp.astype(sound, A.dtype), axis=-1)[..., None, None]
+    rank = xp.expand_dims(xp.sum(xp.astype(sound, A.dtype), axis=-1, keepdims=True), axis=-1)
     R = poison(xp, R, nowhere)
     if is_adjoint:
         x = Q @ solve_upper_adjoint(xp, R, b)
@@ -53,7 +53,7 @@ def least_squares_of_constant_rank(
     rows = xp.expand_dims(xp.astype(sound, A.dtype), axis=-1)  # (..., k, 1)
     L, W = householder_lq(xp, xp.where(rows == 1, R, xp.zeros_like(R)), positive=True)
     identity = identity_like(xp, L)
-    L = xp.where((rows == 1) & (xp.matrix_transpose(rows) == 1), L, identity)
+    L = xp.where(rows * xp.matrix_transpose(rows) == 1, L, identity)
     U = adjoint(xp, L)
     middle = adjoint(xp, inverse_upper(xp, U)) * rows  # L^-1 on the sound rows
     back = xp.matrix_transpose(inverse_of(xp, P))
@@ -86,15 +86,22 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
     """
     Q, R = householder_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
-    positive = diagonal > 0
-    logarithms = xp.log(xp.where(positive, diagonal, xp.ones_like(diagonal)))
+    logarithms = xp.log(xp.where(diagonal == 0, xp.ones_like(diagonal), diagonal))
     nowhere = xp.full_like(logarithms, -float("inf"))
-    total = xp.sum(xp.where(positive, logarithms, nowhere), axis=-1)
+    total = xp.sum(xp.where(diagonal == 0, nowhere, logarithms), axis=-1)
     native = getattr(xp.linalg, "slogdet", None)
-    sign = _sign_of_unitary(xp, Q) if native is None else native(Q)[0]
-    sign = sign * xp.astype(xp.all(positive, axis=-1), sign.dtype)
-    results = (xp.expand_dims(xp.expand_dims(xp.astype(X, A.dtype), axis=-1), axis=-1) for X in (sign, total))
-    return *results, inverse_of_factors(xp, Q, R)
+    unknown = xp.any(xp.isnan(Q), axis=(-2, -1), keepdims=True)
+    Q_known = xp.where(unknown, identity_like(xp, Q), Q)
+    sign = _sign_of_unitary(xp, Q_known) if native is None else native(Q_known)[0]
+    sign, total = (_as_matrices(xp, X, A.dtype) for X in (sign, total))
+    is_singular = xp.any(diagonal == 0, axis=-1, keepdims=True)
+    sign = xp.where(xp.expand_dims(is_singular, axis=-1), xp.zeros_like(sign), poison(xp, sign, unknown))
+    return sign, total, inverse_of_factors(xp, Q, R)
+
+
+def _as_matrices(xp: Namespace, X: Array, dtype: object) -> Array:
+    """Give numbers (...) as matrices (..., 1, 1); some frameworks index no array without axes."""
+    return xp.reshape(xp.astype(X, dtype), (*X.shape, 1, 1))
 
 
 def _sign_of_unitary(xp: Namespace, Q: Array) -> Array:

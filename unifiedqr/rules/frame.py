@@ -16,7 +16,7 @@ variables separate.
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
-from unifiedqr.rules.operators import Shape, adjoint, leading_columns
+from unifiedqr.rules.operators import Shape, adjoint, identity_like, leading_columns
 from unifiedqr.rules.triangular import dependent, equilibrated, inverse_upper, poison
 
 
@@ -25,7 +25,9 @@ def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
     U = leading_columns(R, shape)
     if R.shape[-2] == 0:
         return U
-    return poison(xp, inverse_upper(xp, U), dependent(xp, equilibrated(xp, R)[0], shape, every=True))
+    nowhere = dependent(xp, equilibrated(xp, R)[0], shape, every=True)
+    U = xp.where(nowhere, identity_like(xp, U), U)  # some solvers refuse a singular matrix, and the batch with it
+    return poison(xp, inverse_upper(xp, U), nowhere)
 
 
 def frame_singular(xp: Namespace, G: Array) -> Array:

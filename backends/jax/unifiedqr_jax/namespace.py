@@ -1,5 +1,8 @@
 """`jax.numpy` as the namespace rules and kernels are written against, with two factorizations and a look added."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
@@ -12,6 +15,11 @@ from unifiedqr_jax.values import seen, value_at_hand
 def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array:
     """Give A^-1 B for triangular A."""
     return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
+
+
+def fori_loop(count: int, step: Callable[[Any, Any], Any], state: Any) -> Any:
+    """Give the state after step(0, .), ..., step(count - 1, .), as one operation of a trace."""
+    return jax.lax.fori_loop(0, count, step, state)
 
 
 def pivoted_qr(A: jax.Array, rank: int, /) -> tuple[jax.Array, jax.Array, jax.Array] | None:
@@ -33,4 +41,4 @@ def _is_on_cpu(A: jax.Array) -> bool:
 
 
 linalg = {"solve_triangular": solve_triangular, "pivoted_qr": pivoted_qr}
-xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, seen=seen)
+xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, seen=seen, fori_loop=fori_loop)

@@ -52,8 +52,6 @@ def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None) -> Any:
     if not isinstance(dtype, ExactDtype):
         return (x.values if isinstance(x, ExactArray) else x).astype(dtype)
     if isinstance(x, np.ndarray):
-        if isinstance(dtype, np.dtype):
-            return x.astype(dtype)
         x = exact(x.astype(float))
     number = context.mpc if dtype is COMPLEX else context.mpf
     return ExactArray(as_object(np.frompyfunc(number, 1, 1)(x.values)), dtype)
@@ -147,23 +145,6 @@ def _joined(join: Callable[..., Any], arrays: Sequence[ExactArray], axis: int | 
     return ExactArray(join([x.values for x in arrays], axis=axis), dtype)
 
 
-def take_along_axis(x: Any, indices: np.ndarray, /, *, axis: int = -1) -> Any:
-    """Give one entry of x for each index, the other axes broadcast; x may be integers too."""
-    if isinstance(x, np.ndarray):
-        return np.take_along_axis(x, indices, axis)
-    batch = np.broadcast_shapes(x.shape[:axis], indices.shape[:axis])
-    shapes = ((*batch, *X.shape[axis:]) for X in (x, indices)) if axis == -1 else (x.shape, indices.shape)
-    values, places = (np.broadcast_to(X, shape) for X, shape in zip((x.values, indices), shapes, strict=True))
-    return ExactArray(np.take_along_axis(values, places, axis), x.dtype)
-
-
-def _search(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
-    def search(x: Any, /, **options: Any) -> np.ndarray:
-        return function(x.values if isinstance(x, ExactArray) else x, **options)
-
-    return search
-
-
 def isdtype(dtype: ExactDtype, kind: Any) -> bool:
     """Tell whether a dtype is of a kind, or of one in a tuple of kinds."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -234,7 +215,8 @@ xp = SimpleNamespace(
     float64=REAL,
     complex64=COMPLEX,
     complex128=COMPLEX,
-    int64=np.int64,
+    int32=np.dtype(np.int32),
+    int64=np.dtype(np.int64),
     pi=float(np.pi),
     log2=_elementwise(lambda x: context.log(x, 2)),
     floor=_elementwise(context.floor),
@@ -269,9 +251,6 @@ xp = SimpleNamespace(
     where=where,
     sum=total,
     mean=mean,
-    argsort=_search(np.argsort),
-    argmax=_search(np.argmax),
-    take_along_axis=take_along_axis,
     max=_extreme(np.max),
     min=_extreme(np.min),
     all=lambda x, **options: np.asarray(np.all(x, **options)),

@@ -92,22 +92,30 @@ def report_dependent(xp: Namespace, nowhere: Array) -> None:
     warnings.warn(message, SingularMatrixWarning, stacklevel=3)
 
 
-def report_gauge(xp: Namespace, violation: Array, threshold: float) -> None:
-    """Warn or raise if a cotangent depends on an arbitrary choice of basis, by v of (21) per matrix, (..., 1, 1)."""
+def report_gauge(xp: Namespace, violation: Array) -> None:
+    """Warn or raise if a cotangent depends on an arbitrary choice of basis: if v of (21), by what is allowed, exceeds 1.
+
+    `violation` is real, of shape (..., 1, 1).
+    """
     chosen = mode()
     if chosen == "off":
         return
     values: Any = getattr(xp, "seen", _seen_by_numpy)(violation)
-    if values is None or not (values > threshold).any():
+    if values is None or not (values > 1).any():
         return
     message = (
-        f"the loss depends on which basis of the space was chosen: of its cotangent a relative part of "
-        f"{values.max():.1e} turns the basis within the space (21). The derivative is that of a loss of the space alone: "
-        f"write the loss with the projector N N^H, or accept it by unifiedqr.set_checks('off')."
+        f"the loss depends on which basis of the space was chosen, {values.max():.1e} times as much as rounding would "
+        f"(21): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or accept "
+        f"it by unifiedqr.set_checks('off')."
     )
     if chosen == "raise":
         raise GaugeError(message)
     warnings.warn(message, GaugeWarning, stacklevel=3)
+
+
+def report(xp: Namespace, seen: Any) -> None:
+    """Report what a namespace was asked to look at, and looks at later: marks of singular matrices, or violations."""
+    (report_dependent if seen.dtype == bool else report_gauge)(xp, seen)
 
 
 def _seen_by_numpy(x: Array) -> Any:

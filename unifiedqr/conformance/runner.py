@@ -16,7 +16,7 @@ from unifiedqr.conformance.checks import (
     in_scope,
     is_planted_on,
 )
-from unifiedqr.conformance.golden import FAMILIES, TRUTH, golden
+from unifiedqr.conformance.golden import FAMILIES, TRUTH, Golden, golden
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError
@@ -114,13 +114,19 @@ def _checks(backend: Backend, decomposition: str, dtype: str) -> Iterator[tuple[
     if decomposition in FAMILIES:
         yield f"{decomposition}-zero-size", check_zero_size(backend, decomposition, dtype)
     for case in golden(decomposition).values():
-        if in_scope(case, dtype):
+        if in_scope(case, dtype) or not _is_wanted(case, dtype):
             continue
         yield case.name, check_case(backend, case, dtype)
         if is_planted_on(case) and dtype in ("float64", "complex128"):
             yield case.name, check_sentinel(backend, case, dtype)
             yield case.name, check_dependent(backend, case, dtype)
             yield case.name, check_second_order(backend, case, dtype)
+
+
+def _is_wanted(case: Golden, dtype: str) -> bool:
+    """Leave out single precision of what is made of the same rules, but for one matrix: some frameworks compile each."""
+    double = dtype in ("float64", "complex128")
+    return double or case.decomposition in FAMILIES or case.name.endswith(("random-2x4x3-real", "random-2x4x3-complex"))
 
 
 def _where(finding: Finding) -> str:

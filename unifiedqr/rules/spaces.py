@@ -28,7 +28,7 @@ from unifiedqr.rules.operators import Shape, adjoint, leading_columns, shape_of_
 
 
 def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
-    """Give v of (21) relative to the size of N_bar, per matrix, in shape (..., 1, 1); 0 where N_bar is zero."""
+    """Give v of (21) per matrix, relative to the size of N_bar, 0 where that is zero; real, of shape (..., 1, 1)."""
     S = adjoint(xp, N) @ N_bar
     size = xp.sqrt(xp.sum(xp.abs(N_bar) ** 2, axis=(-2, -1), keepdims=True))
     skew = xp.sqrt(xp.sum(xp.abs(S - adjoint(xp, S)) ** 2, axis=(-2, -1), keepdims=True)) / 2  # (21)
@@ -36,8 +36,9 @@ def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
 
 
 def complement_pullback(xp: Namespace, N: Array, Q: Array, N_bar: Array) -> Array:
-    """Give the cotangent of Q that a cotangent of the basis N of its complement amounts to (20), and check it by (21)."""
-    report_gauge(xp, gauge_violation(xp, N, N_bar), 10 * N.shape[-2] * float(xp.finfo(N.dtype).eps))
+    """Give the cotangent of Q that one of the basis N of its complement amounts to (20), and report it by (21)."""
+    allowed = 10 * N.shape[-2] * float(xp.finfo(N.dtype).eps)
+    report_gauge(xp, gauge_violation(xp, N, N_bar) / allowed)
     return -N @ (adjoint(xp, N_bar) @ Q)
 
 

@@ -132,7 +132,8 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
 
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
         kept = arguments[:count]
-        rule = compiled_pull if look(kept) else pull
+        # What depends on an arbitrary basis is seen by the rule itself, if it is not compiled.
+        rule = compiled_pull if look(kept) and not primitive.spans else pull
         return [None] * count + rule(kept, [None if isinstance(bar, ad.Zero) else bar for bar in cotangents])
 
     linear = _indivisible(f"unifiedqr_{primitive.name}_tangent", push)

@@ -191,6 +191,7 @@ class Backend(ABC):
 
     def release(self) -> None:
         """Drop the programs that the framework has compiled so far and would keep for ever."""
+        return
 
     def transforms(self) -> tuple[Transform, ...]:
         """Give the ways in which the framework's users take values and derivatives."""

@@ -60,7 +60,8 @@ def _constant_rank_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
 
 def _orth_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     A, Q, G = kept
-    return (range_pullback(xp, Q, G, *cotangents, shape_of_product(xp, A, A), A),)
+    Q_bar, G_bar = cotangents
+    return (range_pullback(xp, Q, G, Q_bar, G_bar, shape_of_product(xp, A, A), A),)
 
 
 def _orth_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:

@@ -93,9 +93,9 @@ def report_dependent(xp: Namespace, nowhere: Array) -> None:
 
 
 def report_gauge(xp: Namespace, violation: Array) -> None:
-    """Warn or raise if a cotangent depends on an arbitrary choice of basis: if v of (21), by what is allowed, exceeds 1.
+    """Warn or raise if a cotangent depends on an arbitrary choice of basis.
 
-    `violation` is real, of shape (..., 1, 1).
+    `violation` is v of (21) divided by what is allowed, real, of shape (..., 1, 1).
     """
     chosen = mode()
     if chosen == "off":
@@ -105,8 +105,8 @@ def report_gauge(xp: Namespace, violation: Array) -> None:
         return
     message = (
         f"the loss depends on which basis of the space was chosen, {values.max():.1e} times as much as rounding would "
-        f"(21): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or accept "
-        f"it by unifiedqr.set_checks('off')."
+        f"(21): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or "
+        f"accept it by unifiedqr.set_checks('off')."
     )
     if chosen == "raise":
         raise GaugeError(message)

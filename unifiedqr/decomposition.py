@@ -159,19 +159,21 @@ _FAMILIES = {
 }
 
 
+def _as_tuple(found: Array) -> Arrays:
+    return found if type(found) is tuple else (found,)  # pyright: ignore[reportUnknownVariableType] an array is any type
+
+
 def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: object) -> Primitive:
     outputs = family.results + family.hidden
 
     def forward(xp: Namespace, A: Array) -> Arrays:
-        found = family.kernel(xp, A, **of_the_kernel)
-        return found if isinstance(found, tuple) else (found,)
+        return _as_tuple(family.kernel(xp, A, **of_the_kernel))
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         return (family.vjp(*kept, *cotangents, xp=xp),)
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
-        found = family.jvp(*kept, *tangents, xp=xp)
-        return found if isinstance(found, tuple) else (found,)
+        return _as_tuple(family.jvp(*kept, *tangents, xp=xp))
 
     return Primitive(
         name=name,

@@ -28,6 +28,10 @@ ERROR_PER_CONDITION = 1.5
 Laeuchli, nearly deficient and 1e±150-scaled matrices, deep, square and wide."""
 
 
+CHOICES = ("qr", "lq", "rq", "ql")
+"""The decompositions that can be diagnosed."""
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """What `diagnose` found; for a stack of matrices every number is an array of the batch's shape.
@@ -139,8 +143,8 @@ def diagnose(
     Scaled to unit length, they have condition 1.1e+04.
     A relative error of 3.5e-12 is to be expected of a gradient.
     """
-    if decomposition not in DECOMPOSITIONS:
-        choices = ", ".join(map(repr, DECOMPOSITIONS))
+    if decomposition not in CHOICES:
+        choices = ", ".join(map(repr, CHOICES))
         raise OptionError(f"decomposition={decomposition!r} is unknown; choose one of {choices}.")
     backend, (A,) = resolve(A)
     dtype = computed_dtype(backend, A, "diagnose")
@@ -149,7 +153,7 @@ def diagnose(
     xp = get_backend("numpy").xp
     factors = dict(zip(primitive.outputs, primitive.forward(xp, matrix), strict=True))
     bars = _cotangents(decomposition, factors, Q=Q_bar, R=R_bar, L=L_bar)
-    turn, triangle = primitive.orientation, primitive.triangle
+    turn, triangle = primitive.orientation, "L" if "L" in factors else "R"
     matrix, Q, R = turn.matrix(xp, matrix), turn.matrix(xp, factors["Q"]), turn.triangle(xp, factors[triangle])
     Q_bar = None if bars["Q"] is None else turn.matrix(xp, bars["Q"])
     R_bar = None if bars[triangle] is None else turn.triangle(xp, bars[triangle])

@@ -50,7 +50,7 @@ class SingularMatrixWarning(UserWarning):
 
 
 class GaugeError(UnifiedQRError, ValueError):
-    """A loss depends on which orthonormal basis of a space was chosen, which no derivative with respect to A can say."""
+    """A loss depends on which orthonormal basis of a space was chosen, of which a derivative cannot tell."""
 
 
 class GaugeWarning(UserWarning):

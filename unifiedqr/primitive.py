@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.rules.operators import adjoint, reverse, reverse_columns
 
-
 SHAPES = ("deep", "square", "wide")
 
 

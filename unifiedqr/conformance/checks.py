@@ -292,8 +292,8 @@ def check_second_order(backend: Backend, case: Golden, dtype: str) -> Iterator[O
         outputs, pull = backend.vjp(results, inputs)
         return pull(bars if weight is None else (weight @ outputs[0],))
 
-    # The Hessian of a real loss is symmetric: pulling back along A_dot is pushing A_dot forward. What is pulled back to a
-    # basis may come in parts, each of which depends on the basis though their sum does not: no check.
+    # The Hessian of a real loss is symmetric: pulling back along A_dot is pushing A_dot forward. What is pulled back to
+    # a basis may come in parts, each of which depends on the basis though their sum does not: no check.
     with checks("off") if weight is not None else nullcontext():
         _, pull = backend.vjp(gradient, run.inputs)
         bar_dots = pull(tuple(map(run.given, case.input_dots)))

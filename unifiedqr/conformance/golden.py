@@ -130,7 +130,10 @@ def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
         field = "complex" if complex_ else "real"
         for number, shape in enumerate(SHAPES):
             if everything or (shape in SECOND_ORDER_SHAPES and shape_name(*shape[-2:]) in shapes):
-                yield f"{decomposition}-random-{_by(shape)}-{field}", random(shape, complex_=complex_, seed=100 + number)
+                yield (
+                    f"{decomposition}-random-{_by(shape)}-{field}",
+                    random(shape, complex_=complex_, seed=100 + number),
+                )
         for name in names:
             for m, n in ADVERSARIAL_SHAPES if everything else ADVERSARIAL_SHAPES[:1]:
                 A = adversarial(name, m, n, complex_=complex_)

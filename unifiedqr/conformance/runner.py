@@ -124,7 +124,7 @@ def _checks(backend: Backend, decomposition: str, dtype: str) -> Iterator[tuple[
 
 
 def _is_wanted(case: Golden, dtype: str) -> bool:
-    """Leave out single precision of what is made of the same rules, but for one matrix: some frameworks compile each."""
+    """Leave out single precision, but for one matrix, of what the same rules make: some frameworks compile each."""
     double = dtype in ("float64", "complex128")
     return double or case.decomposition in FAMILIES or case.name.endswith(("random-2x4x3-real", "random-2x4x3-complex"))
 

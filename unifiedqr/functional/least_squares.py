@@ -45,9 +45,9 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
 
     Notes
     -----
-    Derivatives (31) and (32), at constant rank (33); no singular value decomposition takes part. Without pivoting a matrix
-    of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the derivative is
-    that along perturbations which keep the rank; at others the solution jumps.
+    Derivatives (31) and (32), at constant rank (33); no singular value decomposition takes part. Without pivoting a
+    matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
+    derivative is that along perturbations which keep the rank; at others the solution jumps.
 
     References
     ----------
@@ -59,7 +59,7 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     >>> import unifiedqr as uqr
     >>> solution = uqr.lstsq([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 2.0, 4.0])
     >>> solution.x.round(4), solution.residuals.round(4)
-    (array([0.8333, 1.5   ]), array(0.1667))
+    (array([0.8333, 1.5   ]), 0.1667)
     >>> uqr.lstsq([[1.0, 1.0], [1.0, 1.0]], [2.0, 2.0], pivoting=True).x.round(4)
     array([1., 1.])
     """

@@ -34,8 +34,8 @@ def orth(A: Any, /) -> Array:
 
     Notes
     -----
-    Derivative (34), which is cheaper than that of `qr` and differs from it for losses that depend on the basis. The range
-    of a wide matrix of full rank is everything, and the gradient zero.
+    Derivative (34), which is cheaper than that of `qr` and differs from it for losses that depend on the basis. The
+    range of a wide matrix of full rank is everything, and the gradient zero.
 
     References
     ----------

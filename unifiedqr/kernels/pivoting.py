@@ -12,8 +12,8 @@ from unifiedqr.rules.triangular import exponents_of, scaled
 def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> tuple[Array, Array, Array]:
     """Give Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (24).
 
-    r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers it
-    as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
+    r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers
+    it as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
     """
     k = min(A.shape[-2:])
     r = k if rank is None else rank

@@ -1,14 +1,14 @@
 r"""What a product of Householder reflectors is, found from its first columns alone.
 
-Q_1 has n orthonormal columns, S is a diagonal of signs, E_1 and E_2 are the first n and the last m - n columns of I. With
-Y = Q_1 S - E_1, B = Y[:n], C = Y[n:], the unitary matrix [Q_1 S, Q_2] is a product of n reflectors for
+Q_1 has n orthonormal columns, S is a diagonal of signs, E_1 and E_2 are the first n and the last m - n columns of I.
+With Y = Q_1 S - E_1, B = Y[:n], C = Y[n:], the unitary matrix [Q_1 S, Q_2] is a product of n reflectors for
 
     (22)  Q_2 = E_2 + Y Z,   Z = G^H C^H,   G = B^-1
     (47)  s_j = -1 if Re p_j >= 0 else 1, p_j the pivot of step j of Gaussian elimination on Q_1[:n] - S, whose pivots
           u_j = p_j - s_j then have |u_j| >= 1: B is as far from singular as elimination with partial pivoting makes it
 
-and for square Q_1, det(Q_1 S) is the product of all -u_j / conj(u_j). These are the signs of LAPACK, but for columns that
-are triangular already, which LAPACK leaves alone: there B would be singular.
+and for square Q_1, det(Q_1 S) is the product of all -u_j / conj(u_j). These are the signs of LAPACK, but for columns
+that are triangular already, which LAPACK leaves alone: there B would be singular.
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace

@@ -7,8 +7,8 @@ reflectors. With S a diagonal of signs, E_1 and E_2 the first n and last m - n c
     (23)   F = G Y^H Q_2_bar,   Y_bar = Q_2_bar Z^H + [-Z F^H ; F^H],   Q_1_bar' = Q_1_bar + Y_bar S
     (45)   Y_dot = Q_1_dot S,   Q_2_dot = Y_dot Z + Y G^H (C_dot^H - B_dot^H Z),   G_dot = -G B_dot G
 
-and the rest is the rule of the reduced factors. This is exact for every loss. A basis Q_2 of other origin has no formula:
-then the derivative is that of losses that depend on the spanned space alone,
+and the rest is the rule of the reduced factors. This is exact for every loss. A basis Q_2 of other origin has no
+formula: then the derivative is that of losses that depend on the spanned space alone,
 
     (20)   Q_1_bar' = Q_1_bar - Q_2 Q_2_bar^H Q_1,   Q_2_dot = -Q_1 (Q_1_dot^H Q_2)
 
@@ -105,8 +105,8 @@ def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A of a loss that depends on the last m - n columns of Q through the space they span; NaN
-        for a matrix of the batch whose columns are numerically dependent.
+        Gradient with respect to A of a loss that depends on the last m - n columns of Q through the space they span;
+        NaN for a matrix of the batch whose columns are numerically dependent.
 
     Raises
     ------

@@ -71,8 +71,8 @@ def least_squares_at_the_door(A: Array, b: Array, Q: Array, R: Array) -> Namespa
     m, n = A.shape[-2:] if A.ndim >= 2 else (-1, -1)
     if not _are_stacked(A, Q) or (Q.shape[-2], R.shape[-1]) != (max(m, n), min(m, n)):
         raise ShapeError(
-            f"A {tuple(A.shape)} with Q {tuple(Q.shape)} and R {tuple(R.shape)}: Q and R must be the reduced QR factors "
-            f"of A, or of A^H if A is wide."
+            f"A {tuple(A.shape)} with Q {tuple(Q.shape)} and R {tuple(R.shape)}: Q and R must be the reduced QR "
+            f"factors of A, or of A^H if A is wide."
         )
     if not _are_stacked(A, b) or b.shape[-2] != m:
         raise ShapeError(

@@ -1,8 +1,8 @@
 r"""The frame (Q, G) of independent columns A: the derivative that everything built on range(A) shares.
 
-A = Q R is m x n with independent columns, G = R^-1, Π = I - Q Q^H. What is built on a frame here (the solution of a least
-squares problem, a basis of the range as such, a determinant) does not change when Q and G turn into Q W and W^H G, with
-any unitary W. Then any W may be followed along a path, and the one that does not turn at all costs the least:
+A = Q R is m x n with independent columns, G = R^-1, Π = I - Q Q^H. What is built on a frame here (the solution of a
+least squares problem, a basis of the range as such, a determinant) does not change when Q and G turn into Q W and G W,
+with any unitary W. Then any W may be followed along a path, and the one that does not turn at all costs the least:
 
     (44)  Q_dot = Π A_dot G,   G_dot = -G Q^H A_dot G,   A_bar = (Π Q_bar - Q G^H G_bar) G^H
 

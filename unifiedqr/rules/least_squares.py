@@ -49,7 +49,7 @@ def real_part(xp: Namespace, X: Array) -> Array:
 
 
 def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
-    """Give the shape of the matrix whose frame solves with A, which is A or, when A is wide, A^H; and whether it is A^H."""
+    """Give the shape of the matrix whose frame solves with A, A^H if A is wide and else A, and whether it is A^H."""
     shape = shape_of_product(xp, A, A)
     return (shape.T, True) if shape.wide else (shape, False)
 
@@ -182,7 +182,7 @@ def lstsq_vjp(
     -------
     A_bar : array, shape (..., m, n)
     b_bar : array, shape (..., m, s)
-        Gradients under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch that is numerically rank-deficient.
+        Gradients under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch that is numerically of less rank.
 
     Raises
     ------

@@ -4,8 +4,8 @@ A[:, p] = Q R with p locally constant, so that
 
     (24)   A_bar[:, p] = qr_vjp(Q, R, Q_bar, R_bar),   (Q_dot, R_dot) = qr_jvp(Q, R, A_dot[:, p])
 
-for every shape, real and complex: the wide case uses the leading pivots, not the leading columns of A. After r < k steps
-Q is m x r, R = [U V] is r x n, and both are smooth functions of A as long as U is nonsingular, whatever the rank of A:
+for every shape, real and complex: the wide case uses the leading pivots, not the leading columns of A. After r < k
+steps Q is m x r, R = [U V] is r x n, and both are smooth functions of A as long as U is nonsingular, whatever the rank:
 
     (11r)  A_bar_1 = Q (U_bar + lowskew(Q^H Q_bar - R_bar R^H) U^-H) + Π (Q_bar + A_2 V_bar^H) U^-H,  A_bar_2 = Q V_bar
     (7)    V_dot = Q^H A_dot_2 - Ω V + N^H A_2,   N = B - Q X of (6)
@@ -309,18 +309,16 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
     """Give A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
     shape, r = _truncated_shape(xp, A, R), R.shape[-2]
     R_scaled, e, h = equilibrated(xp, R)
-    given = R_bar is not None
-    R_scaled, R_bar = poison_dependent(xp, R_scaled, shape, scaled(xp, R_bar, e - h) if given else None)
-    P = -R_bar @ adjoint(xp, R_scaled)
-    outside = None  # Q_bar + A_2 V_bar^H
+    scaled_bar = None if R_bar is None else scaled(xp, R_bar, e - h)
+    R_scaled, bar = poison_dependent(xp, R_scaled, shape, scaled_bar)
+    P = -bar @ adjoint(xp, R_scaled)
+    outside = scaled(xp, A[..., r:], -e[..., r:]) @ adjoint(xp, bar[..., r:])  # A_2 V_bar^H + Q_bar
     if Q_bar is not None:
-        P, outside = P + scaled(xp, adjoint(xp, Q) @ Q_bar, -h), scaled(xp, Q_bar, -h)
-    if given:
-        term = scaled(xp, A[..., r:], -e[..., r:]) @ adjoint(xp, R_bar[..., r:])
-        outside = term if outside is None else outside + term
+        Q_bar = scaled(xp, Q_bar, -h)
+        P, outside = P + adjoint(xp, Q) @ Q_bar, outside + Q_bar
     F = lowskew(xp, P) - adjoint(xp, Q) @ outside
     U = leading_columns(R_scaled, shape)
-    K = add_to_leading_columns(xp, R_bar, divide_adjoint(xp, F, U), shape)
+    K = add_to_leading_columns(xp, bar, divide_adjoint(xp, F, U), shape)
     A_bar = Q @ scaled(xp, K, h - e)
     first = scaled(xp, divide_adjoint(xp, outside, U), h - e[..., :r])
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)

@@ -6,8 +6,8 @@ A is m x n, k = min(m, n), A_1 its first k columns, R = [U V]. From A and R
     (16)  A_bar = Q (R_bar - [lowskew(R_bar R^H) U^-H, 0])
 
 The factor of (18) is the inverse of the Cholesky factor of Q_0^H Q_0, to first order: without it (16) would lose the
-digits that Q_0 has lost, with it the result is as good as from Householder's Q. The small factor is multiplied first, so
-that the long side is passed three times. Here the last pivot of a real square or wide matrix is needed like any other.
+digits that Q_0 has lost, with it the result is as good as from Householder's Q. The small factor is multiplied first,
+so that the long side is passed three times. The last pivot of a real square or wide matrix is needed like any other.
 
 References
 ----------

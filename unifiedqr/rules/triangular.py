@@ -124,7 +124,7 @@ def dependent(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> 
 
 
 def independent(xp: Namespace, R: Array, shape: Shape) -> Array:
-    """Tell which of the leading k columns are independent of those before them, in shape (..., k); R is equilibrated."""
+    """Tell which of the leading k columns are independent of those before them, (..., k); R is equilibrated."""
     U_abs = xp.abs(leading_columns(R, shape))
     length = xp.sqrt(xp.sum(U_abs**2, axis=-2))
     rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * length

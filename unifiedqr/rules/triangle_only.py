@@ -19,7 +19,7 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, tangent_at_the_door, triangle_at_the_door
 from unifiedqr.rules.operators import adjoint, identity_like, leading_columns, shape_of_product, up
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import dependent, divide, equilibrated, poison_dependent, scaled
+from unifiedqr.rules.triangular import dependent, equilibrated, inverse_upper, poison_dependent, scaled
 
 
 def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
@@ -32,8 +32,9 @@ def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
 def _frame(xp: Namespace, A: Array, R: Array, e: Array) -> tuple[Array, Array]:
     """Give Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18), from an R that is equilibrated by 2^-e."""
     shape = shape_of_product(xp, A, A)
-    A_1 = scaled(xp, leading_columns(A, shape), -leading_columns(e, shape))
-    Q = divide(xp, A_1, leading_columns(R, shape))
+    # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
+    inverse = inverse_upper(xp, leading_columns(R, shape))
+    Q = leading_columns(A, shape) @ scaled(xp, inverse, -xp.matrix_transpose(leading_columns(e, shape)))
     identity = identity_like(xp, leading_columns(R, shape))
     return Q, identity - up(xp, adjoint(xp, Q) @ Q - identity)
 

@@ -1,6 +1,7 @@
 """`jax.numpy` as the namespace rules and kernels are written against, with two factorizations and a look added."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -40,5 +41,9 @@ def _is_on_cpu(A: jax.Array) -> bool:
     return value_at_hand(A) is not None or (traced and jax.default_backend() == "cpu")
 
 
-linalg = {"solve_triangular": solve_triangular, "pivoted_qr": pivoted_qr}
+linalg = {
+    "solve_triangular": solve_triangular,
+    "pivoted_qr": pivoted_qr,
+    "qr_r": partial(jnp.linalg.qr, mode="r"),
+}
 xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, seen=seen, fori_loop=fori_loop)

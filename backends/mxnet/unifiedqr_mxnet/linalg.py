@@ -79,6 +79,12 @@ def _refuse_recording(name: str) -> None:
         )
 
 
+def qr_r(x: Any, /) -> Any:
+    """Give R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
+    _refuse_recording("qr_r")
+    return from_host(np.linalg.qr(host_view(x), mode="r"), x.ctx)
+
+
 def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
     """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it has not the dtype.
 
@@ -188,6 +194,7 @@ LINALG: dict[str, Callable[..., Any]] = {
     "matrix_transpose": matrix_transpose,
     "vecdot": vecdot,
     "qr": qr,
+    "qr_r": qr_r,
     "pivoted_qr": pivoted_qr,
     "solve_triangular": solve_triangular,
     "diagonal": diagonal,

@@ -1,5 +1,7 @@
 """NumPy as an Array API namespace, by array-api-compat, with LAPACK's column-pivoted QR added."""
 
+from functools import partial
+
 import array_api_compat.numpy
 import numpy as np
 
@@ -20,5 +22,5 @@ of_the_standard = {
     for name in ("__array_api_version__", "__array_namespace_info__")
     if name in vars(array_api_compat.numpy)
 }
-linalg = {"pivoted_qr": pivoted_qr}
+linalg = {"pivoted_qr": pivoted_qr, "qr_r": partial(np.linalg.qr, mode="r")}
 xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg, **of_the_standard)

@@ -31,6 +31,11 @@ def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:
     return torch.cat(tuple(arrays), dim=axis)
 
 
+def qr_r(x: torch.Tensor, /) -> torch.Tensor:
+    """Give R of A = Q R, Q never being formed."""
+    return torch.linalg.qr(x, mode="r").R
+
+
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
     """Give a tensor as a NumPy array, which knows no gradient, no lazy conjugate or sign, no device, no bfloat16."""
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy(force=True)
@@ -97,7 +102,7 @@ _on_host.register_fake(_shapes)
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",
     array_api_compat.torch,
-    linalg={"pivoted_qr": pivoted_qr},
+    linalg={"pivoted_qr": pivoted_qr, "qr_r": qr_r},
     matrix_transpose=matrix_transpose,
     conj=conj,
     concat=concat,

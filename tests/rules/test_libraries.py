@@ -14,7 +14,6 @@ from unifiedqr.conformance.checks import bound_of
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import ZERO_SIZE, random
 from unifiedqr.conformance.tolerance import relative_error
-from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import DtypeError, ForeignArrayError
 from unifiedqr.functional import lq, qr
 

@@ -82,7 +82,7 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     b = xp.expand_dims(b, axis=-1) if is_vector else b
     A, b = _stacked(backend, A, b)
     if m == 0 or n == 0:
-        x = xp.zeros_like(xp.matrix_transpose(A) @ b)
+        x = xp.zeros_like(b[..., :0, :]) if n == 0 else xp.zeros((*A.shape[:-2], n, b.shape[-1]), dtype=A.dtype)
         squares = xp.sum(xp.abs(b) ** 2, axis=-2)
         rank = xp.sum(xp.zeros_like(_real(backend, A)), axis=(-2, -1))
     else:

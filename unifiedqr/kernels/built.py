@@ -87,15 +87,14 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
     Q, R = householder_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
     logarithms = xp.log(xp.where(diagonal == 0, xp.ones_like(diagonal), diagonal))
-    nowhere = xp.full_like(logarithms, -float("inf"))
-    total = xp.sum(xp.where(diagonal == 0, nowhere, logarithms), axis=-1)
-    native = getattr(xp.linalg, "slogdet", None)
+    total = xp.sum(logarithms, axis=-1)
     unknown = xp.any(xp.isnan(Q), axis=(-2, -1), keepdims=True)
     Q_known = xp.where(unknown, identity_like(xp, Q), Q)
-    sign = _sign_of_unitary(xp, Q_known) if native is None else native(Q_known)[0]
+    sign = _sign_of_unitary(xp, Q_known)
     sign, total = (_as_matrices(xp, X, A.dtype) for X in (sign, total))
-    is_singular = xp.any(diagonal == 0, axis=-1, keepdims=True)
-    sign = xp.where(xp.expand_dims(is_singular, axis=-1), xp.zeros_like(sign), poison(xp, sign, unknown))
+    is_singular = xp.expand_dims(xp.any(diagonal == 0, axis=-1, keepdims=True), axis=-1)
+    sign = xp.where(is_singular, xp.zeros_like(sign), poison(xp, sign, unknown))
+    total = xp.where(is_singular, xp.full_like(total, -float("inf")), total)
     return sign, total, inverse_of_factors(xp, Q, R)
 
 
@@ -105,6 +104,13 @@ def _as_matrices(xp: Namespace, X: Array, dtype: object) -> Array:
 
 
 def _sign_of_unitary(xp: Namespace, Q: Array) -> Array:
+    """Give the determinant, by a namespace's ``linalg.slogdet``; ``linalg.sign_of_det(Q)`` may rule it out by None."""
+    slogdet, sign_of_det = (getattr(xp.linalg, name, None) for name in ("slogdet", "sign_of_det"))
+    found = sign_of_det(Q) if sign_of_det is not None else slogdet(Q)[0] if slogdet is not None else None
+    return _sign_by_reflectors(xp, Q) if found is None else found
+
+
+def _sign_by_reflectors(xp: Namespace, Q: Array) -> Array:
     S, pivots = reflector_signs(xp, Q)
     factors = -S
     if is_complex(xp, Q):

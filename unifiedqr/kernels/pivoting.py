@@ -73,6 +73,7 @@ def greedy_pivots(xp: Namespace, A: Array, steps: int) -> Array:
         lengths = _lengths(xp, W)
         waiting = xp.take_along_axis(lengths, order, axis=-1)
         longest = xp.argmax(xp.where(places >= j, waiting, -xp.ones_like(waiting)), axis=-1, keepdims=True)
+        longest = xp.astype(longest, order.dtype)
         taken = xp.take_along_axis(order, longest, axis=-1)
         moved = xp.sum(xp.where(places == j, order, xp.zeros_like(order)), axis=-1, keepdims=True)
         order = xp.where(places == j, taken, xp.where(places == longest, xp.astype(moved, order.dtype), order))

@@ -82,7 +82,8 @@ def _refuse_recording(name: str) -> None:
 def qr_r(x: Any, /) -> Any:
     """Give R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
     _refuse_recording("qr_r")
-    return from_host(np.linalg.qr(host_view(x), mode="r"), x.ctx)
+    R: Any = np.linalg.qr(host_view(x), mode="r")
+    return from_host(R, x.ctx)
 
 
 def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:

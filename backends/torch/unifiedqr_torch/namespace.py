@@ -23,6 +23,8 @@ def matrix_transpose(x: torch.Tensor, /) -> torch.Tensor:
 
 def conj(x: torch.Tensor, /) -> torch.Tensor:
     """Conjugate, not lazily; `torch.conj_physical` has no rule for `torch.vmap`, which would loop, and warn."""
+    if torch.compiler.is_compiling():
+        return torch.conj_physical(x)
     return x.conj().resolve_conj() if _functorch.is_functorch_wrapped_tensor(x) else torch.conj_physical(x)
 
 

@@ -165,6 +165,11 @@ def slogdet(x: tf.Tensor, /) -> SlogdetResult:
     return SlogdetResult(sign, tf.math.real(logabsdet))
 
 
+def sign_of_det(x: tf.Tensor, /) -> tf.Tensor | None:
+    """Give the sign of the determinant; None while a graph is traced, which XLA may have to compile and could not."""
+    return tf.linalg.slogdet(x)[0] if tf.executing_eagerly() else None
+
+
 def svdvals(x: tf.Tensor, /) -> tf.Tensor:
     """Give the singular values, largest first."""
     return tf.linalg.svd(x, compute_uv=False)

@@ -82,9 +82,7 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     b = xp.expand_dims(b, axis=-1) if is_vector else b
     A, b = _stacked(backend, A, b)
     if m == 0 or n == 0:
-        x = xp.zeros_like(b[..., :0, :]) if n == 0 else xp.zeros((*A.shape[:-2], n, b.shape[-1]), dtype=A.dtype)
-        squares = xp.sum(xp.abs(b) ** 2, axis=-2)
-        rank = xp.sum(xp.zeros_like(_real(backend, A)), axis=(-2, -1))
+        x, squares, rank = _without_entries(backend, A, b)
     else:
         x, squares, rank = backend.bind(primitive)(A, b)[: primitive.results]
         squares, rank = _real(backend, squares)[..., 0, :], _real(backend, rank)[..., 0, 0]
@@ -92,6 +90,15 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     if half:
         x, squares = xp.astype(x, given), xp.astype(squares, given)
     return LstsqResult(x, squares, xp.astype(rank, xp.int32))
+
+
+def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Give the solution, which is zero, the squared lengths of b, and rank zero."""
+    xp, (*batch, m, n) = backend.xp, A.shape
+    x = xp.zeros_like(b[..., :0, :]) if n == 0 else xp.zeros((*batch, n, b.shape[-1]), dtype=A.dtype)
+    squares = _real(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
+    squares = xp.sum(xp.abs(b) ** 2, axis=-2) if m else squares
+    return x, squares, _real(backend, xp.zeros(tuple(batch), dtype=A.dtype))
 
 
 def _tolerance(rcond: Any) -> float | None:

@@ -100,7 +100,7 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
 
 def _as_matrices(xp: Namespace, X: Array, dtype: object) -> Array:
     """Give numbers (...) as matrices (..., 1, 1); some frameworks index no array without axes."""
-    return xp.reshape(xp.astype(X, dtype), (*X.shape, 1, 1))
+    return xp.expand_dims(xp.expand_dims(xp.astype(X, dtype), axis=-1), axis=-1)
 
 
 def _sign_of_unitary(xp: Namespace, Q: Array) -> Array:

@@ -14,7 +14,8 @@ from unifiedqr.checks import checks
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import tolerance
 from unifiedqr.decomposition import shape_name
-from unifiedqr.generic import GenericBackend, LackingFunctionError, backend_by_standard, telling
+from unifiedqr.generic import GenericBackend, backend_by_standard
+from unifiedqr.standard import LackingFunctionError, plain_namespace
 
 SHAPE = pytest.mark.parametrize("shape", [(5, 3), (4, 4), (3, 5), (2, 4, 2)], ids=str)
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "complex128"])
@@ -244,15 +245,34 @@ def of_library(**names):
 
 def test_what_a_library_lacks_is_named():
     A = of_library(float64=np.float64, isdtype=lambda dtype, kind: False)
-    with pytest.raises(uqr.CapabilityError, match=r"lacks linalg of the Array API standard.*unifiedqr\.backends\(\)"):
+    with pytest.raises(uqr.CapabilityError, match=r"lacks linalg, which this needs.*unifiedqr\.backends\(\)"):
         uqr.qr(A)
     linalg = library("library.linalg")
-    with pytest.raises(LackingFunctionError, match=r"lacks linalg\.qr of the Array API standard"):
+    with pytest.raises(LackingFunctionError, match=r"lacks linalg\.qr, which this needs"):
         uqr.qr(of_library(float64=np.float64, isdtype=lambda dtype, kind: False, linalg=linalg))
-    xp = telling("library", library(linalg=linalg, sum=sum))
+    linalg.solve_triangular = sum  # whatever it does, it is not the one that adapters offer
+    xp = plain_namespace(library(linalg=linalg, sum=sum))
     assert xp.sum is sum
-    assert getattr(xp, "seen", None) is getattr(xp.linalg, "pivoted_qr", None) is None
+    assert getattr(xp, "seen", None) is getattr(xp.linalg, "solve_triangular", None) is None
     assert not hasattr(xp, "__array_namespace_info__")
+
+
+def test_explicit_rules_name_what_a_library_lacks():
+    A = of_library(isdtype=lambda dtype, kind: True)
+    A.shape = (2, 2)
+    with pytest.raises(uqr.CapabilityError, match="library lacks finfo, which this needs"):
+        rules.qr_vjp(A, A, None, None)
+
+
+def test_what_dask_gets_wrong_is_refused():
+    found = plain_namespace(library("dask.array", linalg=library(qr=np.linalg.qr))).linalg.qr
+
+    class Chunked(np.ndarray):
+        chunks = ((4,), (2, 2))
+
+    assert len(found(np.eye(4).view(Chunked))) == 2
+    with pytest.raises(uqr.CapabilityError, match=r"complex matrix wrongly .* here \(2, 2\)"):
+        found(np.eye(4, dtype=complex).view(Chunked))
 
 
 def test_unknown_sizes_are_refused():

@@ -1,12 +1,11 @@
 """Arrays of Array API libraries without a plugin, such as CuPy or Dask: values and explicit rules, no autodiff.
 
 The kernels are written on the standard, so that a library that keeps to it needs no adapter. What it lacks of the
-standard ends in an error that names the function.
+standard ends in an error that names the function (`unifiedqr.standard`).
 """
 
 from collections.abc import Callable
 from functools import cache, partial
-from types import ModuleType
 from typing import Any, NoReturn
 
 import array_api_compat
@@ -16,6 +15,7 @@ from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError, ShapeError
 from unifiedqr.rules.door import NOT_PLAIN
+from unifiedqr.standard import plain_namespace
 
 MORE_THAN_NUMBERS = (*NOT_PLAIN, "MArray", "Quantity")
 """Types, by name, whose arithmetic heeds a mask or a unit, which a decomposition would not follow."""
@@ -24,16 +24,12 @@ NOT_CONVERTED = (TypeError, ValueError, RuntimeError, BufferError, AttributeErro
 """What libraries raise for an array that they do not hand over."""
 
 
-class LackingFunctionError(CapabilityError, AttributeError):
-    """A namespace lacks a function; an `AttributeError` too, so that ``getattr`` with a default works."""
-
-
 class GenericBackend(Backend):
     """A library of the Array API standard, known by its arrays alone."""
 
     def __init__(self, library: str, namespace: Namespace) -> None:
         super().__init__(Plugin(library, (library,), (library,), f"{__name__}:{type(self).__name__}"))
-        self.xp = telling(library, namespace)
+        self.xp = namespace
 
     def from_numpy(self, x: Any) -> Array:
         return self.xp.asarray(x)
@@ -41,16 +37,17 @@ class GenericBackend(Backend):
     def to_numpy(self, x: Array) -> Any:
         import numpy as np  # not before an array is to become one
 
-        def through_host(x: Array) -> Any:
-            return np.asarray(array_api_compat.to_device(x, "cpu"))
-
-        ways = [np.asarray] if hasattr(x, "__array__") else []
-        for convert in (*ways, np.from_dlpack, through_host):
+        ways: tuple[Callable[[Any], Any], ...] = (
+            lambda x: np.asarray(x) if hasattr(x, "__array__") else None,
+            np.from_dlpack,
+            lambda x: np.asarray(array_api_compat.to_device(x, "cpu")),
+        )
+        for convert in ways:
             try:
-                found: Any = convert(x)
+                found = convert(x)
             except NOT_CONVERTED:
                 continue
-            if found.dtype != object:
+            if found is not None and found.dtype != object:
                 return found
         raise CapabilityError(
             f"{self.name} gives this array on {self.device(x)} neither by __array__ nor by DLPack. Convert it with the "
@@ -58,7 +55,7 @@ class GenericBackend(Backend):
         )
 
     def dtype_name(self, x: Array) -> str:
-        kind = type(x)
+        kind: Any = type(x)
         if any(base.__name__ in MORE_THAN_NUMBERS for base in kind.__mro__):
             raise ForeignArrayError(
                 f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit), which a "
@@ -76,7 +73,8 @@ class GenericBackend(Backend):
         return str(x.dtype).rpartition(".")[2]
 
     def device(self, x: Array) -> str:
-        return str(array_api_compat.device(x))
+        device: Any = array_api_compat.device(x)
+        return str(device)
 
     def devices(self) -> tuple[str, ...]:
         info = getattr(self.xp, "__array_namespace_info__", None)
@@ -98,33 +96,15 @@ class GenericBackend(Backend):
         )
 
 
-def telling(library: str, base: Namespace, path: str = "") -> ModuleType:
-    """Give a namespace with everything `base` has, in which what is lacking is told by `LackingFunctionError`."""
-    namespace = ModuleType(f"{__name__}.{library}{path}", f"The Array API as {library} has it.")
-
-    def find(name: str) -> Any:
-        try:
-            found = getattr(base, name)
-        except AttributeError as error:
-            raise LackingFunctionError(
-                f"{library} lacks {path[1:] + '.' if path else ''}{name} of the Array API standard, which this needs. "
-                f"Convert the array to a framework that has it: one of unifiedqr.backends()."
-            ) from error
-        return telling(library, found, f"{path}.{name}") if isinstance(found, ModuleType) else found
-
-    namespace.__dict__.update(__getattr__=cache(find), __dir__=lambda: dir(base))
-    return namespace
-
-
 def backend_by_standard(x: object) -> GenericBackend | None:
     """Give the backend of an array by its Array API namespace; None if it has none."""
     if isinstance(x, type):
         return None
     try:
-        namespace = array_api_compat.array_namespace(x)
+        namespace: Namespace = array_api_compat.array_namespace(x)
     except TypeError:
         return None
-    return _of_namespace(type(x).__module__.partition(".")[0], namespace)
+    return _of_namespace(type(x).__module__.partition(".")[0], plain_namespace(namespace))
 
 
 @cache

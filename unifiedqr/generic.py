@@ -55,7 +55,7 @@ class GenericBackend(Backend):
         )
 
     def dtype_name(self, x: Array) -> str:
-        kind: Any = type(x)
+        kind: Any = x.__class__
         if any(base.__name__ in MORE_THAN_NUMBERS for base in kind.__mro__):
             raise ForeignArrayError(
                 f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit), which a "

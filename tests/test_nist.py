@@ -137,6 +137,14 @@ def test_lstsq_with_pivots(name):
     check(name, found.x, found.residuals)
 
 
+def test_filip_is_rank_deficient_to_the_default_tolerance_until_its_columns_are_scaled():
+    given = problem("Filip")
+    assert int(uqr.lstsq(given.A, given.b, pivoting=True).rank) == 10
+    found = uqr.lstsq(given.A / given.lengths, given.b, pivoting=True)
+    assert int(found.rank) == 11
+    check("Filip", found.x / given.lengths, found.residuals)
+
+
 def test_longley_in_every_framework(backend):
     given = problem("Longley")
     x, residuals, _ = map(backend.to_numpy, uqr.lstsq(backend.from_numpy(given.A), backend.from_numpy(given.b)))

@@ -46,6 +46,8 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
 def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
     """Give Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m > n."""
     n = Q_1.shape[-1]
+    if n == 0:  # nothing is reflected
+        return identity_like(xp, Q_1 @ adjoint(xp, Q_1)), Q_1[..., :0, :], Q_1[..., :1, :]
     S, _ = reflector_signs(xp, Q_1[..., :n, :])
     Y, B, C = reflected(xp, Q_1, S)
     Q, R = xp.linalg.qr(B)

@@ -7,9 +7,17 @@ import array_api_compat
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
+from unifiedqr.standard import plain_namespace
 
 NOT_PLAIN = ("MaskedArray", "matrix")
 """Subclasses of NumPy's array that would go through as one and come out wrong."""
+
+HAVE_ADAPTERS = (
+    array_api_compat.is_numpy_namespace,
+    array_api_compat.is_torch_namespace,
+    array_api_compat.is_jax_namespace,
+)
+"""Tell the namespaces whose functions beyond the standard are those that the rules know."""
 
 
 def factors_at_the_door(*, truncated: bool = False, square: bool = False, **factors: Array) -> Namespace:
@@ -150,10 +158,11 @@ def _namespace_of(*arrays: Array) -> Namespace:
             f"mask, numpy.ma.filled replaces what it hides."
         )
     try:
-        return array_api_compat.array_namespace(*arrays)
+        xp = array_api_compat.array_namespace(*arrays)
     except TypeError as error:
         kinds = ", ".join(type(array).__name__ for array in arrays)
         raise ForeignArrayError(
             f"no Array API namespace found for {kinds}. Pass arrays of one Array API library, or name the namespace: "
             f"xp=unifiedqr.namespace(array)."
         ) from error
+    return xp if any(has_adapter(xp) for has_adapter in HAVE_ADAPTERS) else plain_namespace(xp)

@@ -39,7 +39,7 @@ NAMESPACE = tuple(
 )
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
 the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``;
-where the framework reaches one, ``linalg.qr_r(A)`` gives R alone and ``linalg.pivoted_qr(A, r)`` Q, R and the pivots, as
+where the framework reaches one, ``linalg.qr_r(A)`` gives R alone and ``linalg.pivoted_qr(A, r)`` Q, R and the pivots,
 numbers (..., 1, n), after r steps, or None; ``fori_loop(count, step, state)`` is a loop that a trace does not unroll;
 ``seen(x)`` too: x as a NumPy array if its values are at hand, in host memory and outside any trace, else None. Where
 sizes may be unknown in a trace, ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y."""

@@ -12,9 +12,14 @@ import numpy as np
 
 from unifiedqr._typing import Array
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.discovery import get_backend
+from unifiedqr.kernels.pivoting import greedy_pivots
 
 TRIANGLES = {name: row().triangle for name, row in DECOMPOSITIONS.items()}
-"""The factor that scales with A."""
+"""The factor that scales with A, where there is one."""
+
+ORDERED = tuple(name for name, row in DECOMPOSITIONS.items() if "P" in row().outputs)
+"""The decompositions whose triangle has its columns (rows) in the order of the pivots."""
 
 
 def by_rows(target: str) -> bool:
@@ -31,6 +36,18 @@ def sizes(A: Array, *, rows: bool) -> Array:
     safe = np.where(largest > 0, largest, 1.0)
     norms = safe * np.sqrt(np.sum((wide / safe) ** 2, axis=-1 if rows else -2, keepdims=True))
     return np.where(largest > 0, 2.0 ** np.round(np.log2(np.where(norms > 0, norms, 1.0))), 1.0)
+
+
+def triangle_sizes(target: str, A: Array) -> Array:
+    """Give the `sizes` of the columns (rows) of A in the order in which the triangular factor of a target has them."""
+    rows = by_rows(target)
+    s = sizes(A, rows=rows)
+    if target not in ORDERED:
+        return s
+    xp = get_backend("numpy").xp
+    turned = DECOMPOSITIONS[target]().orientation.matrix(xp, A.astype(np.result_type(A.dtype, np.float64)))
+    order = greedy_pivots(xp, turned, min(A.shape[-2:]))
+    return np.take_along_axis(s, order.swapaxes(-1, -2) if rows else order, -2 if rows else -1)
 
 
 def draw(seed: int, tag: str, shape: Sequence[int], dtype: str) -> Array:
@@ -56,7 +73,7 @@ def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequenc
         return np.ones((), dtype=output.dtype)
     X = draw(seed, f"{case_id} cotangent {name}", output.shape, output.dtype.name)
     if TRIANGLES.get(target) == name:
-        return (X / sizes(inputs[0], rows=by_rows(target))).astype(output.dtype)
+        return (X / triangle_sizes(target, inputs[0])).astype(output.dtype)
     return X.astype(output.dtype)
 
 
@@ -64,9 +81,11 @@ def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array
     """Scale an array of a decomposition's case, named as `evaluate` names it, to where all columns (rows) are alike."""
     if target not in TRIANGLES or not X.size:
         return X
-    s = sizes(inputs[0], rows=by_rows(target))
-    triangle = TRIANGLES[target]
-    wide = X.astype(np.result_type(X.dtype, np.float64))
+    triangle, wide = TRIANGLES[target], X.astype(np.result_type(X.dtype, np.float64))
     if name == "A_bar":
-        return wide * s
-    return wide / s if name in (triangle, f"{triangle}_dot") else wide
+        return wide * sizes(inputs[0], rows=by_rows(target))
+    if triangle and name in (triangle, f"{triangle}_dot"):
+        return wide / triangle_sizes(target, inputs[0])
+    if name in ("x", "x_dot"):
+        return wide * sizes(inputs[0], rows=False).swapaxes(-1, -2)
+    return wide

@@ -174,6 +174,34 @@ def _orthogonalize(A: np.ndarray, Q: np.ndarray, R: np.ndarray) -> None:
             Q[:, j] = column / norm if norm else context.nan
 
 
+def pivoted_qr(A: ExactArray, rank: int, /) -> tuple[ExactArray, ExactArray, ExactArray]:
+    """Give Q, R and the pivots (..., 1, n) after some steps of column-pivoted modified Gram-Schmidt in 100 digits."""
+    m, n = A.shape[-2:]
+    order = np.empty((*A.shape[:-2], 1, n), dtype=int)
+    for index in np.ndindex(A.shape[:-2]):
+        order[index] = _pivots(A.values[index], rank)
+    permuted = xp.take_along_axis(A, np.broadcast_to(order, A.shape), axis=-1)
+    Q, R = qr(permuted[..., :rank])
+    rest = xp.matrix_transpose(xp.conj(Q)) @ permuted[..., rank:]
+    return Q, concat([R, rest], axis=-1), astype(order, A.dtype)
+
+
+def _pivots(A: np.ndarray, rank: int) -> np.ndarray:
+    """Give the order of columns: each step takes the longest remainder, which changes places with the one there."""
+    W, order = A.copy(), np.arange(A.shape[1])
+    for j in range(rank):
+        squares = [context.fsum(W[:, i], absolute=True, squared=True) for i in range(j, W.shape[1])]
+        taken = j + max(range(len(squares)), key=squares.__getitem__)
+        W[:, [j, taken]], order[[j, taken]] = W[:, [taken, j]], order[[taken, j]]
+        norm = context.sqrt(squares[taken - j])
+        if not norm:
+            break
+        q = W[:, j] / norm
+        for i in range(j + 1, W.shape[1]):
+            W[:, i] = W[:, i] - context.fdot(W[:, i], q, conjugate=True) * q
+    return order
+
+
 def solve_triangular(A: ExactArray, B: ExactArray, /, *, upper: bool) -> ExactArray:
     """Give A^-1 B for triangular A, by substitution."""
     k = A.shape[-1]
@@ -271,6 +299,7 @@ xp = SimpleNamespace(
     finfo=lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, smallest_normal=2.0**-1022, dtype=REAL),
     linalg=SimpleNamespace(
         qr=qr,
+        pivoted_qr=pivoted_qr,
         solve_triangular=solve_triangular,
         diagonal=diagonal,
         trace=lambda x, /, *, offset=0, dtype=None: total(diagonal(x, offset=offset), axis=-1),

@@ -6,7 +6,6 @@ without any autodiff (NumPy) runs the explicit rules for decompositions, and say
 
 import time
 import traceback
-from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -133,7 +132,10 @@ def flattened(f: Callable[..., Any], names: list[str]) -> Callable[..., Arrays]:
 
 
 def _collect(nested: Any, prefix: str, leaves: list[Array], names: list[str]) -> None:
-    if isinstance(nested, (tuple, list)):
+    if isinstance(nested, dict):
+        for name, item in cast("dict[str, Any]", nested).items():
+            _collect(item, f"{prefix}.{name}" if prefix else name, leaves, names)
+    elif isinstance(nested, (tuple, list)):
         items = cast("tuple[Any, ...]", nested)
         fields = getattr(items, "_fields", None) or [f"output{i}" for i in range(len(items))]
         for name, item in zip(fields, items, strict=True):
@@ -159,8 +161,8 @@ def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:
         xp, Q = backend.xp, found[0]
         complex_ = backend.dtype_name(Q).startswith("complex")
         adjoint = xp.matrix_transpose(xp.conj(Q) if complex_ else Q)
-        return namedtuple("Space", ["projector"])(Q @ adjoint)
-    return namedtuple("Results", row.outputs[: row.results])(*found)
+        return {"projector": Q @ adjoint}
+    return dict(zip(row.outputs, found, strict=False))
 
 
 def _by_rule(backend: Backend, job: Job, case: Case, derivative: str, primals: Arrays) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.gauge import phases, positive_gauge
 from unifiedqr.rules.operators import adjoint, is_complex, reverse, reverse_columns, reverse_rows
-from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns
+from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns, smallest_normal
 
 
 def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
@@ -60,7 +60,7 @@ def _exponents(xp: Namespace, A: Array) -> Array | None:
     if not is_complex(xp, A):
         return None
     sizes, normal = sizes_of_columns(xp, A)
-    least = float(xp.finfo(A.dtype).smallest_normal) * xp.ones_like(sizes)
+    least = smallest_normal(xp, A) * xp.ones_like(sizes)
     return exponents_of(xp, xp.where(normal, sizes, least))
 
 

@@ -83,15 +83,20 @@ def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
     return X * xp.astype(2.0**exponents, X.dtype)
 
 
+def smallest_normal(xp: Namespace, X: Array) -> float:
+    """Give the smallest normal number of the dtype of X, or of double precision if that is larger."""
+    return max(float(xp.finfo(X.dtype).smallest_normal), 2.0**-1022)
+
+
 def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
     """Give max|x| per column, shape (..., 1, n), and whether it is a normal number."""
     sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
-    return sizes, sizes >= float(xp.finfo(X.dtype).smallest_normal)
+    return sizes, sizes >= smallest_normal(xp, X)
 
 
 def exponents_of(xp: Namespace, sizes: Array) -> Array:
     """Give floor(log2 x) of normal numbers, 0 of others; of the largest ones so much less that 2^-e is normal too."""
-    one, least = xp.ones_like(sizes), float(xp.finfo(sizes.dtype).smallest_normal)
+    one, least = xp.ones_like(sizes), smallest_normal(xp, sizes)
     sizes = xp.where(sizes >= least, sizes, one)
     return xp.floor(xp.log2(xp.where(sizes < 1 / least, sizes, one / least)))
 

@@ -176,8 +176,7 @@ def _orthogonalize(A: np.ndarray, Q: np.ndarray, R: np.ndarray) -> None:
 
 def pivoted_qr(A: ExactArray, rank: int, /) -> tuple[ExactArray, ExactArray, ExactArray]:
     """Give Q, R and the pivots (..., 1, n) after some steps of column-pivoted modified Gram-Schmidt in 100 digits."""
-    m, n = A.shape[-2:]
-    order = np.empty((*A.shape[:-2], 1, n), dtype=int)
+    order = np.empty((*A.shape[:-2], 1, A.shape[-1]), dtype=int)
     for index in np.ndindex(A.shape[:-2]):
         order[index] = _pivots(A.values[index], rank)
     permuted = xp.take_along_axis(A, np.broadcast_to(order, A.shape), axis=-1)

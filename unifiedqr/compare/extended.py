@@ -76,7 +76,7 @@ def solve_triangular(A: Array, B: Array, /, *, upper: bool) -> Array:
     return X
 
 
-def sign_of_det(A: Array, /) -> None:  # noqa: ARG001
+def sign_of_det(A: Array, /) -> None:
     """Rule out NumPy's ``slogdet``, which has no long double."""
 
 

@@ -106,7 +106,7 @@ class Problem:
 @st.composite
 def problems(draw, sizes=SIZES, batches=BATCHES, flaws=FLAWS, gauges=(True, False)):
     """Draw a problem of some of the sizes (m, n), batch shapes, flaws and gauges."""
-    decomposition, dtype = draw(st.sampled_from(list(DECOMPOSITIONS))), draw(st.sampled_from(DTYPES))
+    decomposition, dtype = draw(st.sampled_from(["qr", "lq"])), draw(st.sampled_from(DTYPES))
     (m, n), batch = draw(st.sampled_from(sizes)), draw(st.sampled_from(batches))
     k, single, complex_ = min(m, n), dtype in ("float32", "complex64"), dtype.startswith("complex")
     precision = "float32" if single else "float64"

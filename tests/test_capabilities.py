@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from unifiedqr.conformance.capabilities import OURS, RIGHT, capabilities_of
+from unifiedqr.conformance.capabilities import ON_EVERY_MEMBER, OURS, RIGHT, capabilities_of, members_of
 from unifiedqr.conformance.capability_table import document
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import backends, get_backend
@@ -17,6 +17,9 @@ def pytest_generate_tests(metafunc):
     transforms = get_backend(metafunc.cls.backend).transforms() if metafunc.cls else ()
     if "transform" in metafunc.fixturenames:
         metafunc.parametrize("transform", transforms, ids=lambda transform: f"{transform.kind}: {transform.name}")
+    if "broad" in metafunc.fixturenames:
+        chosen = [X for X in transforms if X.name in ON_EVERY_MEMBER.get(metafunc.cls.backend, ())]
+        metafunc.parametrize("broad", chosen, ids=lambda transform: transform.name)
 
 
 class Cells:
@@ -30,10 +33,14 @@ class Cells:
         assert len(rows) == 1, "run `make capabilities`"
         (stored,) = rows
         found = capabilities_of(get_backend(self.backend), transform)
-        for decomposition in DECOMPOSITIONS:
+        for decomposition in ("qr", "lq"):
             assert found.get(decomposition) == stored.get(decomposition)
         if "native" in found and VERSIONS[self.backend] == STORED["versions"][self.backend]:
             assert found["native"] == stored["native"]
+
+    def test_every_member_is_what_the_document_says(self, broad):
+        found = members_of(get_backend(self.backend), broad)
+        assert found == STORED["members"][self.backend][broad.name], "run `make capabilities`"
 
     def test_the_document_has_no_other_rows(self):
         transforms = get_backend(self.backend).transforms()
@@ -61,7 +68,7 @@ class TestJax(Cells):
 
 
 def test_the_document_is_made_of_the_numbers():
-    assert (DOCS / "capabilities.md").read_text() == document(STORED["table"], STORED["versions"])
+    assert (DOCS / "capabilities.md").read_text() == document(STORED["table"], STORED["versions"], STORED["members"])
 
 
 def test_nothing_of_ours_is_wrong():
@@ -69,8 +76,11 @@ def test_nothing_of_ours_is_wrong():
         verdict
         for rows in STORED["table"].values()
         for row in rows
-        for decomposition in DECOMPOSITIONS
+        for decomposition in ("qr", "lq")
         for verdict in row.get(decomposition, {}).values()
     }
     assert {OURS, RIGHT} <= verdicts
+    of_members = [found for of_backend in STORED["members"].values() for found in of_backend.values()]
+    assert all(set(found) == set(DECOMPOSITIONS) for found in of_members)
+    assert {verdict for found in of_members for verdict in found.values()} == {OURS}
     assert not any("WRONG" in verdict for verdict in verdicts)

@@ -56,7 +56,7 @@ def test_dependent_columns_are_found(spoil, dependent, rank):
     diagnosis = uqr.diagnose(A)
     assert (diagnosis.dependent, diagnosis.rank) == (dependent, rank)
     assert np.isnan(diagnosis.expected_error)
-    assert f"Leading column {dependent} (counted from 0) depends on those before it" in str(diagnosis)
+    assert f"Of the leading columns, number {dependent} (counted from 0" in str(diagnosis)
 
 
 def test_the_last_pivot_of_a_real_square_matrix_is_exempt():

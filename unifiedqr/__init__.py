@@ -7,7 +7,6 @@ from unifiedqr import rules
 from unifiedqr.autodiff import grad, hvp, jvp, value_and_grad, vjp
 from unifiedqr.checks import set_checks
 from unifiedqr.compare import compare
-from unifiedqr.decomposition import LQResult, QRResult
 from unifiedqr.discovery import (
     BackendInfo,
     backends,
@@ -23,6 +22,8 @@ from unifiedqr.errors import (
     CapabilityError,
     DtypeError,
     ForeignArrayError,
+    GaugeError,
+    GaugeWarning,
     InputError,
     OptionError,
     ShapeError,
@@ -30,7 +31,19 @@ from unifiedqr.errors import (
     UnifiedQRError,
     UnknownBackendError,
 )
-from unifiedqr.functional import lq, qr
+from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rq, slogdet
+from unifiedqr.results import (
+    LQResult,
+    LstsqResult,
+    PivotedLQResult,
+    PivotedLResult,
+    PivotedQRResult,
+    PivotedRResult,
+    QLResult,
+    QRResult,
+    RQResult,
+    SlogdetResult,
+)
 
 if TYPE_CHECKING:
     from unifiedqr.diagnosis import Diagnosis, diagnose
@@ -46,13 +59,23 @@ __all__ = [
     "Diagnosis",
     "DtypeError",
     "ForeignArrayError",
+    "GaugeError",
+    "GaugeWarning",
     "InputError",
     "LQResult",
+    "LstsqResult",
     "OptionError",
+    "PivotedLQResult",
+    "PivotedLResult",
+    "PivotedQRResult",
+    "PivotedRResult",
+    "QLResult",
     "QRResult",
+    "RQResult",
     "ShapeError",
     "SingularMatrixError",
     "SingularMatrixWarning",
+    "SlogdetResult",
     "UnifiedQRError",
     "UnknownBackendError",
     "backends",
@@ -62,12 +85,19 @@ __all__ = [
     "grad",
     "hvp",
     "jvp",
+    "left_null_space",
     "lq",
+    "lstsq",
     "namespace",
+    "null_space",
+    "orth",
+    "ql",
     "qr",
+    "rq",
     "rules",
     "set_backend",
     "set_checks",
+    "slogdet",
     "to_numpy",
     "use_backend",
     "value_and_grad",

@@ -30,14 +30,17 @@ COMPLEX_OF_REAL = {"float32": "complex64", "float64": "complex128"}
 
 NAMESPACE = tuple(
     """
-    abs all any asarray astype complex64 complex128 concat conj expand_dims exp eye finfo flip float32 float64 floor
-    full_like imag isdtype isfinite isnan log log2 matmul matrix_transpose max mean min ones ones_like permute_dims real
-    reshape sqrt square stack sum tril triu where zeros zeros_like
+    abs all any argmax argsort asarray astype broadcast_to complex64 complex128 concat conj expand_dims exp eye
+    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 matmul
+    matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square stack sum take_along_axis
+    tril triu where zeros zeros_like
     linalg.diagonal linalg.qr linalg.trace linalg.matrix_norm linalg.vector_norm
     """.split()
 )
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
 the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``;
+where the framework reaches one, ``linalg.qr_r(A)`` gives R alone and ``linalg.pivoted_qr(A, r)`` Q, R and the pivots,
+numbers (..., 1, n), after r steps, or None; ``fori_loop(count, step, state)`` is a loop that a trace does not unroll;
 ``seen(x)`` too: x as a NumPy array if its values are at hand, in host memory and outside any trace, else None. Where
 sizes may be unknown in a trace, ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y."""
 
@@ -188,6 +191,10 @@ class Backend(ABC):
     @abstractmethod
     def jvp(self, f: Callable[..., Arrays], primals: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         """Give the outputs of f, a function to a tuple of arrays, and their tangents."""
+
+    def release(self) -> None:
+        """Drop the programs that the framework has compiled so far and would keep for ever."""
+        return
 
     def transforms(self) -> tuple[Transform, ...]:
         """Give the ways in which the framework's users take values and derivatives."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.errors import OptionError, SingularMatrixWarning
+from unifiedqr.errors import GaugeError, GaugeWarning, OptionError, SingularMatrixWarning
 
 VARIABLE = "UNIFIEDQR_CHECKS"
 MODES = ("off", "warn", "raise")
@@ -27,7 +27,8 @@ def set_checks(mode: str) -> None:
     ----------
     mode : {"off", "warn", "raise"}
         "warn" issues a `SingularMatrixWarning`, "raise" raises a `SingularMatrixError`. In each mode the derivative of
-        that matrix of the batch is NaN, and the others are right.
+        that matrix of the batch is NaN, and the others are right. Where a loss depends on an arbitrary basis of a null
+        space they issue a `GaugeWarning` and raise a `GaugeError`.
 
     Raises
     ------
@@ -89,6 +90,32 @@ def report_dependent(xp: Namespace, nowhere: Array) -> None:
 
         raise SingularMatrixError(message)
     warnings.warn(message, SingularMatrixWarning, stacklevel=3)
+
+
+def report_gauge(xp: Namespace, violation: Array) -> None:
+    """Warn or raise if a cotangent depends on an arbitrary choice of basis.
+
+    `violation` is v of (21) divided by what is allowed, real, of shape (..., 1, 1).
+    """
+    chosen = mode()
+    if chosen == "off":
+        return
+    values: Any = getattr(xp, "seen", _seen_by_numpy)(violation)
+    if values is None or not (values > 1).any():
+        return
+    message = (
+        f"the loss depends on which basis of the space was chosen, {values.max():.1e} times as much as rounding would "
+        f"(21): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or "
+        f"accept it by unifiedqr.set_checks('off')."
+    )
+    if chosen == "raise":
+        raise GaugeError(message)
+    warnings.warn(message, GaugeWarning, stacklevel=3)
+
+
+def report(xp: Namespace, seen: Any) -> None:
+    """Report what a namespace was asked to look at, and looks at later: marks of singular matrices, or violations."""
+    (report_dependent if seen.dtype == bool else report_gauge)(xp, seen)
 
 
 def _seen_by_numpy(x: Array) -> Any:

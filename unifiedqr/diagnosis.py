@@ -21,11 +21,15 @@ import numpy as np
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend, resolve
 from unifiedqr.errors import OptionError, ShapeError
-from unifiedqr.functional import computed_dtype
+from unifiedqr.functional.inputs import computed_dtype
 
 ERROR_PER_CONDITION = 1.5
 """Relative error of a gradient in units of eps κ_c: the largest seen over graded, Vandermonde, Hilbert, Kahan,
 Laeuchli, nearly deficient and 1e±150-scaled matrices, deep, square and wide."""
+
+
+CHOICES = ("qr", "lq", "rq", "ql")
+"""The decompositions that can be diagnosed."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,10 @@ class Diagnosis:
     dtype : str
         Dtype it computes in.
     rank : int or numpy.ndarray
-        Numerical rank of A with its columns (rows, for LQ) scaled to unit length.
+        Numerical rank of A with its columns (rows, for LQ and RQ) scaled to unit length.
     dependent : int or numpy.ndarray
-        Index of the first leading column (row) that depends on those before it; -1 if there is none.
+        Number of the first leading column (row, for LQ and RQ; counted from the last one for RQ and QL) that depends on
+        those before it; -1 if there is none.
     condition : float or numpy.ndarray
         Condition κ_c (41) of the leading block that a derivative reads; inf if a column (row) of it vanishes.
     expected_error : float or numpy.ndarray
@@ -71,18 +76,18 @@ class Diagnosis:
         if np.size(self.rank) == 0:
             return ("The batch has no matrices.",)
         of_batch = f" in the worst of {np.size(self.rank)} matrices" if np.ndim(self.rank) else ""
-        line = "row" if self.decomposition == "lq" else "column"
+        lines = DECOMPOSITIONS[self.decomposition]().orientation.lines
         said = [f"The rank is {np.min(self.rank)} of {min(self.size)}{of_batch}."]
         bad = np.asarray(self.dependent) >= 0
         if np.any(bad):
             which = f", in {np.sum(bad)} of {bad.size} matrices," if of_batch else ""
             first = np.asarray(self.dependent)[bad].flat[0]
             said.append(
-                f"Leading {line} {first} (counted from 0) depends on those before it{which}: no derivative exists, and "
-                f"it comes back as NaN."
+                f"Of the {lines}, number {first} (counted from 0, as the decomposition reads them) depends on those "
+                f"before it{which}: no derivative exists, and it comes back as NaN."
             )
         else:
-            said.append(f"The {self.read} leading {line}s that a derivative reads are independent: it exists.")
+            said.append(f"The {self.read} {lines} that a derivative reads are independent: it exists.")
             said.append(f"Scaled to unit length, they have condition {np.max(self.condition):.1e}.")
         if not np.all(bad):
             said.append(f"A relative error of {np.nanmax(self.expected_error):.1e} is to be expected of a gradient.")
@@ -104,8 +109,8 @@ def diagnose(
     A : array, shape (..., m, n)
         As in `qr`, of any backend; it is looked at on the host.
     Q_bar, R_bar, L_bar : array, optional
-        Cotangents of the factors, in their shapes: of Q and R for "qr", of L and Q for "lq".
-    decomposition : {"qr", "lq"}
+        Cotangents of the factors, in their shapes: of Q and R for "qr" and "rq", of L and Q for "lq" and "ql".
+    decomposition : {"qr", "lq", "rq", "ql"}
         The decomposition that is to be differentiated.
 
     Returns
@@ -138,20 +143,20 @@ def diagnose(
     Scaled to unit length, they have condition 1.1e+04.
     A relative error of 3.5e-12 is to be expected of a gradient.
     """
-    if decomposition not in DECOMPOSITIONS:
-        choices = ", ".join(map(repr, DECOMPOSITIONS))
+    if decomposition not in CHOICES:
+        choices = ", ".join(map(repr, CHOICES))
         raise OptionError(f"decomposition={decomposition!r} is unknown; choose one of {choices}.")
     backend, (A,) = resolve(A)
     dtype = computed_dtype(backend, A, "diagnose")
     matrix = backend.to_numpy(A).astype(dtype)
     primitive = DECOMPOSITIONS[decomposition]()
-    factors = dict(zip(primitive.outputs, primitive.forward(get_backend("numpy").xp, matrix), strict=True))
+    xp = get_backend("numpy").xp
+    factors = dict(zip(primitive.outputs, primitive.forward(xp, matrix), strict=True))
     bars = _cotangents(decomposition, factors, Q=Q_bar, R=R_bar, L=L_bar)
-    if decomposition == "lq":  # as QR of A^H
-        matrix, Q, R = _adjoint(matrix), _adjoint(factors["Q"]), _adjoint(factors["L"])
-        Q_bar, R_bar = (None if bars[name] is None else _adjoint(bars[name]) for name in ("Q", "L"))
-    else:
-        Q, R, Q_bar, R_bar = factors["Q"], factors["R"], bars["Q"], bars["R"]
+    turn, triangle = primitive.orientation, "L" if "L" in factors else "R"
+    matrix, Q, R = turn.matrix(xp, matrix), turn.matrix(xp, factors["Q"]), turn.triangle(xp, factors[triangle])
+    Q_bar = None if bars["Q"] is None else turn.matrix(xp, bars["Q"])
+    R_bar = None if bars[triangle] is None else turn.triangle(xp, bars[triangle])
     m, n = matrix.shape[-2:]
     read = min(m, n) - (m <= n and matrix.dtype.kind == "f" and m > 0)  # (11k)
     eps = float(np.finfo(dtype).eps)

@@ -22,6 +22,7 @@ from unifiedqr.errors import (
     ForeignArrayError,
     UnknownBackendError,
 )
+from unifiedqr.generic import backend_by_standard
 
 VARIABLE = "UNIFIEDQR_BACKEND"
 DEFAULT = "numpy"
@@ -186,15 +187,22 @@ def _by_name(name: str) -> Backend:
 
 
 def backend_of(x: object) -> Backend:
-    """Give the backend of an array by the module of its type; raise `ForeignArrayError` for any other object."""
+    """Give the backend of an array by the module of its type, else by its Array API namespace.
+
+    Any other object raises `ForeignArrayError`.
+    """
     kind = type(x)
     name = _backend_name(kind)
-    if name is None:
+    if name is not None:
+        return _loaded[name]
+    generic = backend_by_standard(x)
+    if generic is None:
         raise ForeignArrayError(
             f"an array was needed, and {kind.__module__}.{kind.__qualname__} came, which belongs to none of "
-            f"the backends {', '.join(names())}. Pass an array of one of them, or a list of numbers."
+            f"the backends {', '.join(names())} and has no Array API namespace. Pass an array that has one, or a "
+            f"list of numbers."
         )
-    return _loaded[name]
+    return generic
 
 
 def _backend_name(kind: type) -> str | None:

@@ -47,3 +47,11 @@ class CapabilityError(UnifiedQRError, NotImplementedError):
 
 class SingularMatrixWarning(UserWarning):
     """A derivative was taken of a matrix whose leading columns (rows, for LQ) are dependent, and is NaN."""
+
+
+class GaugeError(UnifiedQRError, ValueError):
+    """A loss depends on which orthonormal basis of a space was chosen, of which a derivative cannot tell."""
+
+
+class GaugeWarning(UserWarning):
+    """A loss depends on which orthonormal basis of a space was chosen; its gradient is that of the space alone."""

@@ -17,7 +17,7 @@ def refuse(*arguments):
     raise AssertionError("a rule took part in the truth")
 
 
-@pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+@pytest.mark.parametrize("decomposition", ["qr", "lq"])
 def test_no_rule_takes_part(decomposition):
     silent = replace(DECOMPOSITIONS[decomposition](), vjp=refuse, jvp=refuse)
     A = exact.from_numpy(random((4, 3), complex_=True, seed=1))

@@ -7,7 +7,7 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.conformance.matrices import random
-from unifiedqr.decomposition import qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import CapabilityError, DtypeError, ForeignArrayError, ShapeError
 from unifiedqr_mxnet.autodiff import bind
 from unifiedqr_mxnet.compat import mx
@@ -46,7 +46,7 @@ def test_an_error_in_a_rule_comes_in_its_own_class_and_leaves_no_number():
 
     given = leaf()
     with mx.autograd.record():
-        loss = xp.sum(bind(replace(qr_primitive(), vjp=fail))(given)[1])
+        loss = xp.sum(bind(replace(DECOMPOSITIONS["qr"](), vjp=fail))(given)[1])
     loss.backward()
     with pytest.raises(ArithmeticError, match="planted") as caught:
         given.grad.wait_to_read()

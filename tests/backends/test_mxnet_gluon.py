@@ -7,7 +7,7 @@ import unifiedqr as uqr
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import ZERO_SIZE, random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import DECOMPOSITIONS, qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr_mxnet.autodiff import bind
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp
@@ -68,7 +68,7 @@ def gradient(call, A, bars):
     return A.grad.asnumpy()
 
 
-@pytest.mark.parametrize("name", list(DECOMPOSITIONS))
+@pytest.mark.parametrize("name", ["qr", "lq"])
 @pytest.mark.parametrize("shape", ["5x3", "4x4", "3x5", "1x1", "2x4x3"])
 @HYBRIDIZED
 def test_block_has_the_true_gradient(name, shape, hybridized):
@@ -93,7 +93,7 @@ def test_complex_symbols_in_a_hybridized_block():
 
     class Block(mx.gluon.HybridBlock):
         def hybrid_forward(self, F, real, imag):
-            Q, R = bind(qr_primitive())(ComplexArray(real, imag))
+            Q, R = bind(DECOMPOSITIONS["qr"]())(ComplexArray(real, imag))
             return Q.real, Q.imag, R.real, R.imag
 
     block = made(Block(), {})

@@ -10,7 +10,7 @@ import unifiedqr as uqr
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import DECOMPOSITIONS, qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr_mxnet.autodiff import bind
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp
@@ -18,7 +18,7 @@ from unifiedqr_mxnet.namespace import xp
 SHAPES = [(5, 3), (4, 4), (3, 5), (1, 1), (2, 4, 3)]
 pytestmark = pytest.mark.usefixtures("semantics")
 FIELD = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
-DECOMPOSITION = pytest.mark.parametrize("name", list(DECOMPOSITIONS))
+DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 
 
 def factors_and_bars(name, shape, complex_):
@@ -187,7 +187,7 @@ def test_a_matrix_may_change_after_its_decomposition(case):
 
 @pytest.mark.parametrize("attached", [0, 1])
 def test_an_input_without_gradient_stops_no_other(attached):
-    row = qr_primitive()
+    row = DECOMPOSITIONS["qr"]()
     product = replace(
         row,
         inputs=("A", "B"),

@@ -14,7 +14,7 @@ from unifiedqr_mxnet.namespace import xp
 
 pytestmark = pytest.mark.usefixtures("semantics")
 FIELD = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
-DECOMPOSITION = pytest.mark.parametrize("name", list(DECOMPOSITIONS))
+DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 
 
 def factors_and_bars(name, shape, complex_):

@@ -18,7 +18,7 @@ from unifiedqr.errors import CapabilityError, DtypeError, ForeignArrayError, Sha
 BACKEND = uqr.get_backend("numpy")
 TRANSFORMS = BACKEND.transforms()
 FIELD = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
-DECOMPOSITION = pytest.mark.parametrize("name", list(DECOMPOSITIONS))
+DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 
 
 def read_only(X):

@@ -14,7 +14,7 @@ from unifiedqr_tensorflow.runs import accumulator, accumulator_of_tape, tape, ta
 
 SHAPES = ((5, 3), (4, 4), (3, 5), (1, 1), (1, 4), (4, 1))
 MATRICES = (*SHAPES, (0, 3), (3, 0), (0, 0))
-EACH = pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+EACH = pytest.mark.parametrize("decomposition", ["qr", "lq"])
 FIELDS = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
 
 

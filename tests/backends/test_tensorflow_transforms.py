@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from unifiedqr.conformance.checks import doubled
 from unifiedqr.conformance.problems import problem
-from unifiedqr.decomposition import qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 
 BACKEND = get_backend("tensorflow")
@@ -35,11 +35,11 @@ def results_of(transform, primitive):
 def test_transform_is_right_and_runs_our_rule(transform):
     if transform.name in REFUSED:
         with pytest.raises(REFUSED[transform.name][0]):
-            results_of(transform, qr_primitive())
+            results_of(transform, DECOMPOSITIONS["qr"]())
         return
     truth, kind = given(transform), transform.kind
-    assert truth.error(kind, results_of(transform, qr_primitive())) <= truth.bounds[kind]
-    wrong = results_of(transform, doubled(qr_primitive()))
+    assert truth.error(kind, results_of(transform, DECOMPOSITIONS["qr"]())) <= truth.bounds[kind]
+    wrong = results_of(transform, doubled(DECOMPOSITIONS["qr"]()))
     assert truth.error(kind, wrong, TIMES[kind]) <= truth.bounds[kind]
 
 

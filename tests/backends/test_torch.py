@@ -10,7 +10,7 @@ import unifiedqr as uqr
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr_torch.autodiff import bind
 
 SHAPES = [(5, 3), (4, 4), (3, 5), (1, 1), (1, 3), (3, 1), (2, 4, 3)]
@@ -50,7 +50,7 @@ def test_backward_accumulates_into_grad():
 
 def test_nothing_is_materialized_for_a_missing_cotangent():
     seen = []
-    rules = qr_primitive()
+    rules = DECOMPOSITIONS["qr"]()
     spy = replace(rules, vjp=lambda xp, kept, bars: seen.append(bars) or rules.vjp(xp, kept, bars))
     A = torch.eye(3).requires_grad_()
     bind(spy)(A)[1].sum().backward()

@@ -15,7 +15,7 @@ from unifiedqr.conformance.checks import doubled
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr_torch.autodiff import bind
 
 DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
@@ -97,7 +97,7 @@ def test_other_backends_and_other_calls_compile_nothing_again():
 def test_rules_are_told_apart():
     """A program compiled for one function does not serve another that looks like it."""
     A = torch.asarray(random((5, 3), complex_=False, seed=9))
-    rules, wrong = bind(qr_primitive()), bind(doubled(qr_primitive()))
+    rules, wrong = bind(DECOMPOSITIONS["qr"]()), bind(doubled(DECOMPOSITIONS["qr"]()))
     compiled = torch.compile(lambda function, A: loss_of(function)(A), backend="aot_eager", fullgraph=True)
     ours, planted = (gradient(lambda A, f=f: compiled(f, A), A).numpy() for f in (rules, wrong))
     assert relative_error(planted, 2 * ours) <= tolerance("float64", 5, 3)

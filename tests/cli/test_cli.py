@@ -182,7 +182,7 @@ def test_the_bundled_data_in_every_framework(tmp_path):
     done = run("compare", "--dtype", "float64", "--report", "r.html", "--json", "r.json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads((tmp_path / "r.json").read_text())
-    assert told["references"] == {"exact": 6}
+    assert told["references"] == {"exact": 12}
     assert {f["name"] for f in told["frameworks"]} >= {"numpy", "torch", "tensorflow", "mxnet", "jax", "truth"}
     assert "NIST" in (tmp_path / "r.html").read_text()
 

@@ -5,7 +5,7 @@ import pytest
 
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import DECOMPOSITIONS, qr_primitive
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.functional import lq, qr
 from unifiedqr.rules import lq_jvp, lq_vjp, qr_jvp, qr_vjp
@@ -62,7 +62,7 @@ def test_the_last_pivot_of_a_real_matrix_may_vanish(shape):
     """Where R_kk alone is zero the factors other than the sign of q_k are smooth, and (11k) is right."""
     A = np.round(8 * random(shape, complex_=False, seed=5))
     A[:, 3] = A[:, 0] + A[:, 1] - A[:, 2]  # integers: exactly dependent
-    backend, primitive = get_backend("mpmath"), qr_primitive()
+    backend, primitive = get_backend("mpmath"), DECOMPOSITIONS["qr"]()
     Q, R = np.linalg.qr(A)
     R = np.triu(R)
     R[3, 3] = 0.0
@@ -75,7 +75,7 @@ def test_the_last_pivot_of_a_real_matrix_may_vanish(shape):
     assert relative_error(qr_vjp(Q, R, Q_bar, R_bar), truth) <= bound
 
 
-@pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+@pytest.mark.parametrize("decomposition", ["qr", "lq"])
 def test_a_complex_matrix_has_no_such_exemption(decomposition):
     A = random((4, 4), complex_=True, seed=5)
     A[:, 3] = A[:, 0] + A[:, 1]

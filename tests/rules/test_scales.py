@@ -38,7 +38,7 @@ PATTERNS = {
 
 shapes = pytest.mark.parametrize("shape", [(4, 3), (3, 3), (3, 4)], ids=["deep", "square", "wide"])
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
-decompositions = pytest.mark.parametrize("decomposition", list(DECOMPOSITIONS))
+decompositions = pytest.mark.parametrize("decomposition", ["qr", "lq"])
 
 
 @cache

@@ -11,6 +11,9 @@ from unifiedqr.errors import OptionError
 if TYPE_CHECKING:
     from unifiedqr.compare.job import Job
 
+SHOWN = ("qr", "qr-pivoted", "lq", "lstsq")
+"""The decompositions that are compared unless some are named."""
+
 Matrices = Annotated[
     list[str] | None,
     typer.Argument(
@@ -29,7 +32,10 @@ Loss = Annotated[
 Decomposition = Annotated[
     str | None,
     typer.Option(
-        metavar="NAMES", help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}.", show_default="all"
+        metavar="NAMES",
+        help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}. Each takes the matrices of the shapes it "
+        "admits; least squares has the data's response, or a fixed random one, for its right-hand side.",
+        show_default=",".join(SHOWN),
     ),
 ]
 Derivative = Annotated[str, typer.Option(metavar="NAMES", help="What to compare: value, vjp, jvp; hvp too for a loss.")]
@@ -62,7 +68,7 @@ def job_of(
 
     function = None if loss is None else function_in_file(loss)
     if decomposition is None:
-        decompositions = tuple(DECOMPOSITIONS) if function is None else ()
+        decompositions = SHOWN if function is None else ()
     else:
         decompositions = names("decomposition", decomposition)
     read = tuple(matrix for text in matrices for matrix in read_matrices(text)) if matrices else bundled()

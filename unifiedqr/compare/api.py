@@ -19,7 +19,7 @@ from unifiedqr.compare.launch import TIMEOUT, Failure, Watcher, run_workers, unw
 from unifiedqr.compare.matrices import as_floating
 from unifiedqr.compare.record import TRUTH, Record
 from unifiedqr.compare.reference import check_reference
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.conformance.golden import FAMILIES
 from unifiedqr.errors import BackendUnavailableError, InputError, UnknownBackendError
 
 TRUTH_BACKEND = "mpmath"
@@ -40,7 +40,7 @@ def compare_function(
     inputs = {f"input_{position}": _as_input(x, position) for position, x in enumerate(arrays)}
     if not inputs:
         raise InputError("compare got a function and no array; pass the arguments of the function too.")
-    target = next((name for name in DECOMPOSITIONS if f is getattr(uqr, name)), FUNCTION)
+    target = next((name for name in FAMILIES if f is getattr(uqr, name)), FUNCTION)
     label = getattr(f, "__name__", "f").strip("<>")
     shapes = ", ".join(" x ".join(map(str, X.shape)) or "scalar" for X in inputs.values())
     dtype: str = np.result_type(*inputs.values()).name

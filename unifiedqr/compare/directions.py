@@ -1,7 +1,7 @@
 """The fixed random cotangents and tangents, the same numbers in every process.
 
 They are standard normal in the units of the matrix: with s_j = 2^round(log2 ||A[:, j]||) the size of column j (of row i
-for LQ), a tangent of A and of R has the factor s_j and a cotangent of A and of R the factor 1 / s_j. So no column
+for LQ, RQ), a tangent of A and of R has the factor s_j and a cotangent of A and of R the factor 1 / s_j. So no column
 drowns the others, however the data are scaled, and `in_units` measures errors the same way.
 """
 
@@ -11,9 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from unifiedqr._typing import Array
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.discovery import get_backend
+from unifiedqr.kernels.pivoting import greedy_pivots
 
-TRIANGLES = {"qr": "R", "lq": "L"}
-"""The factor that scales with A."""
+TRIANGLES = {name: row().triangle for name, row in DECOMPOSITIONS.items()}
+"""The factor that scales with A, where there is one."""
+
+ORDERED = tuple(name for name, row in DECOMPOSITIONS.items() if "P" in row().outputs)
+"""The decompositions whose triangle has its columns (rows) in the order of the pivots."""
+
+
+def by_rows(target: str) -> bool:
+    """Tell whether the rows of A are what a decomposition orthonormalizes; the columns otherwise."""
+    return target in DECOMPOSITIONS and DECOMPOSITIONS[target]().orientation.adjoint
 
 
 def sizes(A: Array, *, rows: bool) -> Array:
@@ -27,6 +38,18 @@ def sizes(A: Array, *, rows: bool) -> Array:
     return np.where(largest > 0, 2.0 ** np.round(np.log2(np.where(norms > 0, norms, 1.0))), 1.0)
 
 
+def triangle_sizes(target: str, A: Array) -> Array:
+    """Give the `sizes` of the columns (rows) of A in the order in which the triangular factor of a target has them."""
+    rows = by_rows(target)
+    s = sizes(A, rows=rows)
+    if target not in ORDERED:
+        return s
+    xp = get_backend("numpy").xp
+    turned = DECOMPOSITIONS[target]().orientation.matrix(xp, A.astype(np.result_type(A.dtype, np.float64)))
+    order = greedy_pivots(xp, turned, min(A.shape[-2:]))
+    return np.take_along_axis(s, order.swapaxes(-1, -2) if rows else order, -2 if rows else -1)
+
+
 def draw(seed: int, tag: str, shape: Sequence[int], dtype: str) -> Array:
     """Give standard normal numbers that depend on the seed, the tag and the shape alone; complex as the dtype is."""
     generator = np.random.Generator(np.random.PCG64([seed, zlib.crc32(tag.encode())]))
@@ -37,7 +60,7 @@ def draw(seed: int, tag: str, shape: Sequence[int], dtype: str) -> Array:
 def tangents(seed: int, case_id: str, target: str, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """Give one tangent per input, in its dtype."""
     return tuple(
-        (draw(seed, f"{case_id} tangent {i}", A.shape, A.dtype.name) * sizes(A, rows=target == "lq")).astype(A.dtype)
+        (draw(seed, f"{case_id} tangent {i}", A.shape, A.dtype.name) * sizes(A, rows=by_rows(target))).astype(A.dtype)
         for i, A in enumerate(inputs)
     )
 
@@ -50,7 +73,7 @@ def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequenc
         return np.ones((), dtype=output.dtype)
     X = draw(seed, f"{case_id} cotangent {name}", output.shape, output.dtype.name)
     if TRIANGLES.get(target) == name:
-        return (X / sizes(inputs[0], rows=target == "lq")).astype(output.dtype)
+        return (X / triangle_sizes(target, inputs[0])).astype(output.dtype)
     return X.astype(output.dtype)
 
 
@@ -58,9 +81,11 @@ def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array
     """Scale an array of a decomposition's case, named as `evaluate` names it, to where all columns (rows) are alike."""
     if target not in TRIANGLES or not X.size:
         return X
-    s = sizes(inputs[0], rows=target == "lq")
-    triangle = TRIANGLES[target]
-    wide = X.astype(np.result_type(X.dtype, np.float64))
+    triangle, wide = TRIANGLES[target], X.astype(np.result_type(X.dtype, np.float64))
     if name == "A_bar":
-        return wide * s
-    return wide / s if name in (triangle, f"{triangle}_dot") else wide
+        return wide * sizes(inputs[0], rows=by_rows(target))
+    if triangle and name in (triangle, f"{triangle}_dot"):
+        return wide / triangle_sizes(target, inputs[0])
+    if name in ("x", "x_dot"):
+        return wide * sizes(inputs[0], rows=False).swapaxes(-1, -2)
+    return wide

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,8 @@ from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr.compare.directions import cotangent, tangents
 from unifiedqr.compare.job import FUNCTION, Case, Job
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.conformance.golden import FAMILIES
+from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
 
 AUTODIFF = "autodiff"
@@ -76,7 +78,7 @@ def evaluate(
     if case.target != FUNCTION and not backend.plugin.capabilities:
         return _by_rule(backend, job, case, derivative, primals), RULE
     names: list[str] = []
-    flat = flattened(_target(case, f), names)
+    flat = flattened(_target(backend, case, f), names)
     flat.__name__ = job.function.label if job.function and case.target == FUNCTION else case.target
     directions = tuple(backend.from_numpy(X) for X in tangents(job.seed, case.id, case.target, inputs))
     if derivative == "value":
@@ -110,7 +112,9 @@ def _only(flat: Callable[..., Arrays]) -> Callable[..., Array]:
 
 
 def argument_names(case: Case) -> list[str]:
-    """Name the arguments: A, or x0, x1, ... where there are several."""
+    """Name the arguments: as the decomposition does; of a function A, or x0, x1, ... where there are several."""
+    if case.target != FUNCTION:
+        return list(DECOMPOSITIONS[case.target]().inputs)
     return ["A"] if len(case.inputs) == 1 else [f"x{i}" for i in range(len(case.inputs))]
 
 
@@ -128,7 +132,10 @@ def flattened(f: Callable[..., Any], names: list[str]) -> Callable[..., Arrays]:
 
 
 def _collect(nested: Any, prefix: str, leaves: list[Array], names: list[str]) -> None:
-    if isinstance(nested, (tuple, list)):
+    if isinstance(nested, dict):
+        for name, item in cast("dict[str, Any]", nested).items():
+            _collect(item, f"{prefix}.{name}" if prefix else name, leaves, names)
+    elif isinstance(nested, (tuple, list)):
         items = cast("tuple[Any, ...]", nested)
         fields = getattr(items, "_fields", None) or [f"output{i}" for i in range(len(items))]
         for name, item in zip(fields, items, strict=True):
@@ -138,26 +145,53 @@ def _collect(nested: Any, prefix: str, leaves: list[Array], names: list[str]) ->
         names.append(prefix or "value")
 
 
-def _target(case: Case, f: Callable[..., Any] | None) -> Callable[..., Any]:
+def _target(backend: Backend, case: Case, f: Callable[..., Any] | None) -> Callable[..., Any]:
     if case.target == FUNCTION:
         assert f is not None
         return f
-    return getattr(uqr, case.target)
+    if case.target in FAMILIES:
+        return getattr(uqr, case.target)
+    return partial(_results, backend, DECOMPOSITIONS[case.target]())
+
+
+def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:
+    """Give what users get of a decomposition by name; for a basis that matters through its space, the projector."""
+    found = backend.bind(row)(*inputs)[: row.results]
+    if row.spans:
+        xp, Q = backend.xp, found[0]
+        complex_ = backend.dtype_name(Q).startswith("complex")
+        adjoint = xp.matrix_transpose(xp.conj(Q) if complex_ else Q)
+        return {"projector": Q @ adjoint}
+    return dict(zip(row.outputs, found, strict=False))
 
 
 def _by_rule(backend: Backend, job: Job, case: Case, derivative: str, primals: Arrays) -> dict[str, Array]:
-    primitive = DECOMPOSITIONS[case.target]()
-    outputs = primitive.forward(backend.xp, *primals)
-    names = list(primitive.outputs)
+    row, xp = DECOMPOSITIONS[case.target](), backend.xp
+    outputs = row.forward(xp, *primals)
+    Q = outputs[0]
+    names = ["projector"] if row.spans else list(row.outputs[: row.results])
+    results = (Q @ _adjoint(Q),) if row.spans else outputs[: row.results]
     if derivative == "value":
-        return _named(backend, names, outputs)
-    kept = primitive.kept(primals, outputs)
+        return _named(backend, names, results)
+    kept = row.kept(primals, outputs)
     if derivative == "vjp":
-        gradients = primitive.vjp(backend.xp, kept, _cotangents(backend, job, case, names, outputs))
-        return _named(backend, ["A_bar"], gradients)
+        bars = _cotangents(backend, job, case, names, results)
+        if row.spans and bars[0] is not None:
+            bars = ((bars[0] + _adjoint(bars[0])) @ Q,)
+        hidden = [None] * (len(outputs) - row.results)
+        gradients = row.vjp(xp, kept, (*bars, *hidden))
+        return _named(backend, [f"{name}_bar" for name in row.inputs], gradients)
     directions = tangents(job.seed, case.id, case.target, job.inputs_of(case))
-    pushed = primitive.jvp(backend.xp, kept, tuple(backend.from_numpy(X) for X in directions))
-    return _named(backend, [f"{name}_dot" for name in names], pushed)
+    dots = row.jvp(xp, kept, tuple(backend.from_numpy(X) for X in directions))[: row.results]
+    if row.spans:
+        half = dots[0] @ _adjoint(Q)
+        dots = (half + _adjoint(half),)
+    return _named(backend, [f"{name}_dot" for name in names], dots)
+
+
+def _adjoint(X: Array) -> Array:
+    """Give the adjoint of NumPy arrays."""
+    return np.conj(X.swapaxes(-1, -2))
 
 
 def _cotangents(backend: Backend, job: Job, case: Case, names: list[str], outputs: Arrays) -> tuple[Array | None, ...]:
@@ -165,6 +199,9 @@ def _cotangents(backend: Backend, job: Job, case: Case, names: list[str], output
     drawn: list[Array | None] = []
     for name, output in zip(names, outputs, strict=True):
         shaped = np.empty(tuple(output.shape), dtype=_numpy_dtype(backend, output, case))
+        if case.target != FUNCTION and name in DECOMPOSITIONS[case.target]().discrete:
+            drawn.append(None)
+            continue
         X = cotangent(job.seed, case.id, name, shaped, inputs, case.target)
         drawn.append(None if X is None else backend.from_numpy(X))
     return tuple(drawn)

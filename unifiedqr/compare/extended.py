@@ -76,11 +76,17 @@ def solve_triangular(A: Array, B: Array, /, *, upper: bool) -> Array:
     return X
 
 
+def sign_of_det(A: Array, /) -> None:
+    """Rule out NumPy's ``slogdet``, which has no long double."""
+
+
 class ExtendedBackend(Backend):
     """NumPy long doubles, with values and the explicit rules only."""
 
     xp = extend_namespace(
-        "unifiedqr.compare.extended.xp", array_api_compat.numpy, linalg={"qr": qr, "solve_triangular": solve_triangular}
+        "unifiedqr.compare.extended.xp",
+        array_api_compat.numpy,
+        linalg={"qr": qr, "solve_triangular": solve_triangular, "sign_of_det": sign_of_det},
     )
 
     def from_numpy(self, x: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr._typing import Array
+from unifiedqr.compare.directions import by_rows
 from unifiedqr.compare.evaluate import Outcome
 from unifiedqr.compare.job import Case
 
@@ -121,7 +122,7 @@ def _pictures(comparison: Any, case: Case, derivative: str, present: dict[str, O
     if reference is not None and reference.status == "ok" and reference.via in ("exact", "extended"):
         panels = {"truth": _matrix(next(iter(reference.arrays.values()))), **panels}
     base = next(iter(panels))
-    size = np.max(np.abs(panels[base]), axis=1 if case.target == "lq" else 0, keepdims=True)
+    size = np.max(np.abs(panels[base]), axis=1 if by_rows(case.target) else 0, keepdims=True)
     size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
     limit = next(f.tolerance for f in comparison.findings if (f.case, f.derivative) == (case.id, derivative))
     top = max(FLOOR + 2.0, math.ceil(_log(limit)))

@@ -11,7 +11,7 @@ import numpy as np
 from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
 from unifiedqr.compare.files import read_archive, write_archive
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.decomposition import DECOMPOSITIONS, shape_name
 from unifiedqr.errors import InputError, OptionError
 
 FORMAT = "unifiedqr-job"
@@ -22,13 +22,17 @@ SEED = 20240607
 
 @dataclass(frozen=True)
 class Matrix:
-    """One input: what it is called, its entries, where it comes from, what was done to it."""
+    """One input: what it is called, its entries, where it comes from, what was done to it, what goes with it.
+
+    `right` is the right-hand side (m, s) for least squares; without one, two fixed random columns serve.
+    """
 
     label: str
     values: Array
     source: str
     notes: tuple[str, ...] = ()
     decompositions: tuple[str, ...] | None = None
+    right: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,8 @@ def matrix_job(
 ) -> Job:
     """Make the job of the command line: every matrix in every decomposition and dtype, and in the loss if there is one.
 
+    A decomposition leaves out the matrices whose shape it does not admit.
+
     Raises
     ------
     OptionError, InputError
@@ -176,13 +182,22 @@ def matrix_job(
         for target in targets:
             if target != FUNCTION and matrix.decompositions is not None and target not in matrix.decompositions:
                 continue
+            row = None if target == FUNCTION else DECOMPOSITIONS[target]()
+            if row is not None and shape_name(*matrix.values.shape[-2:]) not in row.shapes:
+                continue
             for dtype in _dtypes(matrix, target, dtypes):
-                key = f"input_{position}_{dtype}"
-                arrays.setdefault(key, _in_dtype(matrix.values, dtype, f"{position}"))
+                keys = [f"input_{position}_{dtype}"]
+                arrays.setdefault(keys[0], _in_dtype(matrix.values, dtype, f"{position}"))
+                if row is not None and "b" in row.inputs:
+                    keys.append(f"right_{position}_{dtype}")
+                    arrays.setdefault(keys[1], _in_dtype(_right_hand_side(matrix), dtype, f"right {position}"))
                 name = function.label if function and target == FUNCTION else target
-                cases.append(Case(f"{name}({matrix.label}) {dtype}", target, dtype, (key,)))
+                cases.append(Case(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
     if not cases:
-        raise OptionError("nothing is left to compare: no matrix goes with the decompositions named.")
+        raise OptionError(
+            "nothing is left to compare: no matrix goes with the decompositions named. Some take deep, square or wide "
+            "matrices only."
+        )
     sources = tuple(
         {
             "label": matrix.label,
@@ -193,6 +208,12 @@ def matrix_job(
         for matrix in matrices
     )
     return Job(tuple(cases), derivatives, arrays, sources, function)
+
+
+def _right_hand_side(matrix: Matrix) -> Array:
+    if matrix.right is not None:
+        return matrix.right
+    return np.random.default_rng(SEED).standard_normal((*matrix.values.shape[:-1], 2))
 
 
 def _dtypes(matrix: Matrix, target: str, dtypes: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from unifiedqr._typing import Array
-from unifiedqr.compare.job import Matrix
+from unifiedqr.compare.job import FUNCTION, Matrix
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import InputError
 
 LONGLEY = (
@@ -34,11 +35,13 @@ def bundled() -> tuple[Matrix, ...]:
     The leading seven rows of the 16 x 7 matrix are seven consecutive years, of condition 1.7e10 however scaled: an LQ
     decomposition of it tells nothing in double precision. That of the transpose has the condition 4.3e4 of the QR.
     """
-    X, _ = longley()
+    X, y = longley()
+    by_rows = tuple(name for name, row in DECOMPOSITIONS.items() if row().orientation.adjoint)
+    by_columns = tuple(name for name in DECOMPOSITIONS if name not in by_rows)
     note = "design matrix: a column of ones and the six predictors"
     return (
-        Matrix("longley", X, LONGLEY, (note,), ("qr", "function")),
-        Matrix("longley.T", np.ascontiguousarray(X.T), "the transpose of longley", (), ("lq",)),
+        Matrix("longley", X, LONGLEY, (note,), (*by_columns, FUNCTION), y[:, None]),
+        Matrix("longley.T", np.ascontiguousarray(X.T), "the transpose of longley", (), by_rows),
     )
 
 

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.compare.directions import TRIANGLES, in_units, sizes
+from unifiedqr.compare.directions import ORDERED, TRIANGLES, by_rows, in_units, sizes
 from unifiedqr.compare.evaluate import Outcome
-from unifiedqr.compare.job import FUNCTION, Case, Job
+from unifiedqr.compare.job import Case, Job
 from unifiedqr.compare.record import Record
 from unifiedqr.compare.reference import probing_directions
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.conformance.golden import FAMILIES
+from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.discovery import get_backend
+from unifiedqr.kernels.pivoting import greedy_pivots
 
 BETWEEN = 2.0
 """Multiple of the tolerance that two frameworks may differ by, each being that far from the truth."""
@@ -80,9 +84,10 @@ def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list
 
 def case_condition(job: Job, case: Case) -> float:
     """Give the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
-    sides = {"qr": (False,), "lq": (True,)}.get(case.target, (False, True))
     matrices = [A for A in job.inputs_of(case) if A.ndim >= 2]
-    return max((leading_condition(A, rows=rows) for A in matrices for rows in sides), default=1.0)
+    if case.target in DECOMPOSITIONS:
+        return condition_of(DECOMPOSITIONS[case.target](), matrices[0])
+    return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
 
 
 def case_tolerance(job: Job, case: Case, condition: float | None = None) -> float:
@@ -94,13 +99,17 @@ def case_tolerance(job: Job, case: Case, condition: float | None = None) -> floa
 
 def is_determined(job: Job, case: Case) -> bool:
     """Tell whether a decomposition's factors, their signs included, are determined in the precision of its dtype."""
-    if case.target not in TRIANGLES:
+    if case.target not in DECOMPOSITIONS:
         return True
-    (given,) = job.inputs_of(case)
-    A = np.swapaxes(given.conj(), -1, -2) if case.target == "lq" else given
+    given, row, xp = job.inputs_of(case)[0], DECOMPOSITIONS[case.target](), get_backend("numpy").xp
+    A = row.orientation.matrix(xp, given)
+    if "b" in row.inputs and A.shape[-2] < A.shape[-1]:
+        A = A.conj().swapaxes(-1, -2)
     m, n = A.shape[-2:]
     wide = A.astype(np.result_type(A.dtype, np.float64))
-    R = np.abs(np.linalg.qr(wide / sizes(A, rows=False), mode="r"))[..., : min(m, n)]
+    if case.target in ORDERED:
+        wide = np.take_along_axis(wide, greedy_pivots(xp, wide, min(m, n)), axis=-1)
+    R = np.abs(np.linalg.qr(wide / sizes(wide, rows=False), mode="r"))[..., : min(m, n)]
     pivots, norms = np.diagonal(R, axis1=-2, axis2=-1), np.linalg.norm(R, axis=-2)
     return bool(np.all(pivots > 10 * max(m, n) * np.finfo(case.dtype).eps * norms))
 
@@ -200,22 +209,24 @@ def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mappin
 def _is_triangular(case: Case, outcome: Outcome) -> bool:
     """Tell whether a triangular factor, or its tangent, is exactly zero outside its triangle."""
     factor = TRIANGLES.get(case.target)
-    outside = np.tril if case.target == "qr" else np.triu
-    beyond = -1 if case.target == "qr" else 1
+    if factor is None:
+        return True
+    orientation = DECOMPOSITIONS[case.target]().orientation
     triangles = [X for name, X in outcome.arrays.items() if name in (factor, f"{factor}_dot")]
-    return not any(np.any(outside(X, beyond)) for X in triangles)
+    return not any(np.any(np.tril(orientation.triangle(get_backend("numpy").xp, X), -1)) for X in triangles)
 
 
 def _backward_error(job: Job, case: Case, outcome: Outcome) -> float | None:
-    if case.target == FUNCTION or case.target not in TRIANGLES:
+    factor = TRIANGLES.get(case.target)
+    if factor is None or case.target not in FAMILIES:  # of the others the truth alone tells
         return None
     A = job.inputs_of(case)[0]
-    rows = case.target == "lq"
+    rows = by_rows(case.target)
     wide = np.result_type(A.dtype, np.float64)
     s = sizes(A, rows=rows)
     try:
         orthonormal = outcome.arrays["Q"].astype(wide)
-        triangle = outcome.arrays[TRIANGLES[case.target]].astype(wide) / s
+        triangle = outcome.arrays[factor].astype(wide) / s
         product = triangle @ orthonormal if rows else orthonormal @ triangle
         adjoint = np.swapaxes(orthonormal.conj(), -1, -2)
         gram = orthonormal @ adjoint if rows else adjoint @ orthonormal

@@ -6,6 +6,7 @@ derivative, tells whether it is our rule that ran: a first derivative must doubl
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ import numpy as np
 from unifiedqr._typing import Arrays
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Transform
 from unifiedqr.conformance.checks import doubled
+from unifiedqr.conformance.members import member, member_problem
 from unifiedqr.conformance.problems import SHAPES, Problem, problem
 from unifiedqr.conformance.tolerance import FACTOR, eps, relative_error
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr.functional import lq, qr
+from unifiedqr.functional import lq, ql, qr, rq
 
-FUNCTIONS: dict[str, Callable[..., Arrays]] = {"qr": qr, "lq": lq}
+FUNCTIONS: dict[str, Callable[..., Arrays]] = {"qr": qr, "lq": lq, "rq": rq, "ql": ql}
 
 FIELDS = {"real": "float64", "complex": "complex128"}
 
@@ -27,6 +29,31 @@ TIMES = {"value": 1, "vjp": 2, "jvp": 2, "hvp": 4}
 """What a rule of twice the derivative multiplies each kind by."""
 
 Verdicts = dict[str, str]
+
+PLANTED_SHOWS = 0.1
+"""Relative change from which a planted rule has been seen."""
+
+ON_EVERY_MEMBER = {
+    "torch": (
+        "torch.vmap of torch.func.vjp",
+        "backward through torch.compile, aot_eager",
+        "torch.func.jvp of torch.vmap",
+        "torch.func.jvp of torch.func.grad",
+    ),
+    "tensorflow": (
+        "tf.function around GradientTape",
+        "XLA function around GradientTape",
+        "tf.vectorized_map around GradientTape",
+        "tf.function around ForwardAccumulator",
+        "tf.function around GradientTape of GradientTape",
+    ),
+    "mxnet": ("autograd.backward", "autograd.backward of HybridBlock.hybridize"),
+    "jax": ("jax.jit of jax.vjp", "jax.vmap of jax.vjp", "jax.jit of jax.jvp", "jax.jit of jax.jvp of jax.vjp"),
+}
+"""The transforms, by backend, that are run on every member of the table of decompositions."""
+
+OF_MEMBERS = "complex128"
+"""The dtype in which they are."""
 
 
 ALL = {"qr": DTYPES, "lq": DTYPES, "native": tuple(f"{shape} {field}" for field in FIELDS for shape in SHAPES)}
@@ -62,6 +89,43 @@ def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdict
         for function in backend.natives().values():
             found["native"] = _verdicts_on_native(backend, transform, function, wanted["native"])
     return found
+
+
+def members_of(backend: Backend, transform: Transform) -> Verdicts:
+    """Run one transform on every member of the table, the planted rule first: if that is seen, the true one was right.
+
+    Parameters
+    ----------
+    backend : Backend
+        The framework.
+    transform : Transform
+        One of its transforms.
+
+    Returns
+    -------
+    dict of str to str
+        A verdict per member, as `capabilities_of` gives them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # frameworks warn of their own functions here
+        verdicts = {name: _verdict(partial(_judge_member, backend, transform, name)) for name in DECOMPOSITIONS}
+    backend.release()
+    return verdicts
+
+
+def _judge_member(backend: Backend, transform: Transform, name: str) -> str:
+    kind, row = transform.kind, DECOMPOSITIONS[name]()
+    given = member_problem(name, OF_MEMBERS, kind, batched=transform.batched)
+    planted = _run(backend, transform, member(backend, doubled(row), kind, complex_=True), given.given(kind))
+    if kind != "value" and given.error(kind, planted, TIMES[kind]) <= given.bounds[kind]:
+        return OURS
+    results = _run(backend, transform, member(backend, row, kind, complex_=True), given.given(kind))
+    if given.error(kind, results) > given.bounds[kind]:
+        return WRONG
+    if kind == "value":
+        return RIGHT
+    # Where a rule reads the matrix itself, a planted second derivative is a mixture of twice and four times the true.
+    return OURS if kind == "hvp" and given.error(kind, planted) > PLANTED_SHOWS else BYPASS
 
 
 def _verdicts_on_ours(backend: Backend, transform: Transform, decomposition: str, dtypes: tuple[str, ...]) -> Verdicts:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unifiedqr.backend import HALF_DTYPES
-from unifiedqr.conformance.capabilities import BYPASS, OURS, RIGHT, WRONG, Verdicts
+from unifiedqr.conformance.capabilities import BYPASS, OF_MEMBERS, OURS, RIGHT, WRONG, Verdicts
 
 HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hvp": "Second order"}
 
@@ -28,7 +28,16 @@ for `qr` in float64 only, and for the framework's own function on a deep real ma
 Row = Mapping[str, Any]
 
 
-def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) -> str:
+OF_EVERY_MEMBER = f"""# Every member
+
+Every decomposition there is, and what is built on them, under transforms that stand for the others, in {OF_MEMBERS}.
+The conformance suite (the support table of the README) takes the plain derivatives of all of them in every dtype.
+"""
+
+
+def document(
+    table: Mapping[str, Sequence[Row]], versions: Mapping[str, str], members: Mapping[str, Mapping[str, Verdicts]]
+) -> str:
     """Give the document in Markdown.
 
     Parameters
@@ -38,6 +47,8 @@ def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) ->
         ``native``.
     versions : mapping of str to str
         Version of each backend's framework.
+    members : mapping of str to mapping
+        For each backend and transform a verdict per member.
     """
     sections = [INTRODUCTION]
     for backend, rows in table.items():
@@ -51,6 +62,15 @@ def document(table: Mapping[str, Sequence[Row]], versions: Mapping[str, str]) ->
                 f"{_cell(row.get('lq'), 'not run')} | {_cell(row['native'])} |"
                 for row in of_kind
             ]
+        sections.append("\n".join(lines) + "\n")
+    sections.append(OF_EVERY_MEMBER)
+    for backend, of_transforms in members.items():
+        names = list(next(iter(of_transforms.values())))
+        lines = [f"## {backend} {versions[backend]}: every member", "", f"| | {' | '.join(of_transforms)} |"]
+        lines.append("|---" * (len(of_transforms) + 1) + "|")
+        lines += [
+            f"| {name} | {' | '.join(_styled(found[name]) for found in of_transforms.values())} |" for name in names
+        ]
         sections.append("\n".join(lines) + "\n")
     return "\n".join(sections)
 

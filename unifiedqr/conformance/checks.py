@@ -1,6 +1,7 @@
 """What every backend must pass: each check compares one thing with the truth, or with an identity that is no rule."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from unifiedqr._typing import Arrays, Cotangents, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.checks import checks
-from unifiedqr.conformance.golden import PATTERNS, Golden
+from unifiedqr.conformance.golden import FAMILIES, Golden
 from unifiedqr.conformance.matrices import ZERO_SIZE
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr.conformance.tolerance import condition_of, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 
 
@@ -53,20 +54,25 @@ def routes(backend: Backend, primitive: Primitive) -> Routes:
     function, xp = backend.bind(primitive), backend.xp
     able = backend.plugin.capabilities
 
+    def results(*inputs: Any) -> Arrays:
+        return function(*inputs)[: primitive.results]
+
     def vjp(inputs: Arrays, cotangents: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
-        outputs, pull = backend.vjp(function, inputs)
+        outputs, pull = backend.vjp(results, inputs)
         return outputs, pull(cotangents)
 
     def explicit_vjp(inputs: Arrays, cotangents: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
         outputs = function(*inputs)
-        return outputs, primitive.vjp(xp, primitive.kept(inputs, outputs), cotangents)
+        given = (*cotangents, *[None] * (len(outputs) - len(cotangents)))
+        return outputs[: primitive.results], primitive.vjp(xp, primitive.kept(inputs, outputs), given)
 
     def jvp(inputs: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        return backend.jvp(function, inputs, tangents)
+        return backend.jvp(results, inputs, tangents)
 
     def explicit_jvp(inputs: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         outputs = function(*inputs)
-        return outputs, primitive.jvp(xp, primitive.kept(inputs, outputs), tangents)
+        dots = primitive.jvp(xp, primitive.kept(inputs, outputs), tangents)
+        return outputs[: primitive.results], dots[: primitive.results]
 
     if not able:
         return Routes(explicit_vjp, explicit_jvp)
@@ -76,7 +82,7 @@ def routes(backend: Backend, primitive: Primitive) -> Routes:
 def bound_of(case: Golden, dtype: str, *, order: int = 1) -> float:
     """Give the largest admissible relative error of a case in a dtype, for derivatives of some order."""
     m, n = case.A.shape[-2:]
-    return tolerance(dtype, m, n, leading_condition(case.A, rows=case.decomposition == "lq") ** order)
+    return tolerance(dtype, m, n, condition_of(DECOMPOSITIONS[case.decomposition](), case.A) ** order)
 
 
 def in_scope(case: Golden, dtype: str) -> str:
@@ -84,8 +90,8 @@ def in_scope(case: Golden, dtype: str) -> str:
     if ("complex" in dtype) != np.iscomplexobj(case.A):
         return "the matrix belongs to the other field"
     with np.errstate(over="ignore", under="ignore"):
-        cast = case.A.astype(dtype)
-    if not np.array_equal(cast.astype(case.A.dtype), case.A):
+        cast = tuple(X.astype(dtype).astype(X.dtype) for X in case.inputs)
+    if not all(map(np.array_equal, cast, case.inputs)):
         return "the matrix has entries the dtype cannot represent"
     if bound_of(case, dtype) > 0.1:
         return "so ill-conditioned that no digit is determined in the dtype"
@@ -97,7 +103,7 @@ def check_case(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
     primitive = DECOMPOSITIONS[case.decomposition]()
     run = _Run(backend, case, dtype, routes(backend, primitive))
     yield from run.factors()
-    for pattern in PATTERNS:
+    for pattern in case.patterns:
         yield from run.gradient(pattern)
     if run.routes.jvp is not None:
         yield from run.tangents()
@@ -110,22 +116,33 @@ class _Run:
     def __init__(self, backend: Backend, case: Golden, dtype: str, routes: Routes) -> None:
         self.backend, self.case, self.dtype, self.routes = backend, case, dtype, routes
         self.bound = bound_of(case, dtype)
-        self.A = self.given(case.A)
+        self.row = DECOMPOSITIONS[case.decomposition]()
+        self.inputs = tuple(map(self.given, case.inputs))
 
     def given(self, X: Any) -> Any:
         """Hand a matrix of the golden case to the framework, in the dtype of the run."""
         return None if X is None else self.backend.from_numpy(X.astype(self.dtype))
 
     def factors(self) -> Iterator[Outcome]:
-        """Compare the factors with the truth; triangle, gauge, dtype and device must be exactly right."""
-        outputs, _ = self.routes.vjp((self.A,), self.cotangents("both"))
-        names = DECOMPOSITIONS[self.case.decomposition]().outputs
-        for name, X, truth in zip(names, outputs, self.case.factors, strict=True):
-            yield Outcome(f"value {name}", relative_error(self.backend.to_numpy(X), truth), self.bound)
+        """Compare the results with the truth; triangle, gauge, dtype and device must be exactly right."""
+        outputs, _ = self.routes.vjp(self.inputs, self.cotangents("both"))
+        for name, X, truth in zip(self.row.outputs, outputs, self.case.factors, strict=False):
+            computed = self.backend.to_numpy(X)
+            if self.row.spans:
+                computed, truth = projector(computed), projector(truth)
+            yield Outcome(f"value {name}", relative_error(computed, truth), self.bound)
             yield _exactly(f"dtype of {name}", self.backend.dtype_name(X) == self.dtype)
-            yield _exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.A))
-        left, right = map(self.backend.to_numpy, outputs)
-        triangle = right if self.case.decomposition == "qr" else left.swapaxes(-1, -2)
+            yield _exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.inputs[0]))
+            if name in self.row.discrete:
+                yield _exactly(f"{name}", np.array_equal(computed, truth))
+        if self.row.triangle is not None:
+            yield from self.triangle(self.backend.to_numpy(outputs[self.row.outputs.index(self.row.triangle)]))
+
+    def triangle(self, triangle: Any) -> Iterator[Outcome]:
+        """See that a triangular factor is exactly triangular, in the positive gauge."""
+        orientation = self.row.orientation
+        triangle = triangle.swapaxes(-1, -2) if orientation.adjoint else triangle  # conjugating would make -0
+        triangle = triangle[..., ::-1, ::-1] if orientation.reversed else triangle
         below = np.tril(np.ones(triangle.shape[-2:], dtype=bool), -1)
         zeros = np.concatenate([part[..., below].ravel() for part in (triangle.real, triangle.imag)])
         yield _exactly("zeros of the triangle", bool(np.all(zeros == 0) and not np.any(np.signbit(zeros))))
@@ -135,32 +152,40 @@ class _Run:
     def gradient(self, pattern: str) -> Iterator[Outcome]:
         """Compare a gradient with the truth, and see that nothing given was written to."""
         cotangents = self.cotangents(pattern)
-        _, (A_bar,) = self.routes.vjp((self.A,), cotangents)
-        error = relative_error(self.backend.to_numpy(A_bar), self.case.A_bars[pattern])
-        yield Outcome(f"vjp {pattern}", error, self.bound)
-        yield _exactly(f"dtype of vjp {pattern}", self.backend.dtype_name(A_bar) == self.dtype)
-        yield _exactly("matrix unchanged", self.same(self.A, self.case.A))
+        _, bars = self.routes.vjp(self.inputs, cotangents)
+        for name, bar, truth in zip(self.row.inputs, bars, self.case.input_bars[pattern], strict=True):
+            of = "" if name == "A" else f" of {name}"
+            error = relative_error(self.backend.to_numpy(bar), truth)
+            yield Outcome(f"vjp {pattern}{of}", error, self.bound)
+            yield _exactly(f"dtype of vjp {pattern}{of}", self.backend.dtype_name(bar) == self.dtype)
+        for given, X in zip(self.inputs, self.case.inputs, strict=True):
+            yield _exactly("matrix unchanged", self.same(given, X))
         for given, X_bar in zip(cotangents, self.case.cotangents(pattern), strict=True):
             yield _exactly("cotangent unchanged", self.same(given, X_bar))
 
     def tangents(self) -> Iterator[Outcome]:
-        """Compare the tangents of the factors with the truth."""
+        """Compare the tangents of the results with the truth."""
         assert self.routes.jvp is not None
-        _, dots = self.routes.jvp((self.A,), (self.given(self.case.A_dot),))
-        names = DECOMPOSITIONS[self.case.decomposition]().outputs
-        for name, X_dot, truth in zip(names, dots, self.case.factor_dots, strict=True):
-            yield Outcome(f"jvp {name}", relative_error(self.backend.to_numpy(X_dot), truth), self.bound)
+        outputs, dots = self.routes.jvp(self.inputs, tuple(map(self.given, self.case.input_dots)))
+        for i, (name, X_dot, truth) in enumerate(zip(self.row.outputs, dots, self.case.factor_dots, strict=False)):
+            computed = self.backend.to_numpy(X_dot)
+            if self.row.spans:
+                computed = projector_dot(self.backend.to_numpy(outputs[i]), computed)
+                truth = projector_dot(self.case.factors[i], truth)
+            yield Outcome(f"jvp {name}", relative_error(computed, truth), self.bound)
 
     def adjoint_identity(self) -> Iterator[Outcome]:
-        """See that <A_bar, A_dot> equals the sum of <X_bar, X_dot> over the factors, with the true tangents."""
-        _, (A_bar,) = self.routes.vjp((self.A,), self.cotangents("both"))
-        gradient = self.backend.to_numpy(A_bar)
-        pairs = list(zip(self.case.factor_bars, self.case.factor_dots, strict=True))
+        """See that <A_bar, A_dot> equals the sum of <X_bar, X_dot> over the results, with the true tangents."""
+        _, bars = self.routes.vjp(self.inputs, self.cotangents("both"))
+        given = zip(self.case.factor_bars, self.case.factor_dots, strict=True)
+        pairs = [(X_bar, X_dot) for X_bar, X_dot in given if X_bar is not None]
         # What cancels inside the products counts towards the size that the error is relative to.
         size = sum(_pairing(np.abs(X_bar), np.abs(X_dot)) for X_bar, X_dot in pairs)
-        size = max(size, _pairing(np.abs(self.case.A_bars["both"]), np.abs(self.case.A_dot)))
-        difference = _pairing(gradient, self.case.A_dot) - sum(_pairing(X_bar, X_dot) for X_bar, X_dot in pairs)
-        yield Outcome("adjoint identity", abs(difference) / size, self.bound)
+        truth = zip(self.case.input_bars["both"], self.case.input_dots, strict=True)
+        size = max(size, sum(_pairing(np.abs(bar), np.abs(dot)) for bar, dot in truth))
+        computed = zip(map(self.backend.to_numpy, bars), self.case.input_dots, strict=True)
+        difference = sum(_pairing(bar, dot) for bar, dot in computed) - sum(_pairing(*pair) for pair in pairs)
+        yield Outcome("adjoint identity", abs(difference) / (size or 1.0), self.bound)
 
     def cotangents(self, pattern: str) -> tuple[Any, ...]:
         """Hand the cotangents of a pattern to the framework."""
@@ -185,7 +210,7 @@ def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterato
 
 
 def spoiled(case: Golden) -> dict[str, Any]:
-    """Give the matrix of a case with dependent leading columns (rows, for LQ), spoiled in each of several ways."""
+    """Give the matrix of a case in several ways spoiled: the columns (rows) that must be independent are not."""
     spoil: dict[str, Callable[[Any], Any]] = {
         "a repeated column": lambda X: X.__setitem__((..., 1), X[..., 0]),
         "a combined column": lambda X: X.__setitem__((..., 2), 2 * X[..., 0] - 3 * X[..., 1]),
@@ -193,44 +218,51 @@ def spoiled(case: Golden) -> dict[str, Any]:
         "zeros": lambda X: X.__setitem__(..., 0),
         "a NaN": lambda X: X.__setitem__((..., 0, 0), np.nan),
     }
-    if np.isrealobj(case.A) and case.A.shape[-2 if case.decomposition == "qr" else -1] == 3:
+    orientation = DECOMPOSITIONS[case.decomposition]().orientation
+    if np.isrealobj(case.A) and case.A.shape[-1 if orientation.adjoint else -2] == 3:
         del spoil["a combined column"]  # the last pivot of a real square or wide matrix is exempt
     matrices: dict[str, Any] = {}
     for name, change in spoil.items():
         X = case.A.copy()
-        change(X if case.decomposition == "qr" else X.swapaxes(-1, -2))
+        lines = X.swapaxes(-1, -2) if orientation.adjoint else X
+        change(lines[..., ::-1] if orientation.reversed else lines)
         matrices[name] = X
     return matrices
 
 
 def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
     """Batch a matrix with others whose leading columns are dependent: NaN there, the truth beside it."""
+    row = DECOMPOSITIONS[case.decomposition]()
+    if not row.needs_independence or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
+        return
     matrices = spoiled(case)
-    derivatives = routes(backend, DECOMPOSITIONS[case.decomposition]())
+    derivatives = routes(backend, row)
 
     def stack(*arrays: Any) -> Any:
         return backend.from_numpy(np.stack(arrays).astype(dtype))
 
     def repeated(X: Any) -> Any:
-        return stack(*[X] * (1 + len(matrices)))
+        return None if X is None else stack(*[X] * (1 + len(matrices)))
 
-    A = stack(case.A, *matrices.values())
+    inputs = (stack(case.A, *matrices.values()), *map(repeated, case.inputs[1:]))
     with checks("off"):
-        _, (A_bar,) = derivatives.vjp((A,), tuple(map(repeated, case.factor_bars)))
-        _, dots = derivatives.jvp((A,), (repeated(case.A_dot),)) if derivatives.jvp else ((), ())
+        _, (A_bar, *_) = derivatives.vjp(inputs, tuple(map(repeated, case.factor_bars)))
+        _, dots = derivatives.jvp(inputs, tuple(map(repeated, case.input_dots))) if derivatives.jvp else ((), ())
     sound, *nowhere = backend.to_numpy(A_bar)
     yield Outcome("vjp beside dependent ones", relative_error(sound, case.A_bars["both"]), bound_of(case, dtype))
     for name, gradient in zip(matrices, nowhere, strict=True):
         yield _exactly(f"vjp of {name} is NaN", bool(np.all(np.isnan(gradient))))
-    for X_dot, truth in zip(map(backend.to_numpy, dots), case.factor_dots, strict=False):
-        yield Outcome("jvp beside dependent ones", relative_error(X_dot[0], truth), bound_of(case, dtype))
+    for i, (X_dot, truth) in enumerate(zip(map(backend.to_numpy, dots), case.factor_dots, strict=False)):
+        if not row.spans:
+            yield Outcome("jvp beside dependent ones", relative_error(X_dot[0], truth), bound_of(case, dtype))
         for name, tangent in zip(matrices, X_dot[1:], strict=True):
-            yield _exactly(f"jvp of {name} is NaN", bool(np.all(np.isnan(tangent[truth != 0]))))
+            determined = truth != 0 if row.outputs[i] not in row.discrete else np.zeros(truth.shape, dtype=bool)
+            yield _exactly(f"jvp of {name} is NaN", bool(np.all(np.isnan(tangent[determined]))))
 
 
 def is_planted_on(case: Golden) -> bool:
     """Tell whether a wrong rule and dependent columns are planted on a case, and second order is checked."""
-    return case.A_bar_dot is not None
+    return case.A_bar_dot is not None and (case.decomposition in FAMILIES or case.A.ndim == 2)
 
 
 def doubled(primitive: Primitive) -> Primitive:
@@ -251,27 +283,46 @@ def check_second_order(backend: Backend, case: Golden, dtype: str) -> Iterator[O
     if "second-order" not in backend.plugin.capabilities:
         return
     run = _Run(backend, case, dtype, routes(backend, primitive))
-    function, bars = backend.bind(primitive), run.cotangents("both")
+    function, bars, weight = backend.bind(primitive), run.cotangents("both"), run.given(case.weight)
+
+    def results(*inputs: Any) -> Arrays:
+        return function(*inputs)[: primitive.results]
 
     def gradient(*inputs: Any) -> Arrays:
-        return backend.vjp(function, inputs)[1](bars)
+        outputs, pull = backend.vjp(results, inputs)
+        return pull(bars if weight is None else (weight @ outputs[0],))
 
-    _, pull = backend.vjp(gradient, (run.A,))
-    # The Hessian of a real loss is symmetric: pulling back along A_dot is pushing A_dot forward.
-    (A_bar_dot,) = pull((run.given(case.A_dot),))
+    # The Hessian of a real loss is symmetric: pulling back along A_dot is pushing A_dot forward. What is pulled back to
+    # a basis may come in parts, each of which depends on the basis though their sum does not: no check.
+    with checks("off") if weight is not None else nullcontext():
+        _, pull = backend.vjp(gradient, run.inputs)
+        bar_dots = pull(tuple(map(run.given, case.input_dots)))
     bound = bound_of(case, dtype, order=2)
-    yield Outcome("second order", relative_error(backend.to_numpy(A_bar_dot), case.A_bar_dot), bound)
+    for bar_dot, truth in zip(bar_dots, case.input_bar_dots or (), strict=True):
+        yield Outcome("second order", relative_error(backend.to_numpy(bar_dot), truth), bound)
 
 
 def check_sentinel(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
     """Plant rules that give twice the derivative: what comes back must be twice the truth, or ours was not run."""
     run = _Run(backend, case, dtype, routes(backend, doubled(DECOMPOSITIONS[case.decomposition]())))
-    _, (A_bar,) = run.routes.vjp((run.A,), run.cotangents("both"))
-    yield Outcome("sentinel vjp", relative_error(run.backend.to_numpy(A_bar), 2 * case.A_bars["both"]), run.bound)
-    if run.routes.jvp is not None:
-        _, dots = run.routes.jvp((run.A,), (run.given(case.A_dot),))
+    _, bars = run.routes.vjp(run.inputs, run.cotangents("both"))
+    for bar, truth in zip(bars, case.input_bars["both"], strict=True):
+        yield Outcome("sentinel vjp", relative_error(run.backend.to_numpy(bar), 2 * truth), run.bound)
+    if run.routes.jvp is not None and not run.row.spans:
+        _, dots = run.routes.jvp(run.inputs, tuple(map(run.given, case.input_dots)))
         for X_dot, truth in zip(dots, case.factor_dots, strict=True):
             yield Outcome("sentinel jvp", relative_error(run.backend.to_numpy(X_dot), 2 * truth), run.bound)
+
+
+def projector(Q: Any) -> Any:
+    """Give Q Q^H, which depends on the space alone."""
+    return Q @ np.conj(Q.swapaxes(-1, -2))
+
+
+def projector_dot(Q: Any, Q_dot: Any) -> Any:
+    """Give the tangent of Q Q^H."""
+    half = Q_dot @ np.conj(Q.swapaxes(-1, -2))
+    return half + np.conj(half.swapaxes(-1, -2))
 
 
 def _pairing(X: Any, Y: Any) -> float:

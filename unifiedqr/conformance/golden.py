@@ -7,7 +7,7 @@ part, and writes one ``.npz`` per decomposition beside this module (numbers only
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr.conformance.matrices import ADVERSARIAL, ADVERSARIAL_SHAPES, SHAPES, adversarial, random, rounded
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.decomposition import DECOMPOSITIONS, Primitive, shape_name
 from unifiedqr.discovery import get_backend
 
 TRUTH = "mpmath"
@@ -34,54 +34,113 @@ SECOND_STEP = 2.0**-70
 """Step of the difference of gradients, which carry 60 digits: it leaves 40 of them."""
 
 
+FAMILIES = ("qr", "lq", "rq", "ql")
+"""The decompositions that get every case; the others get the `SECOND_ORDER_SHAPES` and few."""
+
+FEW = ("graded", "laeuchli")
+FEW_WITHOUT_TIES = ("graded",)
+
+
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """One matrix with the truth about one decomposition of it.
+    """One problem with the truth about one decomposition of it.
 
     Attributes
     ----------
     name : str
         Such as ``"qr-hilbert-9x6-complex"``.
     decomposition : str
-        Name of the primitive.
-    A, A_dot : numpy.ndarray, shape (..., m, n)
-        The matrix and a tangent.
+        Name in the table.
+    inputs, input_dots : tuple of numpy.ndarray
+        The matrix A, shape (..., m, n), with right-hand sides after it if any, and tangents.
     factors, factor_dots, factor_bars : tuple of numpy.ndarray
-        The two factors in the positive gauge, their tangents, and random cotangents of them.
-    A_bars : dict of str to numpy.ndarray
-        Gradient for each of `PATTERNS`.
-    A_bar_dot : numpy.ndarray or None
-        Derivative along A_dot of the gradient for both cotangents; of the `SECOND_ORDER_SHAPES` only.
+        The results in the positive gauge, their tangents, and random cotangents of them: None for pivots and ranks.
+    input_bars : dict of str to tuple of numpy.ndarray
+        Gradients for each of `patterns`.
+    input_bar_dots : tuple of numpy.ndarray or None
+        Derivatives along the tangents of the gradients for all cotangents; of the `SECOND_ORDER_SHAPES` only.
+    weight : numpy.ndarray or None
+        For a basis Q that matters through its space alone: the Hermitian M of the loss Re tr(Q^H M Q) / 2, whose
+        cotangent is M Q.
     """
 
     name: str
     decomposition: str
-    A: Any
-    A_dot: Any
+    inputs: tuple[Any, ...]
+    input_dots: tuple[Any, ...]
     factors: tuple[Any, ...]
     factor_dots: tuple[Any, ...]
     factor_bars: tuple[Any, ...]
-    A_bars: dict[str, Any]
-    A_bar_dot: Any
+    input_bars: dict[str, tuple[Any, ...]]
+    input_bar_dots: tuple[Any, ...] | None
+    weight: Any = None
+
+    @property
+    def A(self) -> Any:
+        """The matrix."""
+        return self.inputs[0]
+
+    @property
+    def A_dot(self) -> Any:
+        """Its tangent."""
+        return self.input_dots[0]
+
+    @property
+    def A_bars(self) -> dict[str, Any]:
+        """Its gradients."""
+        return {pattern: bars[0] for pattern, bars in self.input_bars.items()}
+
+    @property
+    def A_bar_dot(self) -> Any:
+        """The derivative of its gradient."""
+        return None if self.input_bar_dots is None else self.input_bar_dots[0]
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Those of `PATTERNS` there are gradients for."""
+        return tuple(self.input_bars)
 
     def cotangents(self, pattern: str) -> tuple[Any, ...]:
         """Give the cotangents of a pattern, None for those left out."""
-        left, right = self.factor_bars
-        return {"both": (left, right), "left": (left, None), "right": (None, right)}[pattern]
+        return selected(self.factor_bars, pattern)
+
+
+def selected(bars: tuple[Any, ...], pattern: str) -> tuple[Any, ...]:
+    """Give the cotangents of a pattern, None for those left out: at most two results have any."""
+    if pattern == "both":
+        return bars
+    kept = [i for i, bar in enumerate(bars) if bar is not None][0 if pattern == "left" else 1]
+    return tuple(bar if i == kept else None for i, bar in enumerate(bars))
+
+
+def patterns_of(row: Primitive) -> tuple[str, ...]:
+    """Give the patterns in which cotangents of a row's results can be given."""
+    return PATTERNS if row.results - sum(name in row.discrete for name in row.outputs[: row.results]) > 1 else ("both",)
 
 
 def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
     """Give name and matrix of every golden case of a decomposition."""
+    row = DECOMPOSITIONS[decomposition]()
+    orientation, everything = row.orientation, decomposition in FAMILIES
+    # A residual that is truly zero, and the gradient of a range that is everything, are rounding: nothing to compare.
+    shapes = ("deep",) if decomposition in ("lstsq-pivoted", "orth") else row.shapes
+    few = FEW_WITHOUT_TIES if "P" in row.outputs else FEW
+    names = tuple(ADVERSARIAL) if everything else () if row.spans or decomposition == "lstsq-pivoted" else few
     for complex_ in (False, True):
         field = "complex" if complex_ else "real"
         for number, shape in enumerate(SHAPES):
-            yield f"{decomposition}-random-{_by(shape)}-{field}", random(shape, complex_=complex_, seed=100 + number)
-        for name in ADVERSARIAL:
-            for m, n in ADVERSARIAL_SHAPES:
-                # LQ needs independent rows: it gets the transpose of what QR gets.
+            if everything or (shape in SECOND_ORDER_SHAPES and shape_name(*shape[-2:]) in shapes):
+                yield (
+                    f"{decomposition}-random-{_by(shape)}-{field}",
+                    random(shape, complex_=complex_, seed=100 + number),
+                )
+        for name in names:
+            for m, n in ADVERSARIAL_SHAPES if everything else ADVERSARIAL_SHAPES[:1]:
                 A = adversarial(name, m, n, complex_=complex_)
-                A = A if decomposition == "qr" else np.ascontiguousarray(A.swapaxes(-1, -2))
-                yield f"{decomposition}-{name}-{_by(A.shape)}-{field}", A
+                A = A[:, ::-1] if orientation.reversed else A  # the columns that QR would read, where they are read
+                A = np.ascontiguousarray(A.swapaxes(-1, -2) if orientation.adjoint else A)
+                if shape_name(*A.shape[-2:]) in shapes:
+                    yield f"{decomposition}-{name}-{_by(A.shape)}-{field}", A
 
 
 def _by(shape: tuple[int, ...]) -> str:
@@ -100,52 +159,83 @@ def golden(decomposition: str) -> dict[str, Golden]:
 
 
 def _assembled(name: str, decomposition: str, parts: dict[str, Any]) -> Golden:
-    X, Y = DECOMPOSITIONS[decomposition]().outputs
+    row = DECOMPOSITIONS[decomposition]()
+    results = row.outputs[: row.results]
+
+    def given(names: tuple[str, ...], ending: str) -> tuple[Any, ...]:
+        return tuple(parts.get(f"{X}{ending}") for X in names)
+
     return Golden(
         name=name,
         decomposition=decomposition,
-        A=parts["A"],
-        A_dot=parts["A_dot"],
-        factors=(parts[X], parts[Y]),
-        factor_dots=(parts[f"{X}_dot"], parts[f"{Y}_dot"]),
-        factor_bars=(parts[f"{X}_bar"], parts[f"{Y}_bar"]),
-        A_bars={pattern: parts[f"A_bar_{pattern}"] for pattern in PATTERNS},
-        A_bar_dot=parts.get("A_bar_dot"),
+        inputs=given(row.inputs, ""),
+        input_dots=given(row.inputs, "_dot"),
+        factors=given(results, ""),
+        factor_dots=given(results, "_dot"),
+        factor_bars=given(results, "_bar"),
+        input_bars={pattern: given(row.inputs, f"_bar_{pattern}") for pattern in patterns_of(row)},
+        input_bar_dots=given(row.inputs, "_bar_dot") if "A_bar_dot" in parts else None,
+        weight=parts.get("weight"),
     )
 
 
 def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     """Compute one case in 100 digits: central differences of the factorization itself."""
-    backend = get_backend(TRUTH)
-    primitive = DECOMPOSITIONS[decomposition]()
-    A_exact = backend.from_numpy(A)
-    factors, pull = backend.vjp(backend.bind(primitive), (A_exact,))
+    backend, row = get_backend(TRUTH), DECOMPOSITIONS[decomposition]()
     complex_, seed = np.iscomplexobj(A), zlib.crc32(name.encode())
-    # A tangent of the size of each column (each row for LQ) is graded as the matrix is: all of the truth stays visible.
-    sizes = np.max(np.abs(A), axis=-2 if decomposition == "qr" else -1, keepdims=True)
-    A_dot = rounded(random(A.shape, complex_=complex_, seed=seed) * sizes)
-    bars = tuple(random(X.shape, complex_=complex_, seed=seed + i) for i, X in enumerate(factors, start=1))
-    exact_bars = tuple(map(backend.from_numpy, bars))
-    _, dots = backend.jvp(backend.bind(primitive), (A_exact,), (backend.from_numpy(A_dot),))
-    parts: dict[str, Any] = {"A": A, "A_dot": A_dot}
-    for X, factor, dot, bar in zip(primitive.outputs, factors, dots, bars, strict=True):
-        parts |= {X: backend.to_numpy(factor), f"{X}_dot": backend.to_numpy(dot), f"{X}_bar": bar}
-    left, right = exact_bars
-    for pattern, cotangents in zip(PATTERNS, ((left, right), (left, None), (None, right)), strict=True):
-        parts[f"A_bar_{pattern}"] = backend.to_numpy(pull(cotangents)[0])
+
+    def results(*inputs: Any) -> tuple[Any, ...]:
+        return backend.bind(row)(*inputs)[: row.results]
+
+    def drawn(shape: tuple[int, ...], number: int) -> Any:
+        return random(shape, complex_=complex_, seed=seed + number)
+
+    # A tangent of the size of each column (row, for LQ, RQ) is graded as the matrix is: all of the truth is visible.
+    sizes = np.max(np.abs(A), axis=-1 if row.orientation.adjoint else -2, keepdims=True)
+    inputs, dots = [A], [rounded(drawn(A.shape, 0) * sizes)]
+    if "b" in row.inputs:
+        shape = (*A.shape[:-1], 2)
+        inputs, dots = [A, drawn(shape, 10)], [*dots, drawn(shape, 11)]
+    exact_inputs, exact_dots = (tuple(map(backend.from_numpy, arrays)) for arrays in (inputs, dots))
+    factors, pull = backend.vjp(results, exact_inputs)
+    _, factor_dots = backend.jvp(results, exact_inputs, exact_dots)
+    parts: dict[str, Any] = dict(zip(row.inputs, inputs, strict=True))
+    parts |= {f"{X}_dot": dot for X, dot in zip(row.inputs, dots, strict=True)}
+    weight = None
+    if row.spans:
+        weight = rounded(_hermitian(drawn((A.shape[-1 if row.orientation.adjoint else -2],) * 2, 12)))
+        parts["weight"] = weight
+    bars: list[Any] = []
+    for number, (X, factor, dot) in enumerate(zip(row.outputs, factors, factor_dots, strict=False), start=1):
+        values = backend.to_numpy(factor)
+        bar = None if X in row.discrete else drawn(values.shape, number) if weight is None else weight @ values
+        parts |= {X: values, f"{X}_dot": backend.to_numpy(dot)} | ({} if bar is None else {f"{X}_bar": bar})
+        bars.append(None if bar is None else backend.from_numpy(bar))
+    for pattern in patterns_of(row):
+        pulled = pull(selected(tuple(bars), pattern))
+        parts |= {f"{X}_bar_{pattern}": backend.to_numpy(bar) for X, bar in zip(row.inputs, pulled, strict=True)}
     if A.shape in SECOND_ORDER_SHAPES and "random" in name:
-        step = backend.from_numpy(A_dot) * SECOND_STEP
-        above, below = (
-            backend.vjp(backend.bind(primitive), (moved,))[1](exact_bars)[0]
-            for moved in (A_exact + step, A_exact - step)
-        )
-        parts["A_bar_dot"] = backend.to_numpy((above - below) / (2 * SECOND_STEP))
+        steps = tuple(dot * SECOND_STEP for dot in exact_dots)
+        exact_weight = None if weight is None else backend.from_numpy(weight)
+
+        def gradient(*inputs: Any) -> tuple[Any, ...]:
+            found, pull = backend.vjp(results, inputs)
+            return pull(tuple(bars) if exact_weight is None else (exact_weight @ found[0],))
+
+        above = gradient(*(X + step for X, step in zip(exact_inputs, steps, strict=True)))
+        below = gradient(*(X - step for X, step in zip(exact_inputs, steps, strict=True)))
+        for X, high, low in zip(row.inputs, above, below, strict=True):
+            parts[f"{X}_bar_dot"] = backend.to_numpy((high - low) / (2 * SECOND_STEP))
     return parts
 
 
-def write(folder: Path) -> None:
-    """Compute and write the golden vectors of every decomposition."""
-    for decomposition in DECOMPOSITIONS:
+def _hermitian(X: Any) -> Any:
+    return (X + np.conj(X.swapaxes(-1, -2))) / 2
+
+
+def write(folder: Path, decompositions: Sequence[str] = ()) -> None:
+    """Compute and write the golden vectors of some decompositions, of all if none is named."""
+    for decomposition in decompositions or DECOMPOSITIONS:
         arrays: dict[str, Any] = {}
         for name, A in cases(decomposition):
             print(name, file=sys.stderr, flush=True)
@@ -157,4 +247,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(str(FOLDER)))
+    write(Path(str(FOLDER)), sys.argv[1:])

@@ -16,7 +16,7 @@ from unifiedqr.conformance.checks import (
     in_scope,
     is_planted_on,
 )
-from unifiedqr.conformance.golden import TRUTH, golden
+from unifiedqr.conformance.golden import FAMILIES, TRUTH, Golden, golden
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError
@@ -71,7 +71,11 @@ class SuiteResult:
         return table
 
 
-def run_suite(backend_names: Sequence[str], progress: Callable[[str], None] = lambda _: None) -> SuiteResult:
+def run_suite(
+    backend_names: Sequence[str],
+    progress: Callable[[str], None] = lambda _: None,
+    decompositions: Sequence[str] = tuple(DECOMPOSITIONS),
+) -> SuiteResult:
     """Run every check on backends.
 
     Parameters
@@ -80,6 +84,8 @@ def run_suite(backend_names: Sequence[str], progress: Callable[[str], None] = la
         Names of installed backends.
     progress : callable
         Told the name of each case as it starts.
+    decompositions : sequence of str
+        Names in the table of decompositions.
 
     Returns
     -------
@@ -95,24 +101,32 @@ def run_suite(backend_names: Sequence[str], progress: Callable[[str], None] = la
     backends = [get_backend(name) for name in backend_names]
     findings: list[Finding] = []
     for backend in backends:
-        for decomposition in DECOMPOSITIONS:
+        for decomposition in decompositions:
             for dtype in DTYPES:
                 for case, outcomes in _checks(backend, decomposition, dtype):
                     progress(f"{backend.name} {case} {dtype}")
                     findings += [Finding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
+            backend.release()
     return SuiteResult(tuple(findings))
 
 
 def _checks(backend: Backend, decomposition: str, dtype: str) -> Iterator[tuple[str, Iterator[Outcome]]]:
-    yield f"{decomposition}-zero-size", check_zero_size(backend, decomposition, dtype)
+    if decomposition in FAMILIES:
+        yield f"{decomposition}-zero-size", check_zero_size(backend, decomposition, dtype)
     for case in golden(decomposition).values():
-        if in_scope(case, dtype):
+        if in_scope(case, dtype) or not _is_wanted(case, dtype):
             continue
         yield case.name, check_case(backend, case, dtype)
-        if is_planted_on(case):
+        if is_planted_on(case) and dtype in ("float64", "complex128"):
             yield case.name, check_sentinel(backend, case, dtype)
             yield case.name, check_dependent(backend, case, dtype)
             yield case.name, check_second_order(backend, case, dtype)
+
+
+def _is_wanted(case: Golden, dtype: str) -> bool:
+    """Leave out single precision, but for one matrix, of what the same rules make: some frameworks compile each."""
+    double = dtype in ("float64", "complex128")
+    return double or case.decomposition in FAMILIES or case.name.endswith(("random-2x4x3-real", "random-2x4x3-complex"))
 
 
 def _where(finding: Finding) -> str:

@@ -6,12 +6,12 @@ from unifiedqr.backend import DTYPES
 from unifiedqr.conformance.runner import Finding, SuiteResult
 from unifiedqr.decomposition import DECOMPOSITIONS
 
-WHAT = {"value": "values", "vjp": "reverse mode", "jvp": "forward mode", "second": "second order"}
+KINDS = {"value": "values", "vjp": "reverse", "jvp": "forward", "second": "second order"}
 BEGIN, END = "<!-- support table: begin -->", "<!-- support table: end -->"
 
 
 def support_table(results: Mapping[str, SuiteResult], versions: Mapping[str, str]) -> str:
-    """Give a Markdown table: for each backend the dtypes in which values and derivatives met the truth.
+    """Give a Markdown table: what met the truth in each backend, in which dtypes.
 
     Parameters
     ----------
@@ -23,25 +23,26 @@ def support_table(results: Mapping[str, SuiteResult], versions: Mapping[str, str
     Returns
     -------
     str
-        One row per decomposition and kind of derivative, one column per backend.
+        One row per decomposition, one column per backend.
     """
     columns = [f"{name} {versions[name].partition('+')[0]}" for name in results]
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for decomposition in DECOMPOSITIONS:
-        for kind, title in WHAT.items():
-            cells = [_cell(result, decomposition, kind) for result in results.values()]
-            lines.append(f"| {decomposition}, {title} | " + " | ".join(cells) + " |")
+        cells = [support_cell(result, decomposition) for result in results.values()]
+        lines.append(f"| {decomposition} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(result: SuiteResult, decomposition: str, kind: str) -> str:
-    seen = [f for f in result.findings if f.decomposition == decomposition and f.outcome.check.startswith(kind)]
-    if not seen:
-        return "no"
-    right = [dtype for dtype in DTYPES if _all_passed([f for f in seen if f.dtype == dtype])]
-    if right == list(DTYPES):
-        return "all dtypes"
-    return ", ".join(right) or "wrong"
+def support_cell(result: SuiteResult, decomposition: str) -> str:
+    """Say what of a decomposition met the truth: everything in a cell did so in every dtype, or in those it names."""
+    said: list[str] = []
+    for kind, title in KINDS.items():
+        seen = [f for f in result.findings if f.decomposition == decomposition and f.outcome.check.startswith(kind)]
+        dtypes = [dtype for dtype in DTYPES if any(f.dtype == dtype for f in seen)]
+        right = [dtype for dtype in dtypes if _all_passed([f for f in seen if f.dtype == dtype])]
+        if seen:
+            said.append(title if right == dtypes else f"{title} ({', '.join(right) or 'wrong'})")
+    return ", ".join(said) or "no"
 
 
 def _all_passed(findings: list[Finding]) -> bool:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from unifiedqr.decomposition import Primitive
 from unifiedqr.diagnosis import conditions
+from unifiedqr.discovery import get_backend
+from unifiedqr.kernels.pivoting import greedy_pivots
 
 FACTOR = 50.0
 """Multiple of eps κ_c that is allowed; adversarial matrices reach about 3."""
@@ -59,6 +62,25 @@ def leading_condition(A: Any, *, rows: bool = False) -> float:
     A = np.asarray(A)
     A = np.swapaxes(A, -1, -2) if rows else A
     return float(np.max(conditions(A[..., : min(A.shape[-2:])]), initial=1.0))
+
+
+def condition_of(row: Primitive, *matrices: Any) -> float:
+    """Give the largest condition of what a decomposition orthonormalizes, over matrices and their batches.
+
+    With pivots these are the pivot columns; least squares sees the square of the condition of all columns (rows).
+    """
+    return max((_condition(row, np.asarray(A)) for A in matrices), default=1.0)
+
+
+def _condition(row: Primitive, A: Any) -> float:
+    xp = get_backend("numpy").xp
+    if "b" in row.inputs:
+        return leading_condition(A, rows=A.shape[-2] < A.shape[-1]) ** 2
+    A = row.orientation.matrix(xp, A)
+    if "P" in row.outputs:
+        order = greedy_pivots(xp, A, min(A.shape[-2:]))
+        A = np.take_along_axis(A, order, axis=-1)
+    return leading_condition(A)
 
 
 def relative_error(X: Any, reference: Any) -> float:

@@ -11,6 +11,13 @@ from unifiedqr.rules.operators import is_complex
 
 def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
     """Give Q D and D^H R, whose diagonal is real and non-negative (30)."""
+    D = phases(xp, R)
+    D_H = xp.conj(D) if is_complex(xp, D) else D
+    return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(D_H, axis=-1) * R
+
+
+def phases(xp: Namespace, R: Array) -> Array:
+    """Give the diagonal of D, shape (..., k) (30)."""
     diagonal = xp.linalg.diagonal(R)
     one = xp.ones_like(diagonal)
     if is_complex(xp, R):
@@ -18,7 +25,5 @@ def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
         modulus = xp.where(modulus > 0, modulus, xp.ones_like(modulus))
         # Part by part: exactly 1 or -1 where R_jj is real, and no square of the modulus that could overflow.
         real, imag = (xp.astype(part(diagonal) / modulus, R.dtype) for part in (xp.real, xp.imag))
-        D = xp.where(diagonal == 0, one, real + 1j * imag)
-        return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(xp.conj(D), axis=-1) * R
-    D = xp.where(diagonal < 0, -one, one)
-    return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(D, axis=-1) * R
+        return xp.where(diagonal == 0, one, real + 1j * imag)
+    return xp.where(diagonal < 0, -one, one)

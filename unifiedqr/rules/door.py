@@ -7,28 +7,115 @@ import array_api_compat
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
+from unifiedqr.standard import plain_namespace
 
 NOT_PLAIN = ("MaskedArray", "matrix")
 """Subclasses of NumPy's array that would go through as one and come out wrong."""
 
+HAVE_ADAPTERS = (
+    array_api_compat.is_numpy_namespace,
+    array_api_compat.is_torch_namespace,
+    array_api_compat.is_jax_namespace,
+)
+"""Tell the namespaces whose functions beyond the standard are those that the rules know."""
 
-def factors_at_the_door(**factors: Array) -> Namespace:
+
+def factors_at_the_door(*, truncated: bool = False, square: bool = False, **factors: Array) -> Namespace:
     """Check the two factors of A = X Y, left one first, and give their namespace."""
     (left_name, left), (right_name, right) = factors.items()
     xp = _namespace_of(left, right)
-    stacked = left.ndim >= 2 and left.ndim == right.ndim and left.shape[:-2] == right.shape[:-2]
-    if not stacked or not (left.shape[-1] == right.shape[-2] == min(left.shape[-2], right.shape[-1])):
+    k = min(left.shape[-2], right.shape[-1]) if _are_stacked(left, right) else -1
+    r = right.shape[-2] if k >= 0 else -1
+    fits = 0 <= r <= k if truncated else r == k >= 0
+    if not fits or left.shape[-1] != r or (square and left.shape[-2] != right.shape[-1]):
         raise ShapeError(
-            f"{left_name} {tuple(left.shape)} and {right_name} {tuple(right.shape)} are not reduced factors of one "
-            f"matrix: with A of shape (..., m, n) and k = min(m, n), {left_name} is (..., m, k) and {right_name} "
-            f"(..., k, n). Pass both as one decomposition returned them."
+            f"{left_name} {tuple(left.shape)} and {right_name} {tuple(right.shape)} are not "
+            f"{'truncated' if truncated else 'reduced'} factors of one {'square ' if square else ''}matrix: with A of "
+            f"shape (..., m, n) and {'r at most' if truncated else 'k ='} min(m, n), {left_name} is (..., m, "
+            f"{'r' if truncated else 'k'}) and {right_name} (..., {'r' if truncated else 'k'}, n). Pass both as one "
+            f"decomposition returned them."
         )
-    if left.dtype != right.dtype or not _is_computed_in(xp, left.dtype):
-        raise DtypeError(
-            f"{left_name} is {left.dtype} and {right_name} is {right.dtype}; both must have the same real or complex "
-            f"floating dtype, of single or double precision. Convert them with xp.astype."
-        )
+    same_dtype_at_the_door(**factors)
     return xp
+
+
+def complete_at_the_door(**factors: Array) -> Namespace:
+    """Check the two factors of a complete decomposition, left one first, and give their namespace."""
+    (left_name, left), (right_name, right) = factors.items()
+    xp = _namespace_of(left, right)
+    unitary, other = (left, right) if left_name == "Q" else (right, left)
+    longer = max(other.shape[-2:], default=-1)
+    if not _are_stacked(left, right) or not (unitary.shape[-2] == unitary.shape[-1] == longer == left.shape[-1]):
+        raise ShapeError(
+            f"{left_name} {tuple(left.shape)} and {right_name} {tuple(right.shape)} are not complete factors of one "
+            f"matrix: Q is square and as large as the longer side of the other one. Pass both as one decomposition "
+            f"returned them."
+        )
+    same_dtype_at_the_door(**factors)
+    return xp
+
+
+def triangle_at_the_door(A: Array, **factor: Array) -> Namespace:
+    """Check a matrix and its triangular factor, R or L, and give their namespace."""
+    ((name, X),) = factor.items()
+    xp = _namespace_of(A, X)
+    fits = _are_stacked(A, X)
+    if fits:
+        m, n = A.shape[-2:]
+        fits = tuple(X.shape[-2:]) == ((min(m, n), n) if name == "R" else (m, min(m, n)))
+    if not fits:
+        needed = "(..., k, n)" if name == "R" else "(..., m, k)"
+        raise ShapeError(
+            f"A {tuple(A.shape)} and {name} {tuple(X.shape)} do not belong together: with A of shape (..., m, n) and "
+            f"k = min(m, n), {name} is {needed}. Pass what one decomposition of A returned."
+        )
+    same_dtype_at_the_door(A=A, **factor)
+    return xp
+
+
+def least_squares_at_the_door(A: Array, b: Array, Q: Array, R: Array) -> Namespace:
+    """Check a least squares problem and the factors of A, or of A^H if A is wide, and give their namespace."""
+    xp = factors_at_the_door(Q=Q, R=R)
+    m, n = A.shape[-2:] if A.ndim >= 2 else (-1, -1)
+    if not _are_stacked(A, Q) or (Q.shape[-2], R.shape[-1]) != (max(m, n), min(m, n)):
+        raise ShapeError(
+            f"A {tuple(A.shape)} with Q {tuple(Q.shape)} and R {tuple(R.shape)}: Q and R must be the reduced QR "
+            f"factors of A, or of A^H if A is wide."
+        )
+    if not _are_stacked(A, b) or b.shape[-2] != m:
+        raise ShapeError(
+            f"b has shape {tuple(b.shape)}; for A of shape {tuple(A.shape)} it must be (..., {m}, s), with the batch "
+            f"dimensions of A. Give a single right-hand side as (..., {m}, 1)."
+        )
+    same_dtype_at_the_door(A=A, b=b, Q=Q)
+    return xp
+
+
+def permutation_at_the_door(xp: Namespace, P: Array, R: Array) -> Array:
+    """Check pivots, integers (..., n) per R (..., r, n), and give them as (..., 1, n) in the dtype of R."""
+    expected = (*R.shape[:-2], R.shape[-1])
+    if tuple(P.shape) != expected or not xp.isdtype(P.dtype, "integral"):
+        raise ShapeError(
+            f"P has shape {tuple(P.shape)} and dtype {P.dtype}; it must hold integers in shape {expected}. Pass it as "
+            f"the decomposition returned it."
+        )
+    return xp.astype(xp.expand_dims(P, axis=-2), R.dtype)
+
+
+def same_dtype_at_the_door(**arrays: Array) -> None:
+    """Check that arrays have the same dtype, and one that derivatives are computed in."""
+    (name, first), *others = arrays.items()
+    xp = _namespace_of(*arrays.values())
+    for other_name, other in others:
+        if first.dtype != other.dtype or not _is_computed_in(xp, first.dtype):
+            raise DtypeError(
+                f"{name} is {first.dtype} and {other_name} is {other.dtype}; both must have the same real or complex "
+                f"floating dtype, of single or double precision. Convert them with xp.astype."
+            )
+
+
+def _are_stacked(X: Array, Y: Array) -> bool:
+    return X.ndim >= 2 and X.ndim == Y.ndim and X.shape[:-2] == Y.shape[:-2]
 
 
 def cotangents_at_the_door(**pairs: tuple[Array, Array | None]) -> tuple[Array | None, ...]:
@@ -39,9 +126,9 @@ def cotangents_at_the_door(**pairs: tuple[Array, Array | None]) -> tuple[Array |
     )
 
 
-def tangent_at_the_door(A_dot: Array, *, dtype: object, shape: tuple[int, ...]) -> Array:
-    """Check that a tangent has the shape and dtype of the matrix; a real one becomes complex."""
-    return _fitted("tangent A_dot", A_dot, dtype, shape)
+def tangent_at_the_door(A_dot: Array, *, dtype: object, shape: tuple[int, ...], name: str = "tangent A_dot") -> Array:
+    """Check that a tangent, or what `name` says, has the shape and dtype of the matrix; a real one becomes complex."""
+    return _fitted(name, A_dot, dtype, shape)
 
 
 def _is_computed_in(xp: Namespace, dtype: Any) -> bool:
@@ -71,10 +158,11 @@ def _namespace_of(*arrays: Array) -> Namespace:
             f"mask, numpy.ma.filled replaces what it hides."
         )
     try:
-        return array_api_compat.array_namespace(*arrays)
+        xp = array_api_compat.array_namespace(*arrays)
     except TypeError as error:
         kinds = ", ".join(type(array).__name__ for array in arrays)
         raise ForeignArrayError(
             f"no Array API namespace found for {kinds}. Pass arrays of one Array API library, or name the namespace: "
             f"xp=unifiedqr.namespace(array)."
         ) from error
+    return xp if any(has_adapter(xp) for has_adapter in HAVE_ADAPTERS) else plain_namespace(xp)

@@ -78,6 +78,21 @@ def skew(xp: Namespace, X: Array) -> Array:
     return omega
 
 
+def up(xp: Namespace, X: Array) -> Array:
+    """Give strict_upper(X) + diag(X)/2 (5)."""
+    return (xp.triu(X, k=1) + xp.triu(X)) / 2
+
+
+def identity_like(xp: Namespace, X: Array) -> Array:
+    """Give ones on the diagonal and zeros elsewhere, in the shape and dtype of X."""
+    return xp.tril(xp.triu(xp.ones_like(X)))
+
+
+def columns_at(xp: Namespace, X: Array, order: Array) -> Array:
+    """Give the columns of X in an order, integers of shape (..., 1, n) per matrix."""
+    return xp.take_along_axis(X, order, axis=-1)
+
+
 def leading_columns(X: Array, shape: Shape) -> Array:
     """Give the first k columns of a k x n X, X itself where it has no more (some transforms reject a full slice)."""
     return X[..., : shape.k] if shape.wide else X
@@ -88,3 +103,18 @@ def add_to_leading_columns(xp: Namespace, X: Array, Y: Array, shape: Shape) -> A
     if not shape.wide:
         return X + Y
     return xp.concat([X[..., : shape.k] + Y, X[..., shape.k :]], axis=-1)
+
+
+def reverse_columns(xp: Namespace, X: Array) -> Array:
+    """Give X J, the columns in reverse order (42)."""
+    return xp.flip(X, axis=-1)
+
+
+def reverse_rows(xp: Namespace, X: Array) -> Array:
+    """Give J X, the rows in reverse order (43)."""
+    return xp.flip(X, axis=-2)
+
+
+def reverse(xp: Namespace, X: Array) -> Array:
+    """Give J X J, rows and columns in reverse order: an upper triangle becomes a lower one."""
+    return xp.flip(X, axis=(-2, -1))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
-from unifiedqr.rules.operators import Shape, adjoint, is_complex, leading_columns
+from unifiedqr.rules.operators import Shape, adjoint, identity_like, is_complex, leading_columns
 
 
 def solve_upper(xp: Namespace, U: Array, Y: Array) -> Array:
@@ -39,6 +39,11 @@ def solve_upper_adjoint(xp: Namespace, U: Array, Y: Array) -> Array:
     # Reversing the rows and columns of the lower triangle U^H makes it upper: then no row is swapped.
     flipped = xp.flip(adjoint(xp, U), axis=(-2, -1))
     return xp.flip(xp.linalg.solve(flipped, xp.flip(Y, axis=-2)), axis=-2)
+
+
+def inverse_upper(xp: Namespace, U: Array) -> Array:
+    """Give U^-1 for upper-triangular U, exactly triangular."""
+    return xp.triu(solve_upper(xp, U, identity_like(xp, U)))
 
 
 def divide(xp: Namespace, Y: Array, U: Array) -> Array:
@@ -78,15 +83,20 @@ def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
     return X * xp.astype(2.0**exponents, X.dtype)
 
 
+def smallest_normal(xp: Namespace, X: Array) -> float:
+    """Give the smallest normal number of the dtype of X, or of double precision if that is larger."""
+    return max(float(xp.finfo(X.dtype).smallest_normal), 2.0**-1022)
+
+
 def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
     """Give max|x| per column, shape (..., 1, n), and whether it is a normal number."""
     sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
-    return sizes, sizes >= float(xp.finfo(X.dtype).smallest_normal)
+    return sizes, sizes >= smallest_normal(xp, X)
 
 
 def exponents_of(xp: Namespace, sizes: Array) -> Array:
     """Give floor(log2 x) of normal numbers, 0 of others; of the largest ones so much less that 2^-e is normal too."""
-    one, least = xp.ones_like(sizes), float(xp.finfo(sizes.dtype).smallest_normal)
+    one, least = xp.ones_like(sizes), smallest_normal(xp, sizes)
     sizes = xp.where(sizes >= least, sizes, one)
     return xp.floor(xp.log2(xp.where(sizes < 1 / least, sizes, one / least)))
 
@@ -103,21 +113,28 @@ def equilibrated(xp: Namespace, R: Array) -> tuple[Array, Array, Array]:
     return scaled(xp, R, -e), e, h
 
 
-def dependent(xp: Namespace, R: Array, shape: Shape) -> Array:
+def dependent(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Array:
     """Tell per matrix whether its leading block has a dependent column, so that no derivative exists.
 
-    R is equilibrated. Gives a boolean array of shape (..., 1, 1). NaN in R counts as dependent.
+    R is equilibrated; `every` pivot counts for a rule to which (11k) does not apply. Gives a boolean array of shape
+    (..., 1, 1). NaN in R counts as dependent.
     """
+    last_is_free = not every and last_pivot_is_free(xp, R, shape)
+    if R.shape[-2] == 1 and last_is_free:
+        return xp.isnan(xp.abs(leading_columns(R, shape)))
+    sound = independent(xp, R, shape)
+    if last_is_free:
+        sound = sound[..., :-1]
+    return xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
+
+
+def independent(xp: Namespace, R: Array, shape: Shape) -> Array:
+    """Tell which of the leading k columns are independent of those before them, (..., k); R is equilibrated."""
     U_abs = xp.abs(leading_columns(R, shape))
-    if R.shape[-2] == 1 and last_pivot_is_free(xp, R, shape):
-        return xp.isnan(U_abs)
     length = xp.sqrt(xp.sum(U_abs**2, axis=-2))
     rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * length
     subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
-    sound = xp.linalg.diagonal(U_abs) > xp.where(subnormal, xp.ones_like(length), rounding)
-    if last_pivot_is_free(xp, R, shape):
-        sound = sound[..., :-1]
-    return xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
+    return xp.linalg.diagonal(U_abs) > xp.where(subnormal, xp.ones_like(length), rounding)
 
 
 def poison(xp: Namespace, X: Array, where: Array) -> Array:
@@ -125,9 +142,11 @@ def poison(xp: Namespace, X: Array, where: Array) -> Array:
     return xp.where(where, xp.full_like(X, float("nan")), X)
 
 
-def poison_dependent(xp: Namespace, R: Array, shape: Shape, R_bar: Array | None = None) -> tuple[Array, Array]:
+def poison_dependent(
+    xp: Namespace, R: Array, shape: Shape, R_bar: Array | None = None, *, every: bool = False
+) -> tuple[Array, Array]:
     """Give R and its cotangent (zero for None), both NaN in the matrices that have dependent columns; report them."""
-    nowhere = dependent(xp, R, shape)
+    nowhere = dependent(xp, R, shape, every=every)
     report_dependent(xp, nowhere)
     R_bar = xp.zeros_like(R) if R_bar is None else R_bar
     return poison(xp, R, nowhere), poison(xp, R_bar, nowhere)

@@ -58,6 +58,9 @@ class JaxBackend(Backend):
     def jvp(self, f: Callable[..., JaxArrays], primals: JaxArrays, tangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
         return jax.jvp(f, primals, tangents)
 
+    def release(self) -> None:
+        jax.clear_caches()  # each program keeps memory maps, of which Linux gives a process 65530
+
     def transforms(self) -> tuple[Transform, ...]:
         from unifiedqr_jax.transforms import transforms  # what only the table of capabilities needs
 

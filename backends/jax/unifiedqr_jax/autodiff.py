@@ -52,7 +52,8 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
     def function(*inputs: jax.Array) -> JaxArrays:
         if not _is_differentiated_eagerly(inputs):
             return compiled(*inputs)
-        if sum(x.size for x in inputs) >= LARGE:
+        # What depends on an arbitrary basis is seen by the rule itself, if it is not compiled.
+        if sum(x.size for x in inputs) >= LARGE or primitive.spans:
             return decompose(*inputs)
         outputs, nowhere = compiled_and_looking(*inputs)
         marks = seen(nowhere)
@@ -132,7 +133,7 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
 
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
         kept = arguments[:count]
-        rule = compiled_pull if look(kept) else pull
+        rule = compiled_pull if look(kept) and not primitive.spans else pull
         return [None] * count + rule(kept, [None if isinstance(bar, ad.Zero) else bar for bar in cotangents])
 
     linear = _indivisible(f"unifiedqr_{primitive.name}_tangent", push)

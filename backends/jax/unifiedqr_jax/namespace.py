@@ -1,10 +1,16 @@
-"""`jax.numpy` as the namespace rules and kernels are written against, with a triangular solve and a look added."""
+"""`jax.numpy` as the namespace rules and kernels are written against, with two factorizations and a look added."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from unifiedqr.backend import extend_namespace
-from unifiedqr_jax.values import seen
+from unifiedqr.host import PREFIXES
+from unifiedqr_jax.values import seen, value_at_hand
 
 
 def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array:
@@ -12,4 +18,32 @@ def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array
     return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
 
 
-xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg={"solve_triangular": solve_triangular}, seen=seen)
+def fori_loop(count: int, step: Callable[[Any, Any], Any], state: Any) -> Any:
+    """Give the state after step(0, .), ..., step(count - 1, .), as one operation of a trace."""
+    return jax.lax.fori_loop(0, count, step, state)
+
+
+def pivoted_qr(A: jax.Array, rank: int, /) -> tuple[jax.Array, jax.Array, jax.Array] | None:
+    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK.
+
+    None where A is not on a CPU, or would not be by default where something traces, and where fewer than all columns
+    are wanted: JAX calls the whole driver only.
+    """
+    # JAX has it on some GPUs, by a library that must be installed besides.
+    if rank < min(A.shape[-2:]) or A.dtype.name not in PREFIXES or not _is_on_cpu(A):
+        return None
+    Q, R, P = jax.lax.linalg.qr(A, pivoting=True, full_matrices=False)
+    return Q, R, jnp.expand_dims(P, -2).astype(A.dtype)
+
+
+def _is_on_cpu(A: jax.Array) -> bool:
+    traced = isinstance(A, Tracer)
+    return value_at_hand(A) is not None or (traced and jax.default_backend() == "cpu")
+
+
+linalg = {
+    "solve_triangular": solve_triangular,
+    "pivoted_qr": pivoted_qr,
+    "qr_r": partial(jnp.linalg.qr, mode="r"),
+}
+xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, seen=seen, fori_loop=fori_loop)

@@ -47,12 +47,31 @@ def asarray(obj: Any, *, dtype: ExactDtype | None = None, device: Any = None, co
     return x if dtype is None else astype(x, dtype)
 
 
-def astype(x: Any, dtype: ExactDtype, *, copy: bool = True, device: Any = None) -> ExactArray:
-    """Convert between real and complex; a boolean array becomes zeros and ones."""
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None) -> Any:
+    """Convert between real and complex; a boolean array becomes zeros and ones, and integers are a NumPy array."""
+    if not isinstance(dtype, ExactDtype):
+        return (x.values if isinstance(x, ExactArray) else x).astype(dtype)
     if isinstance(x, np.ndarray):
         x = exact(x.astype(float))
     number = context.mpc if dtype is COMPLEX else context.mpf
     return ExactArray(as_object(np.frompyfunc(number, 1, 1)(x.values)), dtype)
+
+
+def arange(start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None) -> Any:
+    """Give equally spaced numbers: a NumPy array of integers, or what `dtype` says."""
+    numbers = np.arange(start, stop, step) if stop is not None else np.arange(start)
+    return numbers if dtype is None and numbers.dtype.kind == "i" else astype(numbers, dtype or REAL)
+
+
+def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> np.ndarray:
+    """Give the indices that sort along an axis; of equal entries the first comes first."""
+    values = x.values if isinstance(x, ExactArray) else x
+    return np.argsort(-values if descending else values, axis=axis, kind="stable")
+
+
+def argmax(x: ExactArray, /, *, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
+    """Give the index of the first largest entry."""
+    return np.asarray(np.argmax(x.values, axis=axis, keepdims=keepdims))
 
 
 def full(
@@ -65,8 +84,10 @@ def full(
     return ExactArray(values, dtype)
 
 
-def full_like(x: ExactArray, value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> ExactArray:
-    """Give an array of one value in the shape of x."""
+def full_like(x: Any, value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> Any:
+    """Give an array of one value in the shape of x, of integers too."""
+    if isinstance(x, np.ndarray):
+        return np.full_like(x, value)
     return full(x.shape, value, dtype=dtype or x.dtype)
 
 
@@ -75,13 +96,17 @@ def eye(n_rows: int, n_cols: int | None = None, *, k: int = 0, dtype: ExactDtype
     return asarray(np.eye(n_rows, n_cols, k=k), dtype=dtype)
 
 
-def where(condition: np.ndarray, x: Any, y: Any) -> ExactArray:
-    """Select from x where the condition holds, else from y."""
+def where(condition: np.ndarray, x: Any, y: Any) -> Any:
+    """Select from x where the condition holds, else from y; from integers too."""
+    if isinstance(x, np.ndarray):
+        return np.where(condition, x, y)
     return combine(lambda a, b: np.where(condition, a, b), x, y)
 
 
 def total(x: ExactArray, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> ExactArray:
     """Sum over axes."""
+    if isinstance(x, np.ndarray):  # integers
+        return np.sum(x, axis=axis, keepdims=keepdims)
     return ExactArray(as_object(np.sum(x.values, axis=axis, keepdims=keepdims, initial=context.zero)), x.dtype)
 
 
@@ -149,6 +174,33 @@ def _orthogonalize(A: np.ndarray, Q: np.ndarray, R: np.ndarray) -> None:
             Q[:, j] = column / norm if norm else context.nan
 
 
+def pivoted_qr(A: ExactArray, rank: int, /) -> tuple[ExactArray, ExactArray, ExactArray]:
+    """Give Q, R and the pivots (..., 1, n) after some steps of column-pivoted modified Gram-Schmidt in 100 digits."""
+    order = np.empty((*A.shape[:-2], 1, A.shape[-1]), dtype=int)
+    for index in np.ndindex(A.shape[:-2]):
+        order[index] = _pivots(A.values[index], rank)
+    permuted = xp.take_along_axis(A, np.broadcast_to(order, A.shape), axis=-1)
+    Q, R = qr(permuted[..., :rank])
+    rest = xp.matrix_transpose(xp.conj(Q)) @ permuted[..., rank:]
+    return Q, concat([R, rest], axis=-1), astype(order, A.dtype)
+
+
+def _pivots(A: np.ndarray, rank: int) -> np.ndarray:
+    """Give the order of columns: each step takes the longest remainder, which changes places with the one there."""
+    W, order = A.copy(), np.arange(A.shape[1])
+    for j in range(rank):
+        squares = [context.fsum(W[:, i], absolute=True, squared=True) for i in range(j, W.shape[1])]
+        taken = j + max(range(len(squares)), key=squares.__getitem__)
+        W[:, [j, taken]], order[[j, taken]] = W[:, [taken, j]], order[[taken, j]]
+        norm = context.sqrt(squares[taken - j])
+        if not norm:
+            break
+        q = W[:, j] / norm
+        for i in range(j + 1, W.shape[1]):
+            W[:, i] = W[:, i] - context.fdot(W[:, i], q, conjugate=True) * q
+    return order
+
+
 def solve_triangular(A: ExactArray, B: ExactArray, /, *, upper: bool) -> ExactArray:
     """Give A^-1 B for triangular A, by substitution."""
     k = A.shape[-1]
@@ -190,6 +242,8 @@ xp = SimpleNamespace(
     float64=REAL,
     complex64=COMPLEX,
     complex128=COMPLEX,
+    int32=np.dtype(np.int32),
+    int64=np.dtype(np.int64),
     pi=float(np.pi),
     log2=_elementwise(lambda x: context.log(x, 2)),
     floor=_elementwise(context.floor),
@@ -210,6 +264,9 @@ xp = SimpleNamespace(
     maximum=_binary(np.maximum),
     minimum=_binary(np.minimum),
     asarray=asarray,
+    arange=arange,
+    argsort=argsort,
+    argmax=argmax,
     astype=astype,
     full=full,
     full_like=full_like,
@@ -223,8 +280,8 @@ xp = SimpleNamespace(
     mean=mean,
     max=_extreme(np.max),
     min=_extreme(np.min),
-    all=np.all,
-    any=np.any,
+    all=lambda x, **options: np.asarray(np.all(x, **options)),
+    any=lambda x, **options: np.asarray(np.any(x, **options)),
     tril=_triangle(np.tril),
     triu=_triangle(np.triu),
     concat=concat,
@@ -232,6 +289,7 @@ xp = SimpleNamespace(
     reshape=_rearranging(np.reshape),
     flip=_rearranging(np.flip),
     expand_dims=_rearranging(np.expand_dims),
+    take_along_axis=_rearranging(lambda x, indices, /, *, axis=-1: np.take_along_axis(x, indices, axis)),
     squeeze=_rearranging(np.squeeze),
     broadcast_to=_rearranging(np.broadcast_to),
     permute_dims=_rearranging(np.transpose),
@@ -240,6 +298,7 @@ xp = SimpleNamespace(
     finfo=lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, smallest_normal=2.0**-1022, dtype=REAL),
     linalg=SimpleNamespace(
         qr=qr,
+        pivoted_qr=pivoted_qr,
         solve_triangular=solve_triangular,
         diagonal=diagonal,
         trace=lambda x, /, *, offset=0, dtype=None: total(diagonal(x, offset=offset), axis=-1),

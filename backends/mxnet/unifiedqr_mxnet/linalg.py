@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from unifiedqr import host
 from unifiedqr.errors import CapabilityError, OptionError
 from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
@@ -64,13 +65,40 @@ def qr(x: Any, /, *, mode: str = "reduced") -> tuple[Any, Any]:
     """
     if mode not in ("reduced", "complete"):
         raise OptionError(f"mode={mode!r} is unknown; choose 'reduced' or 'complete'.")
-    if mx.autograd.is_recording():
-        raise CapabilityError(
-            "linalg.qr is computed by the host and would have no gradient in autograd.record(). Use unifiedqr.qr, which"
-            " is differentiable, or compute it outside, or under mxnet.autograd.pause()."
-        )
+    _refuse_recording("qr")
     Q, R = np.linalg.qr(host_view(x), mode=mode)
     return from_host(Q, x.ctx), from_host(R, x.ctx)
+
+
+def _refuse_recording(name: str) -> None:
+    if mx.autograd.is_recording():
+        raise CapabilityError(
+            f"linalg.{name} is computed by the host and would have no gradient in autograd.record(). Use a "
+            f"decomposition of unifiedqr, such as unifiedqr.qr, which is differentiable, or compute it outside, or "
+            f"under mxnet.autograd.pause()."
+        )
+
+
+def qr_r(x: Any, /) -> Any:
+    """Give R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
+    _refuse_recording("qr_r")
+    R: Any = np.linalg.qr(host_view(x), mode="r")
+    return from_host(R, x.ctx)
+
+
+def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
+    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it has not the dtype.
+
+    Raises
+    ------
+    CapabilityError
+        A computation is being recorded.
+    """
+    if np.dtype(A.dtype).name not in host.PREFIXES:
+        return None
+    _refuse_recording("pivoted_qr")
+    Q, R, P = host.pivoted_qr(host_view(A), rank)
+    return tuple(from_host(X, A.ctx) for X in (Q, R, P[..., None, :].astype(Q.dtype)))
 
 
 def solve_triangular(A: Any, B: Any, /, *, upper: bool) -> Any:
@@ -167,6 +195,8 @@ LINALG: dict[str, Callable[..., Any]] = {
     "matrix_transpose": matrix_transpose,
     "vecdot": vecdot,
     "qr": qr,
+    "qr_r": qr_r,
+    "pivoted_qr": pivoted_qr,
     "solve_triangular": solve_triangular,
     "diagonal": diagonal,
     "trace": trace,

@@ -5,12 +5,12 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
-import array_api_compat.numpy as xp
 import numpy as np
 
 from unifiedqr.backend import Backend, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
+from unifiedqr_numpy.namespace import xp
 
 Arrays = tuple[np.ndarray, ...]
 

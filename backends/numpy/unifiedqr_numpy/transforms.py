@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
-import array_api_compat.numpy as xp
 import numpy as np
 
 from unifiedqr.backend import Transform
 from unifiedqr.errors import CapabilityError
 from unifiedqr_numpy.adapter import Arrays, Call, calls
+from unifiedqr_numpy.namespace import xp
 
 Function = Callable[..., Arrays]
 

@@ -64,7 +64,8 @@ def _differentiable(primitive: Primitive) -> Callable[..., Tensors]:
 
         @staticmethod
         def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Tensors:
-            kept = ctx.saved_tensors
+            # An input that was kept still carries its tangent of this level, which the rule must not see.
+            kept = tuple(forward_ad.unpack_dual(x).primal for x in ctx.saved_tensors)
             # Inside a custom jvp forward mode is off, which would make nested forward mode silently wrong.
             with forward_ad._set_fwd_grad_enabled(True), in_full_precision(kept[0]):
                 return materialized(primitive.jvp(xp, kept, tangents))

@@ -1,4 +1,8 @@
-"""PyTorch as an Array API namespace, by array-api-compat; ``linalg.solve_triangular`` is PyTorch's own."""
+"""PyTorch as an Array API namespace, by array-api-compat; ``linalg.solve_triangular`` is PyTorch's own.
+
+Column-pivoted QR, which PyTorch has not, is LAPACK's, of tensors in host memory. Where something traces, it is an
+operation of PyTorch, which compilers write into their graphs as it stands.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +12,7 @@ import numpy as np
 import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
+from unifiedqr import host
 from unifiedqr.backend import extend_namespace
 
 
@@ -18,12 +23,19 @@ def matrix_transpose(x: torch.Tensor, /) -> torch.Tensor:
 
 def conj(x: torch.Tensor, /) -> torch.Tensor:
     """Conjugate, not lazily; `torch.conj_physical` has no rule for `torch.vmap`, which would loop, and warn."""
+    if torch.compiler.is_compiling():
+        return torch.conj_physical(x)
     return x.conj().resolve_conj() if _functorch.is_functorch_wrapped_tensor(x) else torch.conj_physical(x)
 
 
 def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:
     """Join tensors of one dtype along an axis, by the one spelling that every vmap of PyTorch has a rule for."""
     return torch.cat(tuple(arrays), dim=axis)
+
+
+def qr_r(x: torch.Tensor, /) -> torch.Tensor:
+    """Give R of A = Q R, Q never being formed."""
+    return torch.linalg.qr(x, mode="r").R
 
 
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -54,9 +66,45 @@ def _seen_inside(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
         return seen(x)
 
 
+Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def pivoted_qr(A: torch.Tensor, rank: int, /) -> Tensors | None:
+    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype; None if A is not LAPACK's to factor."""
+    if A.device.type != "cpu" or A.layout is not torch.strided or A.dtype not in DTYPES:
+        return None
+    return _on_host(A, rank) if seen(A) is None else _by_lapack(A, rank)
+
+
+DTYPES = tuple(getattr(torch, name) for name in host.PREFIXES)
+
+
+def _by_lapack(A: torch.Tensor, rank: int) -> Tensors:
+    Q, R, P = host.pivoted_qr(to_numpy(A), rank)
+    return torch.from_numpy(Q), torch.from_numpy(R), torch.from_numpy(P[..., None, :]).to(A.dtype)
+
+
+def _shapes(A: torch.Tensor, rank: int) -> Tensors:
+    """Give tensors without values, of the shapes and in the order of memory of the factors."""
+    *batch, m, n = A.shape
+    Q = A.new_empty((*batch, rank, m))
+    strides = (*Q.stride()[:-2], Q.stride(-1), Q.stride(-2))
+    return A.new_empty_strided((*batch, m, rank), strides), A.new_empty((*batch, rank, n)), A.new_empty((*batch, 1, n))
+
+
+_on_host: Any = torch.library.custom_op(
+    "unifiedqr::pivoted_qr",
+    _by_lapack,
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor A, int rank) -> (Tensor, Tensor, Tensor)",
+)
+_on_host.register_fake(_shapes)
+
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",
     array_api_compat.torch,
+    linalg={"pivoted_qr": pivoted_qr, "qr_r": qr_r},
     matrix_transpose=matrix_transpose,
     conj=conj,
     concat=concat,

@@ -1,4 +1,4 @@
-"""Linear algebra of the Array API standard, on TensorFlow, with a triangular solve added."""
+"""Linear algebra of the Array API standard, on TensorFlow, with a triangular solve and column-pivoted QR added."""
 
 # ruff: noqa: A002 (names and parameters are the standard's)
 
@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from unifiedqr import host
 from unifiedqr_tensorflow.namespace import manipulation
 from unifiedqr_tensorflow.namespace.dtypes import converted, finfo, promoted
+from unifiedqr_tensorflow.namespace.host import seen
 from unifiedqr_tensorflow.vectorization import vectorized
 
 matrix_transpose = manipulation.matrix_transpose
@@ -73,6 +75,16 @@ def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
     scale = converted(_power_of_two(tf.reduce_max(_largest_part(x), axis=-2, keepdims=True)), x.dtype)
     Q, R = _householder(x / scale, full_matrices=mode == "complete")
     return QRResult(Q, R * scale)
+
+
+def pivoted_qr(A: tf.Tensor, rank: int, /) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None:
+    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it cannot see A."""
+    values = seen(A)
+    if values is None or A.dtype.name not in host.PREFIXES:
+        return None
+    Q, R, P = host.pivoted_qr(values, rank)
+    with tf.device(A.device):
+        return tf.convert_to_tensor(Q), tf.convert_to_tensor(R), tf.convert_to_tensor(P[..., None, :].astype(Q.dtype))
 
 
 def solve(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
@@ -151,6 +163,11 @@ def slogdet(x: tf.Tensor, /) -> SlogdetResult:
     """Give sign and logarithm of the modulus of the determinant."""
     sign, logabsdet = tf.linalg.slogdet(x)
     return SlogdetResult(sign, tf.math.real(logabsdet))
+
+
+def sign_of_det(x: tf.Tensor, /) -> tf.Tensor | None:
+    """Give the sign of the determinant; None while a graph is traced, which XLA may have to compile and could not."""
+    return tf.linalg.slogdet(x)[0] if tf.executing_eagerly() else None
 
 
 def svdvals(x: tf.Tensor, /) -> tf.Tensor:

@@ -82,6 +82,11 @@ def argmin(x: tf.Tensor, /, *, axis: int | None = None, keepdims: bool = False) 
     return _searched(tf.argmin, x, axis, keepdims)
 
 
+def argsort(x: tf.Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> tf.Tensor:
+    """Give the indices that sort along an axis; of equal entries the first comes first."""
+    return tf.argsort(x, axis, "DESCENDING" if descending else "ASCENDING", stable)
+
+
 def _searched(search: Callable[..., Any], x: tf.Tensor, axis: int | None, keepdims: bool) -> tf.Tensor:
     if axis is None:
         found = search(tf.reshape(x, (-1,)), axis=0)

@@ -1,0 +1,121 @@
+"""What every function does with its input before and after the primitive is run."""
+
+from typing import Any
+
+from unifiedqr._typing import Array, Arrays
+from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
+from unifiedqr.decomposition import Primitive
+from unifiedqr.discovery import resolve
+from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
+
+LONGEST = {"float32": 2**24, "complex64": 2**24}
+"""Number of columns from which a dtype cannot number them all."""
+
+
+def run(A: Any, row: Primitive) -> Arrays:
+    """Run a primitive of one matrix; give its results, of the dtype of A but for pivots, which are integers."""
+    backend, (A,) = resolve(A)
+    return run_resolved(backend, A, row)
+
+
+def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
+    """Run a primitive of one matrix of a known backend, as `run` does."""
+    if backend.is_symbolic(A):
+        if row.discrete[:1] == ("P",) or "P" in row.outputs:
+            raise CapabilityError(
+                f"{row.name} got a {backend.name} symbol: pivots have no form in a graph that is built before its "
+                f"sizes are known. Call it on arrays, or without pivoting."
+            )
+        return backend.bind(row)(A)[: row.results]  # checked by the backend once the graph is given arrays
+    dtype = computed_dtype(backend, A, row.name)
+    xp = backend.xp
+    is_half = backend.dtype_name(A) != dtype
+    found = backend.bind(row)(xp.astype(A, xp.float32) if is_half else A)[: row.results]
+    if not is_half and not row.discrete:
+        return found
+    named = zip(row.outputs, found, strict=False)
+    return tuple(
+        integers(backend, X) if name in row.discrete else xp.astype(X, A.dtype) if is_half else X for name, X in named
+    )
+
+
+def integers(backend: Backend, P: Array) -> Array:
+    """Give pivots, (..., 1, n) as numbers of a floating dtype, as integers in shape (..., n)."""
+    xp = backend.xp
+    real = xp.real(P) if backend.dtype_name(P).startswith("complex") else P
+    return xp.argsort(xp.argsort(real, axis=-1), axis=-1)[..., 0, :]  # in the framework's dtype of indices
+
+
+def computed_dtype(backend: Backend, A: Array, name: str) -> str:
+    """Give the dtype in which A is decomposed; raise unless A is a matrix, or a stack of them, that can be."""
+    try:
+        ndim = len(A.shape)
+    except ValueError as error:  # a graph may be traced with a tensor of unknown rank
+        raise ShapeError(f"{name} got a {backend.name} array of unknown rank; it needs (..., m, n).") from error
+    if ndim < 2:
+        raise ShapeError(
+            f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
+            f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."
+        )
+    return floating_dtype(backend, A, name)
+
+
+def floating_dtype(backend: Backend, X: Array, name: str) -> str:
+    """Give the dtype in which X is computed with; raise unless there is one."""
+    dtype = backend.dtype_name(X)
+    if dtype in DTYPES:
+        return dtype
+    if dtype in HALF_DTYPES:
+        return "float32"
+    raise DtypeError(
+        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} "
+        f"(or {' or '.join(HALF_DTYPES)}, computed in float32). Convert it with unifiedqr.namespace(A).astype."
+    )
+
+
+def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int, int]:
+    """Give m and n; raise where they are not known, as while a graph is traced for any size."""
+    if backend.is_symbolic(A):
+        raise CapabilityError(
+            f"{name} got a {backend.name} symbol, whose sizes are not known; it needs them. Call it on arrays."
+        )
+    computed_dtype(backend, A, name)
+    m, n = A.shape[-2:]
+    if m is None or n is None:
+        raise ShapeError(
+            f"{name} got a {backend.name} array of shape {tuple(A.shape)}: its form depends on which of m and n is "
+            f"larger, so that both must be known while the graph is traced. Give the sizes in the signature."
+        )
+    return m, n
+
+
+def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Give an option's value; raise unless it is among its choices."""
+    if value not in choices:
+        raise OptionError(f"{option}={value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")
+    return value
+
+
+def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int) -> None:
+    """Raise if the columns (rows) of A are more than its dtype can number."""
+    dtype = computed_dtype(backend, A, name)
+    if count > LONGEST.get(dtype, count):
+        raise ShapeError(
+            f"{name} with pivoting got {count} columns or rows to permute in {dtype}, which numbers at most "
+            f"{LONGEST[dtype]}. Convert the matrix to double precision."
+        )
+
+
+def rank_at_the_door(rank: Any, k: int, *, pivoting: bool, mode: str) -> int | None:
+    """Give the number of steps, None for all; raise unless it fits."""
+    if rank is None:
+        return None
+    if not pivoting:
+        raise OptionError(
+            f"rank={rank!r} needs pivoting=True: without pivots the first columns are no better than others."
+        )
+    if mode != "reduced":
+        raise OptionError(f"rank={rank!r} with mode={mode!r}: truncated factors are reduced ones. Leave mode out.")
+    if isinstance(rank, bool) or not hasattr(rank, "__index__") or not 0 <= rank.__index__() <= k:
+        raise OptionError(f"rank={rank!r} came; it must be an integer from 0 to min(m, n) = {k}.")
+    return None if rank.__index__() == k else rank.__index__()

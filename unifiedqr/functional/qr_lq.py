@@ -1,0 +1,199 @@
+"""QR and LQ: reduced, complete, triangle only, pivoted, truncated."""
+
+from typing import Any
+
+from unifiedqr._typing import Arrays
+from unifiedqr.decomposition import primitive, truncated
+from unifiedqr.discovery import resolve
+from unifiedqr.errors import OptionError
+from unifiedqr.functional.inputs import chosen, pivots_at_the_door, rank_at_the_door, run_resolved, sizes_of
+from unifiedqr.results import LQResult, PivotedLQResult, PivotedLResult, PivotedQRResult, PivotedRResult, QRResult
+
+QR_MODES = ("reduced", "complete", "r")
+LQ_MODES = ("reduced", "complete", "l")
+
+
+def qr(
+    A: Any,
+    /,
+    *,
+    mode: str = "reduced",
+    pivoting: bool = False,
+    rank: int | None = None,
+    positive: bool = True,
+    method: str = "auto",
+) -> Any:
+    """Decompose A = Q R into orthonormal columns and an upper trapezoidal factor, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        Deep, square, wide or zero-size, with any number of batch dimensions; float32, float64, complex64 or complex128
+        (float16 and bfloat16 are computed in float32 and handed back in kind). An array of any backend, which then
+        decides; a sequence of numbers goes to the selected backend.
+    mode : {"reduced", "complete", "r"}
+        Shape of the factors; "r" gives R alone, and Q is never formed.
+    pivoting : bool
+        Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch.
+    rank : int, optional
+        With pivoting, stop after so many steps.
+    positive : bool
+        Make the diagonal of R real and non-negative, which makes the factors of a full-rank matrix unique and the same
+        in every framework. Otherwise the signs are the kernel's own.
+    method : {"auto", "householder"}
+        Algorithm of the forward.
+
+    Returns
+    -------
+    QRResult
+        ``Q`` (..., m, k) with Q^H Q = I and ``R`` (..., k, n) exactly upper trapezoidal, k = min(m, n), of the
+        framework, device and dtype of A; with ``mode="complete"`` (..., m, m) and (..., m, n). The last columns of
+        Q are then those of a product of Householder reflectors.
+    array
+        ``R`` (..., k, n), with ``mode="r"``.
+    PivotedQRResult
+        ``Q``, ``R`` and ``P`` (..., n), integers with ``A[..., :, P] = Q R`` per matrix; ``PivotedRResult`` of ``R``
+        and ``P`` with ``mode="r"``. With `rank`, ``Q`` is (..., m, rank) and ``R`` (..., rank, n).
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions, or sizes that must be known are not while a graph is traced.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11d). A matrix whose leading k columns are
+    numerically dependent has no derivative: its gradient is NaN. The last pivot of a real square or wide matrix is
+    exempt, but for ``mode="r"`` (16), (18). Complete: (22), (23), exact for every loss. Pivoted: (24), needing rank k
+    of A only; at ties of pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the
+    one-sided one. Truncated: (11r), whatever the rank of A.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.qr([[3.0, 1.0], [4.0, 2.0]]).R
+    array([[5. , 2.2],
+           [0. , 0.4]])
+    >>> uqr.qr([[3.0, 1.0], [4.0, 2.0]], mode="r")
+    array([[5. , 2.2],
+           [0. , 0.4]])
+    >>> uqr.qr([[3.0], [4.0]], mode="complete").Q.round(3)
+    array([[ 0.6, -0.8],
+           [ 0.8,  0.6]])
+    >>> uqr.qr([[1.0, 3.0], [2.0, 4.0]], pivoting=True).P
+    array([1, 0])
+    >>> uqr.qr([[1.0, 3.0], [2.0, 4.0]], pivoting=True, rank=1).R
+    array([[5. , 2.2]])
+    """
+    short = chosen("mode", mode, QR_MODES)
+    found = _decompose("qr", A, short, pivoting, rank, positive, method)
+    if mode == "r":
+        return PivotedRResult(*found) if pivoting else found[0]
+    return PivotedQRResult(*found) if pivoting else QRResult(*found)
+
+
+def lq(
+    A: Any,
+    /,
+    *,
+    mode: str = "reduced",
+    pivoting: bool = False,
+    rank: int | None = None,
+    positive: bool = True,
+    method: str = "auto",
+) -> Any:
+    """Decompose A = L Q into a lower trapezoidal factor and orthonormal rows, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`. The derivative needs the first k = min(m, n) rows to be independent; with pivoting, rank k.
+    mode : {"reduced", "complete", "l"}
+        Shape of the factors; "l" gives L alone, and Q is never formed.
+    pivoting : bool
+        Take the rows in the order of LAPACK geqp3 for A^H, for each matrix of a batch.
+    rank : int, optional
+        With pivoting, stop after so many steps.
+    positive : bool
+        Make the diagonal of L real and non-negative, which makes the factors of a full-rank matrix unique and the same
+        in every framework. Otherwise the signs are the kernel's own.
+    method : {"auto", "householder"}
+        Algorithm of the forward.
+
+    Returns
+    -------
+    LQResult
+        ``L`` (..., m, k) exactly lower trapezoidal and ``Q`` (..., k, n) with Q Q^H = I, of the framework, device and
+        dtype of A; with ``mode="complete"`` (..., m, n) and (..., n, n).
+    array
+        ``L`` (..., m, k), with ``mode="l"``.
+    PivotedLQResult
+        ``L``, ``Q`` and ``P`` (..., m), integers with ``A[..., P, :] = L Q`` per matrix; ``PivotedLResult`` of ``L``
+        and ``P`` with ``mode="l"``. With `rank`, ``L`` is (..., m, rank) and ``Q`` (..., rank, n).
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions, or sizes that must be known are not while a graph is traced.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); derivatives (27), (27t) with (11k), (11d); the others those of `qr` for A^H (25).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.lq([[3.0, 4.0], [1.0, 2.0]]).L
+    array([[5. , 0. ],
+           [2.2, 0.4]])
+    >>> uqr.lq([[1.0, 2.0], [3.0, 4.0]], pivoting=True).P
+    array([1, 0])
+    """
+    short = chosen("mode", mode, LQ_MODES)
+    found = _decompose("lq", A, short, pivoting, rank, positive, method)
+    if mode == "l":
+        return PivotedLResult(*found) if pivoting else found[0]
+    return PivotedLQResult(*found) if pivoting else LQResult(*found)
+
+
+def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive: bool, method: str) -> Arrays:
+    if pivoting not in (True, False):
+        raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
+    backend, (A,) = resolve(A)
+    if mode != "complete" and not pivoting:
+        rank_at_the_door(rank, 0, pivoting=False, mode=mode)
+        words = (name,) if mode == "reduced" else (name, mode)
+        return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))
+    m, n = sizes_of(backend, A, f"{name} with pivoting" if pivoting else f"{name} with mode='complete'")
+    lines, others = (n, m) if name == "qr" else (m, n)
+    steps = rank_at_the_door(rank, min(m, n), pivoting=pivoting, mode=mode)
+    if mode == "complete" and lines >= others:
+        mode = "reduced"  # Q is square
+    if pivoting:
+        pivots_at_the_door(backend, A, name, lines)
+    if steps is not None:
+        return run_resolved(backend, A, truncated(name, steps, positive=bool(positive)))
+    words = [name, *(["pivoted"] if pivoting else []), *([] if mode == "reduced" else [mode])]
+    return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))

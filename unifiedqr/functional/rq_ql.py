@@ -1,0 +1,109 @@
+"""RQ and QL: the LQ and QR decompositions in reverse order."""
+
+from typing import Any
+
+from unifiedqr.decomposition import primitive
+from unifiedqr.functional.inputs import chosen, run
+from unifiedqr.results import QLResult, RQResult
+
+MODES = ("reduced",)
+
+
+def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult:
+    """Decompose A = R Q into an upper trapezoidal factor and orthonormal rows, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`. The derivative needs the last k = min(m, n) rows to be independent.
+    mode : {"reduced"}
+        Shape of the factors.
+    positive : bool
+        Make the diagonal of the triangle real and non-negative, which makes the factors of a full-rank matrix unique
+        and the same in every framework. Otherwise the signs are the kernel's own.
+
+    Returns
+    -------
+    RQResult
+        ``R`` (..., m, k), exactly upper triangular in its last k rows, as LAPACK gerqf, and ``Q`` (..., k, n) with
+        Q Q^H = I, of the framework, device and dtype of A.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` is not among its choices.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); reversal (43) around the derivatives (27), (27t) of LQ.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.rq([[2.0, 1.0], [4.0, 3.0]]).R
+    array([[0.4, 2.2],
+           [0. , 5. ]])
+    """
+    chosen("mode", mode, MODES)
+    return RQResult(*run(A, primitive("rq", positive=positive)))
+
+
+def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult:
+    """Decompose A = Q L into orthonormal columns and a lower trapezoidal factor, differentiably.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`. The derivative needs the last k = min(m, n) columns to be independent.
+    mode : {"reduced"}
+        Shape of the factors.
+    positive : bool
+        Make the diagonal of the triangle real and non-negative, which makes the factors of a full-rank matrix unique
+        and the same in every framework. Otherwise the signs are the kernel's own.
+
+    Returns
+    -------
+    QLResult
+        ``Q`` (..., m, k) with Q^H Q = I and ``L`` (..., k, n), exactly lower triangular in its last k columns, of the
+        framework, device and dtype of A.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    OptionError
+        `mode` is not among its choices.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Gauge (2), (30); reversal (42) around the derivatives (6), (7), (11), (12) of QR.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,
+    and deep - real or complex - matrices, arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.ql([[2.0, 4.0], [1.0, 3.0]]).L
+    array([[0.4, 0. ],
+           [2.2, 5. ]])
+    """
+    chosen("mode", mode, MODES)
+    return QLResult(*run(A, primitive("ql", positive=positive)))

@@ -1,0 +1,219 @@
+"""Orthonormal bases of the spaces of a matrix, and its determinant."""
+
+from typing import Any
+
+from unifiedqr._typing import Array
+from unifiedqr.built import row
+from unifiedqr.discovery import resolve
+from unifiedqr.errors import ShapeError
+from unifiedqr.functional.inputs import computed_dtype, run_resolved, sizes_of
+from unifiedqr.results import SlogdetResult
+
+
+def orth(A: Any, /) -> Array:
+    """Give an orthonormal basis of the range of A, differentiably for losses of the range alone.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`, with k = min(m, n) leading columns that are independent.
+
+    Returns
+    -------
+    array, shape (..., m, k)
+        Orthonormal columns that span the range; those of `qr`.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Derivative (34), which is cheaper than that of `qr` and differs from it for losses that depend on the basis. The
+    range of a wide matrix of full rank is everything, and the gradient zero.
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
+    variables separate.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.orth([[3.0], [4.0]])
+    array([[0.6],
+           [0.8]])
+    """
+    backend, (A,) = resolve(A)
+    sizes_of(backend, A, "orth")
+    return run_resolved(backend, A, row("orth"))[0]
+
+
+def left_null_space(A: Any, /) -> Array:
+    """Give an orthonormal basis of the complement of the range of A, differentiably for losses of the space alone.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`, with independent columns.
+
+    Returns
+    -------
+    array, shape (..., m, max(m - n, 0))
+        Orthonormal columns N with N^H A = 0.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    ForeignArrayError
+        A is no array of a backend.
+    GaugeError
+        From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (21).
+
+    Warns
+    -----
+    GaugeWarning
+        From the derivative: the loss depends on the choice of basis (21).
+
+    Notes
+    -----
+    Only the spanned space is determined; the basis is that of (22), the derivative (20) with (34).
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
+    variables separate.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.left_null_space([[3.0], [4.0]]).round(3)
+    array([[-0.8],
+           [ 0.6]])
+    """
+    return _complement("left_null_space", A)
+
+
+def null_space(A: Any, /) -> Array:
+    """Give an orthonormal basis of the kernel of A, differentiably for losses of the kernel alone.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        As in `qr`, with independent rows.
+
+    Returns
+    -------
+    array, shape (..., n, max(n - m, 0))
+        Orthonormal columns N with A N = 0.
+
+    Raises
+    ------
+    ShapeError
+        A has fewer than two dimensions.
+    DtypeError
+        A is neither real nor complex floating.
+    ForeignArrayError
+        A is no array of a backend.
+    GaugeError
+        From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (21).
+
+    Warns
+    -----
+    GaugeWarning
+        From the derivative: the loss depends on the choice of basis (21).
+
+    Notes
+    -----
+    `left_null_space` of A^H (25).
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
+    variables separate.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.null_space([[3.0, 4.0]]).round(3)
+    array([[-0.8],
+           [ 0.6]])
+    """
+    return _complement("null_space", A)
+
+
+def _complement(name: str, A: Any) -> Array:
+    backend, (A,) = resolve(A)
+    m, n = sizes_of(backend, A, name)
+    longer, shorter = (m, n) if name == "left_null_space" else (n, m)
+    if longer <= shorter:
+        square = A if name == "left_null_space" else backend.xp.matrix_transpose(A)
+        return square[..., :0]
+    if shorter == 0:
+        raise ShapeError(
+            f"{name} got a {backend.name} array of shape {tuple(A.shape)}: every vector is in the space, and no basis "
+            f"is better than another. Use the identity matrix."
+        )
+    return run_resolved(backend, A, row(name))[0]
+
+
+def slogdet(A: Any, /) -> SlogdetResult:
+    """Give the sign of the determinant and the logarithm of its modulus, which neither overflow nor underflow.
+
+    Parameters
+    ----------
+    A : array, shape (..., n, n)
+        Square; dtypes as in `qr`.
+
+    Returns
+    -------
+    SlogdetResult
+        ``sign`` (...), of modulus one, of the dtype of A, and ``logabsdet`` (...), real: det A is their product
+        ``sign * exp(logabsdet)``. For an exactly singular matrix 0 and -inf.
+
+    Raises
+    ------
+    ShapeError
+        A is not square.
+    DtypeError
+        A is neither real nor complex floating.
+    ForeignArrayError
+        A is no array of a backend.
+
+    Notes
+    -----
+    Derivative (35). The gradient of a numerically singular matrix is NaN.
+
+    References
+    ----------
+    M. Giles (2008), An extended collection of matrix derivative results for forward and reverse mode algorithmic
+    differentiation.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> sign, logabsdet = uqr.slogdet([[0.0, 2.0], [3.0, 0.0]])
+    >>> float(sign), round(float(logabsdet), 4)
+    (-1.0, 1.7918)
+    """
+    backend, (A,) = resolve(A)
+    m, n = sizes_of(backend, A, "slogdet")
+    if m != n:
+        raise ShapeError(
+            f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; it needs square matrices (..., n, n)."
+        )
+    xp = backend.xp
+    if n == 0:
+        ones = xp.sum(A, axis=(-2, -1)) + 1
+        return SlogdetResult(ones, 0 * (xp.real(ones) if "complex" in computed_dtype(backend, A, "slogdet") else ones))
+    sign, logabsdet = (X[..., 0, 0] for X in run_resolved(backend, A, row("slogdet")))
+    complex_ = backend.dtype_name(logabsdet).startswith("complex")
+    return SlogdetResult(sign, xp.real(logabsdet) if complex_ else logabsdet)

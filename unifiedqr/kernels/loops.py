@@ -1,0 +1,29 @@
+"""Loops of a fixed number of steps, in the framework's own construct where a trace would otherwise unroll them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.rules.operators import is_complex
+
+
+def repeat(xp: Namespace, count: int, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
+    """Give the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
+
+    A namespace that has a loop offers it as ``fori_loop(count, step, state)``; the number of the step is then a scalar
+    of the trace, elsewhere a Python integer.
+    """
+    native = getattr(xp, "fori_loop", None)
+    if native is not None:
+        return native(count, step, state)
+    for j in range(count):
+        state = step(j, state)
+    return state
+
+
+def positions(xp: Namespace, X: Array) -> Array:
+    """Give 0, ..., n - 1 as integers in shape (..., 1, n), for X with n columns: on its device, in its batch."""
+    row = xp.ones_like(X[..., :1, :])
+    row = xp.real(row) if is_complex(xp, row) else row
+    before = xp.sum(xp.triu(xp.matrix_transpose(row) * row, k=1), axis=-2, keepdims=True)
+    return xp.argsort(before, axis=-1)  # in the dtype of indices

@@ -1,0 +1,92 @@
+"""Column-pivoted QR, whole or truncated: by LAPACK where the namespace reaches it, else on the Array API alone."""
+
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.kernels.gauge import positive_gauge
+from unifiedqr.kernels.householder import householder_qr
+from unifiedqr.kernels.loops import positions, repeat
+from unifiedqr.kernels.reflectors import completed
+from unifiedqr.rules.operators import adjoint, columns_at, is_complex
+from unifiedqr.rules.triangular import exponents_of, scaled
+
+
+def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> tuple[Array, Array, Array]:
+    """Give Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (24).
+
+    r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers
+    it as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
+    """
+    k = min(A.shape[-2:])
+    r = k if rank is None else rank
+    if r == 0:
+        P = xp.astype(positions(xp, xp.zeros_like(A[..., :1, :] if A.shape[-2] else _row(xp, A))), A.dtype)
+        return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :]), P
+    # Pivoting compares lengths of columns: all are scaled alike, and far from the limits of the exponent.
+    sizes = xp.max(xp.abs(A), axis=(-2, -1), keepdims=True)
+    e = exponents_of(xp, xp.where(xp.isfinite(sizes), sizes, xp.ones_like(sizes)))
+    A = scaled(xp, A, -e)
+    native = getattr(xp.linalg, "pivoted_qr", None)
+    found = None if native is None else native(A, r)
+    if found is not None:
+        Q, R, P = found
+        if positive:
+            Q, R = positive_gauge(xp, Q, R)
+    else:
+        order = greedy_pivots(xp, A, r)
+        Q, R = _factors(xp, columns_at(xp, A, order), r, positive)
+        P = xp.astype(order, A.dtype)
+    return Q, xp.triu(scaled(xp, R, e)), P
+
+
+def pivoted_r(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Give R and P of `pivoted_qr`."""
+    return pivoted_qr(xp, A, rank=None, positive=positive)[1:]
+
+
+def pivoted_complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array, Array, Array, Array]:
+    """Give Q (..., m, m), R (..., m, n) and P of a deep A[:, P] = Q R, and G, S of (22)."""
+    Q_1, R_1, P = pivoted_qr(xp, A, rank=None, positive=positive)
+    Q, R, G, S = completed(xp, Q_1, R_1)
+    return Q, R, P, G, S
+
+
+def _row(xp: Namespace, A: Array) -> Array:
+    """Give a row of zeros as long as those of A, which has none."""
+    return xp.zeros((*A.shape[:-2], 1, A.shape[-1]), dtype=A.dtype)
+
+
+def _factors(xp: Namespace, A: Array, r: int, positive: bool) -> tuple[Array, Array]:
+    if r == min(A.shape[-2:]):
+        return householder_qr(xp, A, positive=positive)
+    Q, U = householder_qr(xp, A[..., :r], positive=positive)
+    return Q, xp.concat([U, adjoint(xp, Q) @ A[..., r:]], axis=-1)
+
+
+def greedy_pivots(xp: Namespace, A: Array, steps: int) -> Array:
+    """Give the order of columns after some steps, integers (..., 1, n): each step takes the longest remainder.
+
+    A column taken changes places with the one that stands where it goes, as in LAPACK: ties are resolved alike.
+    """
+    places = positions(xp, A)
+
+    def step(j: Array, state: Arrays) -> Arrays:
+        W, order = state
+        lengths = _lengths(xp, W)
+        waiting = xp.take_along_axis(lengths, order, axis=-1)
+        longest = xp.argmax(xp.where(places >= j, waiting, -xp.ones_like(waiting)), axis=-1, keepdims=True)
+        longest = xp.astype(longest, order.dtype)
+        taken = xp.take_along_axis(order, longest, axis=-1)
+        moved = xp.sum(xp.where(places == j, order, xp.zeros_like(order)), axis=-1, keepdims=True)
+        order = xp.where(places == j, taken, xp.where(places == longest, xp.astype(moved, order.dtype), order))
+        length = xp.take_along_axis(lengths, taken, axis=-1)
+        length = xp.where(length > 0, length, xp.ones_like(length))
+        q = columns_at(xp, W, taken) / xp.astype(length, W.dtype)
+        return W - q @ (adjoint(xp, q) @ W), order
+
+    return repeat(xp, steps, step, (A, places))[1]
+
+
+def _lengths(xp: Namespace, W: Array) -> Array:
+    sizes = xp.max(xp.abs(W), axis=-2, keepdims=True)
+    sizes = xp.where(sizes > 0, sizes, xp.ones_like(sizes))
+    parts = (xp.real(W), xp.imag(W)) if is_complex(xp, W) else (W,)
+    return sizes * xp.sqrt(sum(xp.sum((part / sizes) ** 2, axis=-2, keepdims=True) for part in parts))

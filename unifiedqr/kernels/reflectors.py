@@ -1,0 +1,69 @@
+r"""What a product of Householder reflectors is, found from its first columns alone.
+
+Q_1 has n orthonormal columns, S is a diagonal of signs, E_1 and E_2 are the first n and the last m - n columns of I.
+With Y = Q_1 S - E_1, B = Y[:n], C = Y[n:], the unitary matrix [Q_1 S, Q_2] is a product of n reflectors for
+
+    (22)  Q_2 = E_2 + Y Z,   Z = G^H C^H,   G = B^-1
+    (47)  s_j = -1 if Re p_j >= 0 else 1, p_j the pivot of step j of Gaussian elimination on Q_1[:n] - S, whose pivots
+          u_j = p_j - s_j then have |u_j| >= 1: B is as far from singular as elimination with partial pivoting makes it
+
+and for square Q_1, det(Q_1 S) is the product of all -u_j / conj(u_j). These are the signs of LAPACK, but for columns
+that are triangular already, which LAPACK leaves alone: there B would be singular.
+"""
+
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.kernels.householder import householder_qr
+from unifiedqr.kernels.loops import positions, repeat
+from unifiedqr.rules.complete import reflected
+from unifiedqr.rules.operators import adjoint, identity_like, is_complex
+from unifiedqr.rules.triangular import inverse_upper
+
+
+def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
+    """Give S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1."""
+    places = positions(xp, M)
+    zero = xp.zeros_like(M[..., :1, :])
+    one = xp.ones_like(zero)
+
+    def step(j: Array, state: Arrays) -> Arrays:
+        M, S = state
+        here = xp.where(places == j, one, zero)
+        below = xp.matrix_transpose(places) > j
+        row, column = here @ M, M @ xp.matrix_transpose(here)
+        pivot = row @ xp.matrix_transpose(here)
+        sign = xp.where((xp.real(pivot) if is_complex(xp, pivot) else pivot) >= 0, -one[..., :1], one[..., :1])
+        row = row - sign * here
+        pivot = pivot - sign
+        pivot = xp.where(xp.abs(pivot) > 0.5, pivot, xp.ones_like(pivot))  # it is, unless there was a NaN
+        factors = xp.where(below, column / pivot, xp.zeros_like(column))
+        M = M - xp.matrix_transpose(here) @ (sign * here) - factors @ row
+        return M, S + sign * here
+
+    M, S = repeat(xp, M.shape[-1], step, (M, zero))
+    return S, xp.expand_dims(xp.linalg.diagonal(M), axis=-2)
+
+
+def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
+    """Give Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m > n."""
+    n = Q_1.shape[-1]
+    if n == 0:  # nothing is reflected
+        return identity_like(xp, Q_1 @ adjoint(xp, Q_1)), Q_1[..., :0, :], Q_1[..., :1, :]
+    S, _ = reflector_signs(xp, Q_1[..., :n, :])
+    Y, B, C = reflected(xp, Q_1, S)
+    Q, R = xp.linalg.qr(B)
+    G = inverse_upper(xp, xp.triu(R)) @ adjoint(xp, Q)
+    below = identity_like(xp, C @ adjoint(xp, C))
+    E_2 = xp.concat([xp.zeros_like(adjoint(xp, C)), below], axis=-2)
+    return E_2 + Y @ adjoint(xp, C @ G), G, S  # (22)
+
+
+def complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array, Array, Array]:
+    """Give Q (..., m, m), R (..., m, n) of a deep A = Q R, and G, S of (22)."""
+    return completed(xp, *householder_qr(xp, A, positive=positive))
+
+
+def completed(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array, Array]:
+    """Give complete factors for the reduced ones of a deep matrix, and G, S of (22)."""
+    Q_2, G, S = complement(xp, Q_1)
+    below = xp.zeros_like(adjoint(xp, Q_2) @ Q_1)
+    return xp.concat([Q_1, Q_2], axis=-1), xp.concat([R_1, below], axis=-2), G, S

@@ -1,0 +1,162 @@
+"""What a differentiable primitive is: a forward, its two derivative rules, and what these need.
+
+Every function of a primitive takes the array namespace ``xp`` first:
+
+    forward(xp, *inputs)          -> outputs
+    vjp(xp, kept, cotangents)     -> one cotangent per input        (a cotangent that is None is zero)
+    jvp(xp, kept, tangents)       -> one tangent per output
+    singular(xp, kept)            -> boolean, per matrix: no derivative exists
+
+All arrays of a primitive are stacks of matrices of one dtype, that of the inputs. Pivots and ranks are numbers of that
+dtype too, and lengths (..., 1, s) or scalars (..., 1, 1): what makes them integers, reals and vectors comes after.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.rules.operators import adjoint, reverse, reverse_columns
+
+SHAPES = ("deep", "square", "wide")
+
+
+def shape_name(m: int, n: int) -> str:
+    """Give which of `SHAPES` m x n is."""
+    return SHAPES[1 + (m < n) - (m > n)]
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a decomposition of A is the QR decomposition of A, of A^H, of A J or of A^H J (J reverses the columns).
+
+    Attributes
+    ----------
+    adjoint, reversed : bool
+        Whether the adjoint is taken, and whether its columns are reversed.
+    """
+
+    adjoint: bool = False
+    reversed: bool = False
+
+    def matrix(self, xp: Namespace, X: Array) -> Array:
+        """Give the matrix whose QR decomposition it is, from A, or its orthonormal factor, from Q."""
+        X = adjoint(xp, X) if self.adjoint else X
+        return reverse_columns(xp, X) if self.reversed else X
+
+    def triangle(self, xp: Namespace, X: Array) -> Array:
+        """Give the triangular factor of that QR decomposition, from R or L."""
+        X = adjoint(xp, X) if self.adjoint else X
+        return reverse(xp, X) if self.reversed else X
+
+    @property
+    def lines(self) -> str:
+        """What must be independent, in words."""
+        return f"{'last' if self.reversed else 'leading'} {'rows' if self.adjoint else 'columns'}"
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        The decomposition's name.
+    options : tuple of str
+        A word for each option; name and options together identify the row, in every process.
+    orientation : Orientation
+        Which QR decomposition it is.
+    inputs, outputs : tuple of str
+        Names of the arrays taken and given, in order.
+    results : int
+        How many of the outputs users get; those after them serve the derivatives.
+    discrete : tuple of str
+        The outputs that are locally constant: pivots, ranks.
+    keeps : tuple of str
+        The inputs and outputs, by name, that both derivative rules read.
+    shapes : tuple of str
+        What A may be, of `SHAPES`.
+    spans : bool
+        Whether the first result is a basis that matters through the space it spans alone.
+    forward, vjp, jvp, singular : callable
+        As described at the head of the module.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    orientation: Orientation
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    results: int
+    discrete: tuple[str, ...]
+    keeps: tuple[str, ...]
+    forward: Callable[..., Arrays]
+    vjp: Callable[[Namespace, Arrays, Cotangents], Arrays]
+    jvp: Callable[[Namespace, Arrays, Arrays], Arrays]
+    singular: Callable[[Namespace, Arrays], Array]
+    shapes: tuple[str, ...] = SHAPES
+    spans: bool = False
+
+    @property
+    def needs_independence(self) -> bool:
+        """Whether leading columns or rows must be independent; otherwise pivots find some that are."""
+        return not {"P", "rank"} & set(self.discrete) or self.name == "lstsq"
+
+    @property
+    def triangle(self) -> str | None:
+        """The name of the triangular factor, if users get one."""
+        return next((name for name in self.outputs[: self.results] if name in ("R", "L")), None)
+
+    def kept(self, inputs: Arrays, outputs: Arrays) -> Arrays:
+        """Select from the inputs and outputs what the derivative rules read."""
+        named = dict(zip(self.inputs + self.outputs, inputs + outputs, strict=True))
+        return tuple(named[name] for name in self.keeps)
+
+
+ADJOINT = ("A", "Q", "R")
+"""What turns into its adjoint between a decomposition of A and that of A^H."""
+
+
+def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int) -> Primitive:
+    """Give the decomposition of A that is another one of A^H (25).
+
+    `outputs` has the names of the new row's outputs in their order, each with the name it has in `row`.
+    """
+    names = {"A": "A", **{old: new for new, old in outputs.items()}}
+    places = [row.outputs.index(old) for old in outputs.values()]
+
+    def turned(xp: Namespace, names: tuple[str, ...], arrays: Cotangents) -> tuple[Array, ...]:
+        pairs = zip(names, arrays, strict=True)
+        return tuple(adjoint(xp, X) if X is not None and name in ADJOINT else X for name, X in pairs)
+
+    def forward(xp: Namespace, A: Array) -> Arrays:
+        found = turned(xp, row.outputs, row.forward(xp, adjoint(xp, A)))
+        # The conjugate of a zero is 0 - 0i: the triangle is selected last.
+        return tuple(xp.tril(found[i]) if row.outputs[i] == "R" else found[i] for i in places)
+
+    def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        given = dict(zip(outputs.values(), cotangents, strict=True))
+        bars = turned(xp, row.outputs, [given[old] for old in row.outputs])
+        return turned(xp, row.inputs, row.vjp(xp, turned(xp, row.keeps, kept), bars))
+
+    def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        dots = row.jvp(xp, turned(xp, row.keeps, kept), turned(xp, row.inputs, tangents))
+        found = turned(xp, row.outputs, dots)
+        return tuple(found[i] for i in places)
+
+    return Primitive(
+        name=name,
+        options=row.options,
+        orientation=Orientation(adjoint=not row.orientation.adjoint, reversed=row.orientation.reversed),
+        inputs=row.inputs,
+        outputs=tuple(outputs),
+        results=results,
+        discrete=tuple(names[old] for old in row.discrete),
+        keeps=tuple(names[old] for old in row.keeps),
+        forward=forward,
+        vjp=vjp,
+        jvp=jvp,
+        singular=lambda xp, kept: row.singular(xp, turned(xp, row.keeps, kept)),
+        shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes),
+        spans=row.spans,
+    )

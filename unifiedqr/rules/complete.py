@@ -1,0 +1,296 @@
+r"""Derivative rules of complete QR of deep matrices, Q = [Q_1 Q_2] being m x m, and of complete LQ of wide ones.
+
+Q_2 is a basis of the complement of range(A), which A does not determine; `unifiedqr.qr` returns that of a product of n
+reflectors. With S a diagonal of signs, E_1 and E_2 the first n and last m - n columns of I,
+
+    (22)   Y = Q_1 S - E_1,   B = Y[:n],   C = Y[n:],   G = B^-1,   Z = G^H C^H,   Q_2 = E_2 + Y Z
+    (23)   F = G Y^H Q_2_bar,   Y_bar = Q_2_bar Z^H + [-Z F^H ; F^H],   Q_1_bar' = Q_1_bar + Y_bar S
+    (45)   Y_dot = Q_1_dot S,   Q_2_dot = Y_dot Z + Y G^H (C_dot^H - B_dot^H Z),   G_dot = -G B_dot G
+
+and the rest is the rule of the reduced factors. This is exact for every loss. A basis Q_2 of other origin has no
+formula: then the derivative is that of losses that depend on the spanned space alone,
+
+    (20)   Q_1_bar' = Q_1_bar - Q_2 Q_2_bar^H Q_1,   Q_2_dot = -Q_1 (Q_1_dot^H Q_2)
+
+and whether a loss is one of these shows in (21), see `unifiedqr.rules.spaces`.
+
+References
+----------
+R. Schreiber, C. Van Loan (1989), A storage-efficient WY representation; G. Ballard et al. (2014), Reconstructing
+Householder vectors from tall-skinny QR.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.door import complete_at_the_door, cotangents_at_the_door, tangent_at_the_door
+from unifiedqr.rules.operators import adjoint, identity_like
+from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
+from unifiedqr.rules.spaces import complement_pullback, complement_pushforward
+
+
+def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]:
+    """Give Y of (22), B and C."""
+    n = Q_1.shape[-1]
+    above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
+    B = above - identity_like(xp, above)
+    return xp.concat([B, C], axis=-2), B, C
+
+
+def householder_vjp(
+    Q: Array,
+    R: Array,
+    G: Array,
+    S: Array,
+    Q_bar: Array | None,
+    R_bar: Array | None,
+    G_bar: Array | None,
+    *,
+    xp: Namespace,
+) -> Array:
+    """Give A_bar by (23), from what the kernel gave and cotangents of it; G is (..., n, n), S is (..., 1, n)."""
+    n = R.shape[-1]
+    Q_1, R_1, Y_bar = Q[..., :n], R[..., :n, :], None
+    if Q_bar is not None:
+        Y, _, C = reflected(xp, Q_1, S)
+        Z = adjoint(xp, C @ G)  # (22)
+        Q_2_bar = Q_bar[..., n:]
+        F = G @ (adjoint(xp, Y) @ Q_2_bar)
+        Y_bar = Q_2_bar @ adjoint(xp, Z) + xp.concat([-Z @ adjoint(xp, F), adjoint(xp, F)], axis=-2)  # (23)
+    if G_bar is not None:
+        B_bar = -adjoint(xp, G) @ G_bar @ adjoint(xp, G)
+        below = xp.zeros_like(Q_1[..., n:, :])
+        B_bar = xp.concat([B_bar, below], axis=-2)
+        Y_bar = B_bar if Y_bar is None else Y_bar + B_bar
+    Q_1_bar = None if Q_bar is None else Q_bar[..., :n]
+    if Y_bar is not None:
+        Q_1_bar = Y_bar * S if Q_1_bar is None else Q_1_bar + Y_bar * S
+    return qr_vjp(Q_1, R_1, Q_1_bar, None if R_bar is None else R_bar[..., :n, :], xp=xp)
+
+
+def householder_jvp(
+    Q: Array, R: Array, G: Array, S: Array, A_dot: Array, *, xp: Namespace
+) -> tuple[Array, Array, Array]:
+    """Give Q_dot, R_dot and G_dot by (45), from what the kernel gave."""
+    n = R.shape[-1]
+    Q_1 = Q[..., :n]
+    Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
+    Y, _, C = reflected(xp, Q_1, S)
+    Z = adjoint(xp, C @ G)
+    Y_dot = Q_1_dot * S
+    B_dot, C_dot = Y_dot[..., :n, :], Y_dot[..., n:, :]
+    Q_2_dot = Y_dot @ Z + Y @ (adjoint(xp, C_dot @ G) - adjoint(xp, B_dot @ G) @ Z)  # (45)
+    R_dot = xp.concat([R_1_dot, xp.zeros_like(R[..., n:, :])], axis=-2)
+    return xp.concat([Q_1_dot, Q_2_dot], axis=-1), R_dot, -G @ B_dot @ G
+
+
+def complete_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
+    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its complete QR factors exists."""
+    n = R.shape[-1]
+    return qr_singular(Q[..., :n], R[..., :n, :], xp=xp)
+
+
+def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull cotangents of complete QR factors back to the matrix, whatever basis the last columns of Q are.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, m)
+        Unitary factor of a deep or square matrix.
+    R : array, shape (..., m, n)
+        Upper trapezoidal factor with real diagonal, of either sign; its last m - n rows are zero.
+    Q_bar, R_bar : array or None
+        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A of a loss that depends on the last m - n columns of Q through the space they span;
+        NaN for a matrix of the batch whose columns are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or a cotangent does not fit its factor.
+    GaugeError
+        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
+
+    Warns
+    -----
+    GaugeWarning
+        When the cotangent depends on the choice of basis (21).
+
+    Notes
+    -----
+    Equation (20), then (12). `unifiedqr.qr` itself differentiates its own choice of basis exactly (23).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_complete_vjp
+    >>> Q, R = np.array([[0.6, -0.8], [0.8, 0.6]]), np.array([[5.0], [0.0]])  # A = [[3], [4]]
+    >>> qr_complete_vjp(Q, R, None, np.array([[1.0], [0.0]]))
+    array([[0.6],
+           [0.8]])
+    """
+    if xp is None:
+        xp = complete_at_the_door(Q=Q, R=R)
+        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
+    n = R.shape[-1]
+    Q_1, Q_2, R_1 = Q[..., :n], Q[..., n:], R[..., :n, :]
+    Q_1_bar = None if Q_bar is None else Q_bar[..., :n] + complement_pullback(xp, Q_2, Q_1, Q_bar[..., n:])
+    return qr_vjp(Q_1, R_1, Q_1_bar, None if R_bar is None else R_bar[..., :n, :], xp=xp)
+
+
+def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to complete QR factors, the complement turning no more than it must.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, m)
+        Unitary factor of a deep or square matrix.
+    R : array, shape (..., m, n)
+        Upper trapezoidal factor with real diagonal, of either sign; its last m - n rows are zero.
+    A_dot : array, shape (..., m, n)
+        Tangent of A = Q R.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    Q_dot : array, shape (..., m, m)
+    R_dot : array, shape (..., m, n)
+        Tangents of the factors; NaN for a matrix of the batch whose columns are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the tangent does not fit them.
+
+    Notes
+    -----
+    Equations (6) and (7), with (20) for the last columns of Q.
+
+    References
+    ----------
+    S. F. Walter, L. Lehmann (2010), Algorithmic differentiation of linear algebra functions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_complete_jvp
+    >>> Q, R = np.array([[0.6, -0.8], [0.8, 0.6]]), np.array([[5.0], [0.0]])  # A = [[3], [4]]
+    >>> qr_complete_jvp(Q, R, np.array([[-0.8], [0.6]]))[0].round(3)  # all turns alike
+    array([[-0.16, -0.12],
+           [ 0.12, -0.16]])
+    """
+    if xp is None:
+        xp = complete_at_the_door(Q=Q, R=R)
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=R.shape)
+    n = R.shape[-1]
+    Q_1, Q_2 = Q[..., :n], Q[..., n:]
+    Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
+    Q_2_dot = complement_pushforward(xp, Q_2, Q_1, Q_1_dot)  # (20)
+    R_dot = xp.concat([R_1_dot, xp.zeros_like(R[..., n:, :])], axis=-2)
+    return xp.concat([Q_1_dot, Q_2_dot], axis=-1), R_dot
+
+
+def lq_complete_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull cotangents of complete LQ factors back to the matrix: `qr_complete_vjp` of A^H (25).
+
+    Parameters
+    ----------
+    L : array, shape (..., m, n)
+        Lower trapezoidal factor with real diagonal, of either sign; its last n - m columns are zero.
+    Q : array, shape (..., n, n)
+        Unitary factor of a wide or square matrix.
+    L_bar, Q_bar : array or None
+        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero; real ones do for complex factors.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A, as `qr_complete_vjp` gives it.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or a cotangent does not fit its factor.
+    GaugeError
+        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
+
+    Notes
+    -----
+    Equation (25) around (20).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_complete_vjp
+    >>> L, Q = np.array([[5.0, 0.0]]), np.array([[0.6, 0.8], [-0.8, 0.6]])  # A = [[3, 4]]
+    >>> lq_complete_vjp(L, Q, np.array([[1.0, 0.0]]), None)
+    array([[0.6, 0.8]])
+    """
+    if xp is None:
+        xp = complete_at_the_door(L=L, Q=Q)
+        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
+    R_bar, Q_bar = (None if X is None else adjoint(xp, X) for X in (L_bar, Q_bar))
+    return adjoint(xp, qr_complete_vjp(adjoint(xp, Q), adjoint(xp, L), Q_bar, R_bar, xp=xp))  # (25)
+
+
+def lq_complete_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to complete LQ factors: `qr_complete_jvp` of A^H (25).
+
+    Parameters
+    ----------
+    L : array, shape (..., m, n)
+        Lower trapezoidal factor with real diagonal, of either sign; its last n - m columns are zero.
+    Q : array, shape (..., n, n)
+        Unitary factor of a wide or square matrix.
+    A_dot : array, shape (..., m, n)
+        Tangent of A = L Q.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    L_dot : array, shape (..., m, n)
+    Q_dot : array, shape (..., n, n)
+        Tangents of the factors; NaN for a matrix of the batch whose rows are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the tangent does not fit them.
+
+    Notes
+    -----
+    Equation (25) around (6), (7) and (20).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_complete_jvp
+    >>> L, Q = np.array([[5.0, 0.0]]), np.array([[0.6, 0.8], [-0.8, 0.6]])  # A = [[3, 4]]
+    >>> lq_complete_jvp(L, Q, np.array([[3.0, 4.0]]))[0]
+    array([[5., 0.]])
+    """
+    if xp is None:
+        xp = complete_at_the_door(L=L, Q=Q)
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=L.shape)
+    Q_dot, R_dot = qr_complete_jvp(adjoint(xp, Q), adjoint(xp, L), adjoint(xp, A_dot), xp=xp)  # (25)
+    return adjoint(xp, R_dot), adjoint(xp, Q_dot)

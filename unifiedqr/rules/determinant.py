@@ -1,0 +1,155 @@
+r"""Derivative rule of the sign and the logarithm of the modulus of a determinant.
+
+For square A = Q R, with cotangents g of log |det A| and s of sign(det A) = exp(i θ):
+
+    (35)  A_bar = (g + i θ_bar) A^-H,   A^-H = Q R^-H,   θ_bar = Im(conj(sign) s)
+          t = tr(A^-1 A_dot),   logabsdet_dot = Re t,   sign_dot = i Im(t) sign
+
+A real sign is constant.
+
+References
+----------
+K. B. Petersen, M. S. Pedersen (2012), The Matrix Cookbook, equations (43) and (57); M. Giles (2008), An extended
+collection of matrix derivative results for forward and reverse mode algorithmic differentiation.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
+from unifiedqr.rules.frame import frame_inverse, report_frame
+from unifiedqr.rules.operators import Shape, adjoint, is_complex
+
+
+def inverse_of_factors(xp: Namespace, Q: Array, R: Array) -> Array:
+    """Give A^-1 of a square A = Q R, NaN for matrices with dependent columns."""
+    k = R.shape[-1]
+    return frame_inverse(xp, R, Shape(k, k, deep=False, wide=False)) @ adjoint(xp, Q)
+
+
+def determinant_pullback(
+    xp: Namespace, sign: Array, inverse: Array, sign_bar: Array | None, logabsdet_bar: Array | None
+) -> Array:
+    """Give A_bar by (35); `sign` and the cotangents are (..., 1, 1), of the dtype of the matrix."""
+    report_frame(xp, inverse)
+    factor = 0 * sign if logabsdet_bar is None else logabsdet_bar
+    if is_complex(xp, inverse):
+        factor = xp.astype(xp.real(factor), inverse.dtype)
+        if sign_bar is not None:
+            factor = factor + 1j * xp.astype(xp.imag(xp.conj(sign) * sign_bar), inverse.dtype)
+    return factor * adjoint(xp, inverse)  # (35)
+
+
+def determinant_pushforward(xp: Namespace, sign: Array, inverse: Array, A_dot: Array) -> tuple[Array, Array]:
+    """Give the tangents of the sign and of the logarithm by (35), in shape (..., 1, 1) and the dtype of the matrix."""
+    report_frame(xp, inverse)
+    t = xp.sum(xp.matrix_transpose(inverse) * A_dot, axis=(-2, -1), keepdims=True)
+    if not is_complex(xp, inverse):
+        return 0 * t, t
+    return 1j * xp.astype(xp.imag(t), t.dtype) * sign, xp.astype(xp.real(t), t.dtype)  # (35)
+
+
+def inverse_pullback(xp: Namespace, inverse: Array, inverse_bar: Array) -> Array:
+    """Give A_bar from a cotangent of A^-1: d(A^-1) = -A^-1 dA A^-1."""
+    inverse_H = adjoint(xp, inverse)
+    return -inverse_H @ inverse_bar @ inverse_H
+
+
+def slogdet_vjp(
+    Q: Array, R: Array, sign: Array, sign_bar: Array | None, logabsdet_bar: Array | None, *, xp: Namespace = None
+) -> Array:
+    """Pull cotangents of sign and logarithm of the determinant back to the matrix.
+
+    Parameters
+    ----------
+    Q, R : array, shape (..., n, n)
+        QR factors of the square matrix A.
+    sign : array, shape (...)
+        det A / |det A|.
+    sign_bar : array, shape (...), or None
+        Cotangent of the sign; None stands for zero. A real sign has no derivative.
+    logabsdet_bar : array, shape (...), or None
+        Cotangent of log |det A|; None stands for zero.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., n, n)
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a numerically singular matrix.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the arrays do not fit each other.
+
+    Notes
+    -----
+    Equation (35).
+
+    References
+    ----------
+    M. Giles (2008), An extended collection of matrix derivative results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import slogdet_vjp
+    >>> slogdet_vjp(np.eye(2), np.diag([2.0, 4.0]), np.array(1.0), None, np.array(1.0))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(square=True, Q=Q, R=R)
+        sign = tangent_at_the_door(sign, dtype=Q.dtype, shape=Q.shape[:-2], name="sign")
+    like = sign if sign.dtype == Q.dtype else xp.astype(sign, Q.dtype)
+    sign_bar, logabsdet_bar = cotangents_at_the_door(sign=(like, sign_bar), logabsdet=(like, logabsdet_bar))
+    whole = (None if X is None else X[..., None, None] for X in (sign_bar, logabsdet_bar))
+    return determinant_pullback(xp, sign[..., None, None], inverse_of_factors(xp, Q, R), *whole)
+
+
+def slogdet_jvp(Q: Array, R: Array, sign: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to sign and logarithm of its determinant.
+
+    Parameters
+    ----------
+    Q, R : array, shape (..., n, n)
+        QR factors of the square matrix A.
+    sign : array, shape (...)
+        det A / |det A|.
+    A_dot : array, shape (..., n, n)
+        Tangent of A.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    sign_dot : array, shape (...)
+    logabsdet_dot : array, shape (...)
+        Tangents; the second is real. NaN for a numerically singular matrix.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the arrays do not fit each other.
+
+    Notes
+    -----
+    Equation (35).
+
+    References
+    ----------
+    M. Giles (2008), An extended collection of matrix derivative results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import slogdet_jvp
+    >>> float(slogdet_jvp(np.eye(2), np.diag([2.0, 4.0]), np.array(1.0), np.eye(2))[1])
+    0.75
+    """
+    if xp is None:
+        xp = factors_at_the_door(square=True, Q=Q, R=R)
+        sign = tangent_at_the_door(sign, dtype=Q.dtype, shape=Q.shape[:-2], name="sign")
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=Q.shape)
+    dots = determinant_pushforward(xp, sign[..., None, None], inverse_of_factors(xp, Q, R), A_dot)
+    sign_dot, logabsdet_dot = (X[..., 0, 0] for X in dots)
+    return sign_dot, xp.real(logabsdet_dot) if is_complex(xp, logabsdet_dot) else logabsdet_dot

@@ -1,0 +1,280 @@
+r"""Derivative rules of least squares and minimum norm solutions, directly, without cotangents of the factors.
+
+Deep or square A = Q R with independent columns, G = R^-1, r = b - A x, ρ = |r|^2 per right-hand side (r^H A = 0):
+
+    (31)  t = G^H x_bar,  w = Q t + 2 r ρ_bar,  y = G t;         b_bar = w,  A_bar = r y^H - w x^H
+          x_dot = G (Q^H f + G^H A_dot^H r),  ρ_dot = 2 Re r^H f,  f = b_dot - A_dot x
+
+Wide A with independent rows, A^H = Q R, the solution of minimum norm (ρ = 0):
+
+    (32)  c = Q^H x_bar,  w = G c,  z = G Q^H x,  p = x_bar - Q c;   b_bar = w,  A_bar = z p^H - w x^H
+          x_dot = Q G^H f + Π A_dot^H z
+
+Constant rank, A^+ the pseudo-inverse:
+
+    (33)  w = A^+H x_bar,  y = A^+ w,  z = A^+H x,  p = x_bar - A^+ A x_bar;
+          b_bar = w + 2 r ρ_bar,  A_bar = r y^H + z p^H - b_bar x^H
+          x_dot = A^+ f + A^+ A^+H A_dot^H r + (I - A^+ A) A_dot^H z
+
+The frame (Q, G) has the derivative (44), and the pseudo-inverse that of Golub and Pereyra:
+
+    (46)  d(A^+) = -A^+ dA A^+ + A^+ A^+H dA^H (I - A A^+) + (I - A^+ A) dA^H A^+H A^+
+
+References
+----------
+G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
+variables separate; N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 20.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.door import cotangents_at_the_door, least_squares_at_the_door, tangent_at_the_door
+from unifiedqr.rules.frame import frame_inverse, frame_pullback, frame_pushforward, report_frame
+from unifiedqr.rules.operators import Shape, adjoint, is_complex, shape_of_product
+
+
+def squared_lengths(xp: Namespace, X: Array) -> Array:
+    """Give the squared lengths of the columns of X, real, in shape (..., 1, s)."""
+    return xp.sum(xp.abs(X) ** 2, axis=-2, keepdims=True)
+
+
+def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
+    """Give Re <x_j, y_j> of the columns, in the dtype of X, in shape (..., 1, s)."""
+    products = xp.conj(X) * Y if is_complex(xp, X) else X * Y
+    return real_part(xp, xp.sum(products, axis=-2, keepdims=True))
+
+
+def real_part(xp: Namespace, X: Array) -> Array:
+    """Give the real part of X, in the dtype of X."""
+    return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X
+
+
+def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
+    """Give the shape of the matrix whose frame solves with A, A^H if A is wide and else A, and whether it is A^H."""
+    shape = shape_of_product(xp, A, A)
+    return (shape.T, True) if shape.wide else (shape, False)
+
+
+def solution_pullback(
+    xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, x_bar: Array | None, residuals_bar: Array | None
+) -> tuple[Array, Array]:
+    """Give A_bar and b_bar of a full-rank problem from its frame, by (31) or (32)."""
+    report_frame(xp, G)
+    shape, is_adjoint = frame_shape(xp, A)
+    x_bar = 0 * x if x_bar is None else x_bar
+    if is_adjoint:
+        c = adjoint(xp, Q) @ x_bar
+        w, z = G @ c, G @ (adjoint(xp, Q) @ x)
+        return z @ adjoint(xp, x_bar - Q @ c) - w @ adjoint(xp, x), w  # (32)
+    t = adjoint(xp, G) @ x_bar
+    w, y = Q @ t, G @ t
+    if not shape.deep:  # the residual is zero
+        return -w @ adjoint(xp, x), w
+    r = b - A @ x
+    w = w if residuals_bar is None else w + 2 * r * real_part(xp, residuals_bar)
+    return r @ adjoint(xp, y) - w @ adjoint(xp, x), w  # (31)
+
+
+def solution_pushforward(
+    xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, A_dot: Array, b_dot: Array
+) -> tuple[Array, Array]:
+    """Give the tangents of x and of the squared residuals of a full-rank problem, by (31) or (32)."""
+    report_frame(xp, G)
+    shape, is_adjoint = frame_shape(xp, A)
+    f = b_dot - A_dot @ x
+    if is_adjoint:
+        z = G @ (adjoint(xp, Q) @ x)
+        across = adjoint(xp, A_dot) @ z
+        x_dot = Q @ (adjoint(xp, G) @ f - adjoint(xp, Q) @ across) + across  # (32)
+        return x_dot, 0 * x_dot[..., :1, :]
+    if not shape.deep:
+        x_dot = G @ (adjoint(xp, Q) @ f)
+        return x_dot, 0 * x_dot[..., :1, :]
+    r = b - A @ x
+    x_dot = G @ (adjoint(xp, Q) @ f + adjoint(xp, G) @ (adjoint(xp, A_dot) @ r))
+    return x_dot, 2 * real_pairing(xp, r, f)  # (31)
+
+
+def solution_frame_pullback(
+    xp: Namespace, A: Array, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None
+) -> Array | None:
+    """Give what cotangents of the frame itself add to A_bar (44); None if there are none."""
+    if Q_bar is None and G_bar is None:
+        return None
+    shape, is_adjoint = frame_shape(xp, A)
+    A_bar = frame_pullback(xp, Q, G, Q_bar, G_bar, shape)
+    return adjoint(xp, A_bar) if is_adjoint else A_bar
+
+
+def solution_frame_pushforward(xp: Namespace, A: Array, Q: Array, G: Array, A_dot: Array) -> tuple[Array, Array]:
+    """Give the tangents of the frame itself (44)."""
+    shape, is_adjoint = frame_shape(xp, A)
+    return frame_pushforward(xp, Q, G, adjoint(xp, A_dot) if is_adjoint else A_dot, shape)
+
+
+def constant_rank_pullback(
+    xp: Namespace, A: Array, b: Array, x: Array, G: Array, x_bar: Array | None, residuals_bar: Array | None
+) -> tuple[Array, Array]:
+    """Give A_bar and b_bar from the pseudo-inverse G (33)."""
+    x_bar = 0 * x if x_bar is None else x_bar
+    G_H, r = adjoint(xp, G), b - A @ x
+    w, z = G_H @ x_bar, G_H @ x
+    y, p = G @ w, x_bar - G @ (A @ x_bar)
+    b_bar = w if residuals_bar is None else w + 2 * r * real_part(xp, residuals_bar)
+    return r @ adjoint(xp, y) + z @ adjoint(xp, p) - b_bar @ adjoint(xp, x), b_bar  # (33)
+
+
+def constant_rank_pushforward(
+    xp: Namespace, A: Array, b: Array, x: Array, G: Array, A_dot: Array, b_dot: Array
+) -> tuple[Array, Array]:
+    """Give the tangents of x and of the squared residuals from the pseudo-inverse G (33)."""
+    G_H, r, f, A_dot_H = adjoint(xp, G), b - A @ x, b_dot - A_dot @ x, adjoint(xp, A_dot)
+    across = A_dot_H @ (G_H @ x)
+    x_dot = G @ (f + G_H @ (A_dot_H @ r)) + across - G @ (A @ across)  # (33)
+    return x_dot, 2 * real_pairing(xp, r, f)
+
+
+def pseudo_inverse_pullback(xp: Namespace, A: Array, G: Array, G_bar: Array) -> Array:
+    """Give A_bar from a cotangent of the pseudo-inverse G, by the adjoint of (46)."""
+    G_H, G_bar_H = adjoint(xp, G), adjoint(xp, G_bar)
+    Y = G_bar_H @ G
+    left = (Y - A @ (G @ Y)) @ G_H
+    X = G @ G_bar_H
+    right = G_H @ (X - (X @ G) @ A)
+    return left + right - G_H @ G_bar @ G_H
+
+
+def pseudo_inverse_pushforward(xp: Namespace, A: Array, G: Array, A_dot: Array) -> Array:
+    """Give the tangent of the pseudo-inverse G (46)."""
+    G_H, A_dot_H = adjoint(xp, G), adjoint(xp, A_dot)
+    X = A_dot_H - (A_dot_H @ A) @ G
+    Y = A_dot_H @ (G_H @ G)
+    return G @ (G_H @ X) + Y - G @ (A @ Y) - G @ (A_dot @ G)
+
+
+def lstsq_vjp(
+    A: Array,
+    b: Array,
+    Q: Array,
+    R: Array,
+    x_bar: Array | None,
+    residuals_bar: Array | None = None,
+    *,
+    xp: Namespace = None,
+) -> tuple[Array, Array]:
+    """Pull cotangents of a full-rank least squares solution back to the matrix and the right-hand sides.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        Matrix of full rank.
+    b : array, shape (..., m, s)
+        Right-hand sides.
+    Q, R : array
+        Reduced QR factors of A, or of A^H if A is wide.
+    x_bar : array, shape (..., n, s), or None
+        Cotangent of the solution; None stands for zero.
+    residuals_bar : array, shape (..., s), or None
+        Cotangent of the squared residual norms.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `A` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+    b_bar : array, shape (..., m, s)
+        Gradients under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch that is numerically of less rank.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the arrays do not fit each other.
+
+    Notes
+    -----
+    Equation (31), and (32) if A is wide.
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lstsq_vjp
+    >>> A, b = np.array([[3.0], [4.0]]), np.array([[1.0], [0.0]])  # x = 3/25
+    >>> A_bar, b_bar = lstsq_vjp(A, b, A / 5, np.array([[5.0]]), np.array([[1.0]]))
+    >>> A_bar.round(4), b_bar.round(4)
+    (array([[ 0.0112],
+           [-0.0384]]), array([[0.12],
+           [0.16]]))
+    """
+    if xp is None:
+        xp = least_squares_at_the_door(A, b, Q, R)
+    shape, is_adjoint = frame_shape(xp, A)
+    G = frame_inverse(xp, R, shape)
+    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
+    (x_bar,) = cotangents_at_the_door(x=(x, x_bar))
+    if residuals_bar is not None:
+        residuals_bar = tangent_at_the_door(
+            residuals_bar, dtype=x.dtype, shape=(*x.shape[:-2], x.shape[-1]), name="residuals_bar"
+        )
+        residuals_bar = xp.expand_dims(residuals_bar, axis=-2)
+    return solution_pullback(xp, A, b, x, Q, G, x_bar, residuals_bar)
+
+
+def lstsq_jvp(
+    A: Array, b: Array, Q: Array, R: Array, A_dot: Array, b_dot: Array, *, xp: Namespace = None
+) -> tuple[Array, Array]:
+    """Push tangents of the matrix and the right-hand sides forward to a full-rank least squares solution.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        Matrix of full rank.
+    b : array, shape (..., m, s)
+        Right-hand sides.
+    Q, R : array
+        Reduced QR factors of A, or of A^H if A is wide.
+    A_dot, b_dot : array
+        Tangents of `A` and `b`, in their shapes.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `A` when it has one.
+
+    Returns
+    -------
+    x_dot : array, shape (..., n, s)
+    residuals_dot : array, shape (..., s)
+        Tangents of the solution and of the squared residual norms, real; NaN as in `lstsq_vjp`.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the arrays do not fit each other.
+
+    Notes
+    -----
+    Equation (31), and (32) if A is wide.
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lstsq_jvp
+    >>> A, b = np.array([[3.0], [4.0]]), np.array([[1.0], [0.0]])
+    >>> x_dot, residuals_dot = lstsq_jvp(A, b, A / 5, np.array([[5.0]]), np.zeros((2, 1)), b)
+    >>> x_dot.round(4), residuals_dot.round(4)
+    (array([[0.12]]), array([1.28]))
+    """
+    if xp is None:
+        xp = least_squares_at_the_door(A, b, Q, R)
+    A_dot = tangent_at_the_door(A_dot, dtype=A.dtype, shape=A.shape)
+    b_dot = tangent_at_the_door(b_dot, dtype=b.dtype, shape=b.shape, name="tangent b_dot")
+    shape, is_adjoint = frame_shape(xp, A)
+    G = frame_inverse(xp, R, shape)
+    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
+    x_dot, residuals_dot = solution_pushforward(xp, A, b, x, Q, G, A_dot, b_dot)
+    residuals_dot = xp.real(residuals_dot) if is_complex(xp, residuals_dot) else residuals_dot
+    return x_dot, residuals_dot[..., 0, :]

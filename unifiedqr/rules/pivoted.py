@@ -1,0 +1,338 @@
+r"""Derivative rules of column-pivoted QR, whole or truncated, and of row-pivoted LQ.
+
+A[:, p] = Q R with p locally constant, so that
+
+    (24)   A_bar[:, p] = qr_vjp(Q, R, Q_bar, R_bar),   (Q_dot, R_dot) = qr_jvp(Q, R, A_dot[:, p])
+
+for every shape, real and complex: the wide case uses the leading pivots, not the leading columns of A. After r < k
+steps Q is m x r, R = [U V] is r x n, and both are smooth functions of A as long as U is nonsingular, whatever the rank:
+
+    (11r)  A_bar_1 = Q (U_bar + lowskew(Q^H Q_bar - R_bar R^H) U^-H) + Π (Q_bar + A_2 V_bar^H) U^-H,  A_bar_2 = Q V_bar
+    (7)    V_dot = Q^H A_dot_2 - Ω V + N^H A_2,   N = B - Q X of (6)
+
+with A_1 the pivot columns, A_2 the others. At ties of pivots Q and R jump; the rules give the one-sided derivative for
+the p that was used.
+
+References
+----------
+D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms, arXiv 2009.10071.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.errors import ShapeError
+from unifiedqr.rules.door import (
+    cotangents_at_the_door,
+    factors_at_the_door,
+    permutation_at_the_door,
+    tangent_at_the_door,
+)
+from unifiedqr.rules.operators import (
+    Shape,
+    add_to_leading_columns,
+    adjoint,
+    columns_at,
+    is_complex,
+    leading_columns,
+    lowskew,
+    shape_of_product,
+)
+from unifiedqr.rules.qr import core_pushforward, qr_jvp, qr_singular, qr_vjp
+from unifiedqr.rules.triangular import dependent, divide, divide_adjoint, equilibrated, poison_dependent, scaled
+
+
+def inverse_of(xp: Namespace, P: Array) -> Array:
+    """Give the inverse of permutations that are held as real or complex numbers, (..., 1, n), as integers."""
+    return xp.argsort(xp.real(P) if is_complex(xp, P) else P, axis=-1)
+
+
+def order_of(xp: Namespace, P: Array) -> Array:
+    """Give permutations that are held as real or complex numbers, (..., 1, n), as integers."""
+    return xp.argsort(inverse_of(xp, P), axis=-1)
+
+
+def qr_pivoted_vjp(
+    Q: Array, R: Array, P: Array, Q_bar: Array | None, R_bar: Array | None, *, A: Array = None, xp: Namespace = None
+) -> Array:
+    """Pull cotangents of column-pivoted QR factors back to the matrix.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, r)
+        Orthonormal factor; r = k = min(m, n), or less if the factorization was truncated.
+    R : array, shape (..., r, n)
+        Upper trapezoidal factor with real diagonal, of either sign.
+    P : integer array, shape (..., n)
+        Pivots: ``A[..., :, P] = Q R`` per matrix, up to what was truncated.
+    Q_bar, R_bar : array or None
+        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
+    A : array, shape (..., m, n), optional
+        The matrix itself, which is needed if r < k.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, n), of the dtype of `Q`.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose rank is
+        less than r.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other, a cotangent does not fit its factor, or A is missing.
+
+    Notes
+    -----
+    Equation (24), and (11r) if truncated.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_pivoted_vjp
+    >>> Q, R, P = np.array([[1.0]]), np.array([[2.0, 1.0]]), np.array([1, 0])  # A = [[1, 2]]
+    >>> qr_pivoted_vjp(Q, R, P, None, np.array([[1.0, 0.0]]))  # gradient of R_11 = |A_12|
+    array([[0., 1.]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(truncated=A is not None, Q=Q, R=R)
+        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
+        P = permutation_at_the_door(xp, P, R)
+        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
+    inverse = inverse_of(xp, P)
+    if A is None or _is_whole(A, R):
+        return columns_at(xp, qr_vjp(Q, R, Q_bar, R_bar, xp=xp), inverse)  # (24)
+    if Q_bar is None and R_bar is None:
+        return xp.zeros_like(A)
+    A = columns_at(xp, A, xp.argsort(inverse, axis=-1))
+    return columns_at(xp, _truncated_pullback(xp, A, Q, R, Q_bar, R_bar), inverse)
+
+
+def qr_pivoted_jvp(
+    Q: Array, R: Array, P: Array, A_dot: Array, *, A: Array = None, xp: Namespace = None
+) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to its column-pivoted QR factors.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, r)
+        Orthonormal factor; r = k = min(m, n), or less if the factorization was truncated.
+    R : array, shape (..., r, n)
+        Upper trapezoidal factor with real diagonal, of either sign.
+    P : integer array, shape (..., n)
+        Pivots: ``A[..., :, P] = Q R`` per matrix, up to what was truncated.
+    A_dot : array, shape (..., m, n)
+        Tangent of A.
+    A : array, shape (..., m, n), optional
+        The matrix itself, which is needed if r < k.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, n), of the dtype of `Q`.
+
+    Returns
+    -------
+    Q_dot : array, shape (..., m, r)
+    R_dot : array, shape (..., r, n)
+        Tangents of the factors; NaN for a matrix of the batch whose rank is less than r.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other, the tangent does not fit them, or A is missing.
+
+    Notes
+    -----
+    Equation (24) around (6) and (7), with N^H A_2 in (7) if truncated.
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_pivoted_jvp
+    >>> Q, R, P = np.array([[1.0]]), np.array([[2.0, 1.0]]), np.array([1, 0])  # A = [[1, 2]]
+    >>> qr_pivoted_jvp(Q, R, P, np.array([[5.0, 7.0]]))[1]
+    array([[7., 5.]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(truncated=A is not None, Q=Q, R=R)
+        whole = (*Q.shape[:-1], R.shape[-1])
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
+        P = permutation_at_the_door(xp, P, R)
+        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+    order = order_of(xp, P)
+    A_dot = columns_at(xp, A_dot, order)
+    if A is None or _is_whole(A, R):
+        return qr_jvp(Q, R, A_dot, xp=xp)  # (24)
+    return _truncated_pushforward(xp, columns_at(xp, A, order), Q, R, A_dot)
+
+
+def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> Array:
+    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its pivoted QR factors exists."""
+    if A is None or _is_whole(A, R):
+        return qr_singular(Q, R, xp=xp)
+    return dependent(xp, equilibrated(xp, R)[0], _truncated_shape(xp, A, R))
+
+
+def lq_pivoted_vjp(
+    L: Array, Q: Array, P: Array, L_bar: Array | None, Q_bar: Array | None, *, A: Array = None, xp: Namespace = None
+) -> Array:
+    """Pull cotangents of row-pivoted LQ factors back to the matrix: `qr_pivoted_vjp` of A^H (25).
+
+    Parameters
+    ----------
+    L : array, shape (..., m, r)
+        Lower trapezoidal factor with real diagonal, of either sign; r = min(m, n), or less if truncated.
+    Q : array, shape (..., r, n)
+        Factor with orthonormal rows.
+    P : integer array, shape (..., m)
+        Pivots: ``A[..., P, :] = L Q`` per matrix, up to what was truncated.
+    L_bar, Q_bar : array or None
+        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero; real ones do for complex factors.
+    A : array, shape (..., m, n), optional
+        The matrix itself, which is needed if r < min(m, n).
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, m), of the dtype of `Q`.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A; NaN for a matrix of the batch whose rank is less than r.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other, a cotangent does not fit its factor, or A is missing.
+
+    Notes
+    -----
+    Equation (25) around (24) and (11r).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_pivoted_vjp
+    >>> L, Q, P = np.array([[2.0], [1.0]]), np.array([[1.0]]), np.array([1, 0])  # A = [[1], [2]]
+    >>> lq_pivoted_vjp(L, Q, P, np.array([[1.0], [0.0]]), None)
+    array([[0.],
+           [1.]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(truncated=A is not None, L=L, Q=Q)
+        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
+        P = permutation_at_the_door(xp, P, adjoint(xp, L))
+        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]), name="A")
+    R_bar, Q_bar = (None if X is None else adjoint(xp, X) for X in (L_bar, Q_bar))
+    A = None if A is None else adjoint(xp, A)
+    return adjoint(xp, qr_pivoted_vjp(adjoint(xp, Q), adjoint(xp, L), P, Q_bar, R_bar, A=A, xp=xp))  # (25)
+
+
+def lq_pivoted_jvp(
+    L: Array, Q: Array, P: Array, A_dot: Array, *, A: Array = None, xp: Namespace = None
+) -> tuple[Array, Array]:
+    """Push a tangent of the matrix forward to its row-pivoted LQ factors: `qr_pivoted_jvp` of A^H (25).
+
+    Parameters
+    ----------
+    L : array, shape (..., m, r)
+        Lower trapezoidal factor with real diagonal, of either sign; r = min(m, n), or less if truncated.
+    Q : array, shape (..., r, n)
+        Factor with orthonormal rows.
+    P : integer array, shape (..., m)
+        Pivots: ``A[..., P, :] = L Q`` per matrix, up to what was truncated.
+    A_dot : array, shape (..., m, n)
+        Tangent of A.
+    A : array, shape (..., m, n), optional
+        The matrix itself, which is needed if r < min(m, n).
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, m), of the dtype of `Q`.
+
+    Returns
+    -------
+    L_dot : array, shape (..., m, r)
+    Q_dot : array, shape (..., r, n)
+        Tangents of the factors; NaN for a matrix of the batch whose rank is less than r.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other, the tangent does not fit them, or A is missing.
+
+    Notes
+    -----
+    Equation (25) around (24).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_pivoted_jvp
+    >>> L, Q, P = np.array([[2.0], [1.0]]), np.array([[1.0]]), np.array([1, 0])  # A = [[1], [2]]
+    >>> lq_pivoted_jvp(L, Q, P, np.array([[5.0], [7.0]]))[0]
+    array([[7.],
+           [5.]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(truncated=A is not None, L=L, Q=Q)
+        whole = (*L.shape[:-1], Q.shape[-1])
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
+        P = permutation_at_the_door(xp, P, adjoint(xp, L))
+        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+    A = None if A is None else adjoint(xp, A)
+    Q_dot, R_dot = qr_pivoted_jvp(adjoint(xp, Q), adjoint(xp, L), P, adjoint(xp, A_dot), A=A, xp=xp)  # (25)
+    return adjoint(xp, R_dot), adjoint(xp, Q_dot)
+
+
+def _is_whole(A: Array, R: Array) -> bool:
+    if None in A.shape[-2:]:
+        raise ShapeError("a truncated decomposition needs a matrix of known sizes, also while a graph is traced.")
+    return R.shape[-2] == min(A.shape[-2:])
+
+
+def _truncated_shape(xp: Namespace, A: Array, R: Array) -> Shape:
+    """Give the shape as the rules see it: Q has more rows than columns, and R more columns than rows."""
+    return Shape(R.shape[-2], shape_of_product(xp, A, A).longer, deep=True, wide=True)
+
+
+def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None) -> Array:
+    """Give A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
+    shape, r = _truncated_shape(xp, A, R), R.shape[-2]
+    R_scaled, e, h = equilibrated(xp, R)
+    scaled_bar = None if R_bar is None else scaled(xp, R_bar, e - h)
+    R_scaled, bar = poison_dependent(xp, R_scaled, shape, scaled_bar)
+    P = -bar @ adjoint(xp, R_scaled)
+    outside = scaled(xp, A[..., r:], -e[..., r:]) @ adjoint(xp, bar[..., r:])  # A_2 V_bar^H + Q_bar
+    if Q_bar is not None:
+        Q_bar = scaled(xp, Q_bar, -h)
+        P, outside = P + adjoint(xp, Q) @ Q_bar, outside + Q_bar
+    F = lowskew(xp, P) - adjoint(xp, Q) @ outside
+    U = leading_columns(R_scaled, shape)
+    K = add_to_leading_columns(xp, bar, divide_adjoint(xp, F, U), shape)
+    A_bar = Q @ scaled(xp, K, h - e)
+    first = scaled(xp, divide_adjoint(xp, outside, U), h - e[..., :r])
+    return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)
+
+
+def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
+    """Give Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
+    shape, r = _truncated_shape(xp, A, R), R.shape[-2]
+    R_scaled, e, _ = equilibrated(xp, R)
+    R_scaled, _ = poison_dependent(xp, R_scaled, shape)
+    A_dot = scaled(xp, A_dot, -e)
+    C = adjoint(xp, Q) @ A_dot
+    omega, T, R_dot = core_pushforward(xp, R_scaled, C, shape)
+    B = divide(xp, leading_columns(A_dot, shape), leading_columns(R_scaled, shape))
+    N = B - Q @ (omega + T)  # (6)
+    V_dot = R_dot[..., r:] + adjoint(xp, N) @ scaled(xp, A[..., r:], -e[..., r:])  # (7)
+    return Q @ omega + N, scaled(xp, xp.concat([R_dot[..., :r], V_dot], axis=-1), e)

@@ -1,0 +1,267 @@
+r"""Derivative rules of orthonormal bases of the range of A and of its orthogonal complement, and of null spaces.
+
+A basis as such is arbitrary: the rules are those of losses that depend on the spanned space alone, and a basis turns no
+more than its space does. With the frame A_1 = Q R, G = R^-1 of the leading k columns and N a basis of the complement,
+
+    (34)  A_bar = Π Q_bar G^H,       Q_dot = Π A_dot_1 G
+    (20)  Q_bar' = -N N_bar^H Q,     N_dot = -Q (Q_dot^H N)
+    (21)  v = |S - S^H|_F / 2,       S = N^H N_bar
+
+A loss depends on the spanned space alone only if v = 0. It is the skew part of S that must vanish, not S.
+
+References
+----------
+G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
+variables separate.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.checks import report_gauge
+from unifiedqr.rules.door import (
+    cotangents_at_the_door,
+    factors_at_the_door,
+    same_dtype_at_the_door,
+    tangent_at_the_door,
+)
+from unifiedqr.rules.frame import frame_inverse, frame_pullback, frame_pushforward, report_frame
+from unifiedqr.rules.operators import Shape, adjoint, leading_columns, shape_of_product
+
+
+def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
+    """Give v of (21) per matrix, relative to the size of N_bar, 0 where that is zero; real, of shape (..., 1, 1)."""
+    S = adjoint(xp, N) @ N_bar
+    size = xp.sqrt(xp.sum(xp.abs(N_bar) ** 2, axis=(-2, -1), keepdims=True))
+    skew = xp.sqrt(xp.sum(xp.abs(S - adjoint(xp, S)) ** 2, axis=(-2, -1), keepdims=True)) / 2  # (21)
+    return skew / xp.where(size > 0, size, xp.ones_like(size))
+
+
+def complement_pullback(xp: Namespace, N: Array, Q: Array, N_bar: Array) -> Array:
+    """Give the cotangent of Q that one of the basis N of its complement amounts to (20), and report it by (21)."""
+    allowed = 10 * N.shape[-2] * float(xp.finfo(N.dtype).eps)
+    report_gauge(xp, gauge_violation(xp, N, N_bar) / allowed)
+    return -N @ (adjoint(xp, N_bar) @ Q)
+
+
+def complement_pushforward(xp: Namespace, N: Array, Q: Array, Q_dot: Array) -> Array:
+    """Give the tangent of the basis N of the complement of Q (20)."""
+    return -Q @ (adjoint(xp, Q_dot) @ N)
+
+
+def range_pullback(
+    xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape, like: Array
+) -> Array:
+    """Give A_bar, shaped as `like`, from cotangents of the frame of its leading columns (34)."""
+    report_frame(xp, G)
+    A_bar = frame_pullback(xp, Q, G, Q_bar, G_bar, shape)
+    return xp.concat([A_bar, xp.zeros_like(like[..., shape.k :])], axis=-1) if shape.wide else A_bar
+
+
+def orth_vjp(Q: Array, R: Array, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull a cotangent of an orthonormal basis of the range back to the matrix.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+        The basis, from A = Q R.
+    R : array, shape (..., k, n)
+        Upper trapezoidal factor.
+    Q_bar : array or None
+        Cotangent, of the shape and dtype of `Q`; None stands for zero.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A of a loss that depends on the range alone; NaN for a matrix of the batch whose
+        leading k columns are numerically dependent. Zero for a wide matrix of full rank, whose range is everything.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the cotangent does not fit Q.
+
+    Notes
+    -----
+    Equation (34).
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import orth_vjp
+    >>> Q, R = np.array([[0.6], [0.8]]), np.array([[5.0]])  # A = [[3], [4]]
+    >>> orth_vjp(Q, R, np.array([[-0.8], [0.6]])).round(3)
+    array([[-0.16],
+           [ 0.12]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(Q=Q, R=R)
+        (Q_bar,) = cotangents_at_the_door(Q=(Q, Q_bar))
+    shape = shape_of_product(xp, Q, R)
+    return range_pullback(xp, Q, frame_inverse(xp, R, shape), Q_bar, None, shape, R)
+
+
+def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
+    """Push a tangent of the matrix forward to an orthonormal basis of its range.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+        The basis, from A = Q R.
+    R : array, shape (..., k, n)
+        Upper trapezoidal factor.
+    A_dot : array, shape (..., m, n)
+        Tangent of A.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    Q_dot : array, shape (..., m, k)
+        Tangent of the basis that turns no more than the range does; NaN as in `orth_vjp`.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the tangent does not fit them.
+
+    Notes
+    -----
+    Equation (34).
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import orth_jvp
+    >>> Q, R = np.array([[0.6], [0.8]]), np.array([[5.0]])  # A = [[3], [4]]
+    >>> orth_jvp(Q, R, np.array([[-0.8], [0.6]])).round(3)
+    array([[-0.16],
+           [ 0.12]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(Q=Q, R=R)
+        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
+    shape = shape_of_product(xp, Q, R)
+    G = frame_inverse(xp, R, shape)
+    report_frame(xp, G)
+    return frame_pushforward(xp, Q, G, leading_columns(A_dot, shape), shape)[0]
+
+
+def left_null_space_vjp(N: Array, Q: Array, R: Array, N_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull a cotangent of a basis of range(A)^perp back to the matrix.
+
+    Parameters
+    ----------
+    N : array, shape (..., m, m - n)
+        Orthonormal basis of the complement of the range, of any origin.
+    Q : array, shape (..., m, n)
+        Orthonormal factor of the deep matrix A = Q R.
+    R : array, shape (..., n, n)
+        Upper triangular factor.
+    N_bar : array or None
+        Cotangent, of the shape and dtype of `N`; None stands for zero.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A of a loss that depends on the space alone; NaN for a matrix of the batch whose
+        columns are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the cotangent does not fit N.
+    GaugeError
+        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
+
+    Warns
+    -----
+    GaugeWarning
+        When the cotangent depends on the choice of basis (21).
+
+    Notes
+    -----
+    Equations (20) and (34).
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import left_null_space_vjp
+    >>> N, Q, R = np.array([[-0.8], [0.6]]), np.array([[0.6], [0.8]]), np.array([[5.0]])  # A = [[3], [4]]
+    >>> left_null_space_vjp(N, Q, R, np.array([[1.0], [0.0]])).round(3)
+    array([[ 0.096],
+           [-0.072]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(Q=Q, R=R)
+        same_dtype_at_the_door(N=N, Q=Q)
+        (N_bar,) = cotangents_at_the_door(N=(N, N_bar))
+    shape = shape_of_product(xp, Q, R)
+    Q_bar = None if N_bar is None else complement_pullback(xp, N, Q, N_bar)
+    return range_pullback(xp, Q, frame_inverse(xp, R, shape), Q_bar, None, shape, R)
+
+
+def null_space_vjp(N: Array, L: Array, Q: Array, N_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull a cotangent of a basis of the kernel of A back to the matrix: `left_null_space_vjp` of A^H (25).
+
+    Parameters
+    ----------
+    N : array, shape (..., n, n - m)
+        Orthonormal basis of the kernel, of any origin.
+    L : array, shape (..., m, m)
+        Lower triangular factor of the wide matrix A = L Q.
+    Q : array, shape (..., m, n)
+        Factor with orthonormal rows.
+    N_bar : array or None
+        Cotangent, of the shape and dtype of `N`; None stands for zero.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `Q` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A of a loss that depends on the kernel alone; NaN for a matrix of the batch whose rows
+        are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When the factors do not fit each other or the cotangent does not fit N.
+    GaugeError
+        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
+
+    Notes
+    -----
+    Equation (25) around (20) and (34).
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra (1973).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import null_space_vjp
+    >>> N, L, Q = np.array([[-0.8], [0.6]]), np.array([[5.0]]), np.array([[0.6, 0.8]])  # A = [[3, 4]]
+    >>> null_space_vjp(N, L, Q, np.array([[1.0], [0.0]])).round(3)
+    array([[ 0.096, -0.072]])
+    """
+    if xp is None:
+        xp = factors_at_the_door(L=L, Q=Q)
+        same_dtype_at_the_door(N=N, Q=Q)
+        (N_bar,) = cotangents_at_the_door(N=(N, N_bar))
+    return adjoint(xp, left_null_space_vjp(N, adjoint(xp, Q), adjoint(xp, L), N_bar, xp=xp))  # (25)

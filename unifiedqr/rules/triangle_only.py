@@ -1,0 +1,237 @@
+r"""Derivative rules of R alone, Q never having been formed, and of L alone.
+
+A is m x n, k = min(m, n), A_1 its first k columns, R = [U V]. From A and R
+
+    (18)  Q_0 = A_1 U^-1,   Q = Q_0 (I - up(Q_0^H Q_0 - I)) + O(|Q_0^H Q_0 - I|^2)
+    (16)  A_bar = Q (R_bar - [lowskew(R_bar R^H) U^-H, 0])
+
+The factor of (18) is the inverse of the Cholesky factor of Q_0^H Q_0, to first order: without it (16) would lose the
+digits that Q_0 has lost, with it the result is as good as from Householder's Q. The small factor is multiplied first,
+so that the long side is passed three times. The last pivot of a real square or wide matrix is needed like any other.
+
+References
+----------
+M. Seeger, A. Hetzel, Z. Dai, E. Meissner, N. Lawrence (2017), Auto-differentiating linear algebra; N. J. Higham (2002),
+Accuracy and Stability of Numerical Algorithms, chapter 19.
+"""
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.door import cotangents_at_the_door, tangent_at_the_door, triangle_at_the_door
+from unifiedqr.rules.operators import adjoint, identity_like, leading_columns, shape_of_product, up
+from unifiedqr.rules.qr import core_pullback, core_pushforward
+from unifiedqr.rules.triangular import dependent, equilibrated, inverse_upper, poison_dependent, scaled
+
+
+def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
+    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of R exists from A and R."""
+    if R.shape[-2] == 0:
+        return xp.any(xp.isnan(R), axis=(-2, -1), keepdims=True)  # no column, none dependent
+    return dependent(xp, equilibrated(xp, R)[0], shape_of_product(xp, A, A), every=True)
+
+
+def _frame(xp: Namespace, A: Array, R: Array, e: Array) -> tuple[Array, Array]:
+    """Give Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18), from an R that is equilibrated by 2^-e."""
+    shape = shape_of_product(xp, A, A)
+    # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
+    inverse = inverse_upper(xp, leading_columns(R, shape))
+    Q = leading_columns(A, shape) @ scaled(xp, inverse, -xp.matrix_transpose(leading_columns(e, shape)))
+    identity = identity_like(xp, leading_columns(R, shape))
+    return Q, identity - up(xp, adjoint(xp, Q) @ Q - identity)
+
+
+def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull a cotangent of R alone back to the matrix.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        The matrix.
+    R : array, shape (..., k, n)
+        Upper trapezoidal factor of A = Q R with real diagonal, of either sign; k = min(m, n).
+    R_bar : array or None
+        Cotangent, of the shape and dtype of `R`; None stands for zero; a real one does for a complex factor.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `A` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose leading
+        k columns are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When A, the factor and the cotangent do not fit each other.
+
+    Notes
+    -----
+    Equation (16) with (18) and (11d).
+
+    References
+    ----------
+    M. Seeger et al. (2017), Auto-differentiating linear algebra.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_r_vjp
+    >>> qr_r_vjp(np.array([[3.0], [4.0]]), np.array([[5.0]]), np.array([[1.0]]))  # gradient of the norm
+    array([[0.6],
+           [0.8]])
+    """
+    if xp is None:
+        xp = triangle_at_the_door(A, R=R)
+        (R_bar,) = cotangents_at_the_door(R=(R, R_bar))
+    if R_bar is None or R.shape[-2] == 0:
+        return xp.zeros_like(A)
+    shape = shape_of_product(xp, A, A)
+    R, e, h = equilibrated(xp, R)
+    R, R_bar = poison_dependent(xp, R, shape, scaled(xp, R_bar, e - h), every=True)
+    Q, factor = _frame(xp, A, R, e)
+    return Q @ scaled(xp, factor @ core_pullback(xp, R, None, R_bar, shape), h - e)  # (16), (18)
+
+
+def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
+    """Push a tangent of the matrix forward to R alone.
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        The matrix.
+    R : array, shape (..., k, n)
+        Upper trapezoidal factor of A = Q R with real diagonal, of either sign; k = min(m, n).
+    A_dot : array, shape (..., m, n)
+        Tangent of A.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `A` when it has one.
+
+    Returns
+    -------
+    R_dot : array, shape (..., k, n)
+        Tangent of R; NaN for a matrix of the batch whose leading k columns are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When A, the factor and the tangent do not fit each other.
+
+    Notes
+    -----
+    Equation (7) with (18) and (11d).
+
+    References
+    ----------
+    S. F. Walter, L. Lehmann (2010), Algorithmic differentiation of linear algebra functions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import qr_r_jvp
+    >>> A = np.array([[3.0], [4.0]])
+    >>> qr_r_jvp(A, np.array([[5.0]]), A)
+    array([[5.]])
+    """
+    if xp is None:
+        xp = triangle_at_the_door(A, R=R)
+        A_dot = tangent_at_the_door(A_dot, dtype=A.dtype, shape=A.shape)
+    if R.shape[-2] == 0:
+        return xp.zeros_like(R)
+    shape = shape_of_product(xp, A, A)
+    R, e, _ = equilibrated(xp, R)
+    R, _ = poison_dependent(xp, R, shape, every=True)
+    Q, factor = _frame(xp, A, R, e)
+    C = scaled(xp, adjoint(xp, factor) @ (adjoint(xp, Q) @ A_dot), -e)  # (18)
+    return scaled(xp, core_pushforward(xp, R, C, shape)[2], e)  # (7)
+
+
+def lq_l_vjp(A: Array, L: Array, L_bar: Array | None, *, xp: Namespace = None) -> Array:
+    """Pull a cotangent of L alone back to the matrix: `qr_r_vjp` of A^H (25).
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        The matrix.
+    L : array, shape (..., m, k)
+        Lower trapezoidal factor of A = L Q with real diagonal, of either sign; k = min(m, n).
+    L_bar : array or None
+        Cotangent, of the shape and dtype of `L`; None stands for zero; a real one does for a complex factor.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `A` when it has one.
+
+    Returns
+    -------
+    A_bar : array, shape (..., m, n)
+        Gradient with respect to A; NaN for a matrix of the batch whose leading k rows are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When A, the factor and the cotangent do not fit each other.
+
+    Notes
+    -----
+    Equation (25) around (16), (18).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_l_vjp
+    >>> lq_l_vjp(np.array([[3.0, 4.0]]), np.array([[5.0]]), np.array([[1.0]]))
+    array([[0.6, 0.8]])
+    """
+    if xp is None:
+        xp = triangle_at_the_door(A, L=L)
+        (L_bar,) = cotangents_at_the_door(L=(L, L_bar))
+    R_bar = None if L_bar is None else adjoint(xp, L_bar)
+    return adjoint(xp, qr_r_vjp(adjoint(xp, A), adjoint(xp, L), R_bar, xp=xp))  # (25)
+
+
+def lq_l_jvp(A: Array, L: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
+    """Push a tangent of the matrix forward to L alone: `qr_r_jvp` of A^H (25).
+
+    Parameters
+    ----------
+    A : array, shape (..., m, n)
+        The matrix.
+    L : array, shape (..., m, k)
+        Lower trapezoidal factor of A = L Q with real diagonal, of either sign; k = min(m, n).
+    A_dot : array, shape (..., m, n)
+        Tangent of A.
+    xp : namespace, optional
+        Array API namespace of the arrays; found from `A` when it has one.
+
+    Returns
+    -------
+    L_dot : array, shape (..., m, k)
+        Tangent of L; NaN for a matrix of the batch whose leading k rows are numerically dependent.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        When A, the factor and the tangent do not fit each other.
+
+    Notes
+    -----
+    Equation (25) around (7), (18).
+
+    References
+    ----------
+    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unifiedqr.rules import lq_l_jvp
+    >>> A = np.array([[3.0, 4.0]])
+    >>> lq_l_jvp(A, np.array([[5.0]]), A)
+    array([[5.]])
+    """
+    if xp is None:
+        xp = triangle_at_the_door(A, L=L)
+        A_dot = tangent_at_the_door(A_dot, dtype=A.dtype, shape=A.shape)
+    return adjoint(xp, qr_r_jvp(adjoint(xp, A), adjoint(xp, L), adjoint(xp, A_dot), xp=xp))  # (25)

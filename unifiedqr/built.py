@@ -1,10 +1,10 @@
 """Rows of the table that are built on a QR decomposition: least squares, bases of spaces, determinants."""
 
-from functools import cache, partial
+from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.kernels import built as kernels
-from unifiedqr.primitive import Orientation, Primitive, mirrored
+from unifiedqr.primitive import Orientation, Primitive, mirrored, on_demand
 from unifiedqr.rules.determinant import determinant_pullback, determinant_pushforward, inverse_pullback
 from unifiedqr.rules.frame import frame_pushforward, frame_singular, report_frame
 from unifiedqr.rules.least_squares import (
@@ -175,8 +175,8 @@ def row(name: str) -> Primitive:
     return ROWS[name]
 
 
-@cache
-def least_squares_of_constant_rank(rcond: float | None = None) -> Primitive:
+@on_demand
+def least_squares_of_constant_rank(rcond: float | None) -> Primitive:
     """Give the row of least squares with pivoting, for a relative tolerance below which a pivot counts as zero."""
     return Primitive(
         name="lstsq-pivoted",

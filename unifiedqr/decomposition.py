@@ -4,7 +4,7 @@ A backend turns a row of this table into a differentiable function of its framew
 """
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from unifiedqr import built
@@ -19,7 +19,7 @@ from unifiedqr.kernels.householder import (
 )
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
 from unifiedqr.kernels.reflectors import complete_qr
-from unifiedqr.primitive import SHAPES, Orientation, Primitive, mirrored, shape_name
+from unifiedqr.primitive import SHAPES, Orientation, Primitive, made_later, mirrored, on_demand, shape_name
 from unifiedqr.rules import complete, pivoted
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
 from unifiedqr.rules.operators import columns_at
@@ -28,7 +28,17 @@ from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
 from unifiedqr.rules.rq import rq_jvp, rq_singular, rq_vjp
 from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp, r_singular
 
-__all__ = ["DECOMPOSITIONS", "METHODS", "Orientation", "Primitive", "primitive", "rows", "shape_name", "truncated"]
+__all__ = [
+    "DECOMPOSITIONS",
+    "METHODS",
+    "Orientation",
+    "Primitive",
+    "made_later",
+    "primitive",
+    "rows",
+    "shape_name",
+    "truncated",
+]
 
 METHODS = ("auto", "householder")
 """Algorithms of the forward; "auto" is "householder" for every shape and device so far."""
@@ -226,8 +236,8 @@ def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Prim
     return _ROWS[name, bool(positive), method]
 
 
-@cache
-def truncated(name: str, rank: int, *, positive: bool = True) -> Primitive:
+@on_demand
+def truncated(name: str, rank: int, positive: bool) -> Primitive:
     """Give the row of pivoted QR ("qr") or LQ ("lq") after `rank` steps."""
     family = _FAMILIES["qr-pivoted"]._replace(
         vjp=_truncated_vjp,
@@ -246,9 +256,9 @@ EXAMPLE_RANK = 2
 
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     **{name: partial(primitive, name) for name in (*_FAMILIES, *_LQ)},
-    **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK) for name in ("qr", "lq")},
+    **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
     **{name: partial(built.row, name) for name in built.ROWS},
-    "lstsq-pivoted": built.least_squares_of_constant_rank,
+    "lstsq-pivoted": partial(built.least_squares_of_constant_rank, None),
 }
 """Everything there is, by name; a call without options gives its default row."""
 

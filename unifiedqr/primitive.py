@@ -13,6 +13,7 @@ dtype too, and lengths (..., 1, s) or scalars (..., 1, 1): what makes them integ
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.rules.operators import adjoint, reverse, reverse_columns
@@ -111,6 +112,32 @@ class Primitive:
         """Select from the inputs and outputs what the derivative rules read."""
         named = dict(zip(self.inputs + self.outputs, inputs + outputs, strict=True))
         return tuple(named[name] for name in self.keeps)
+
+
+made_later: list[Callable[[Primitive], object]] = []
+"""Whoever must know each primitive before it is used, as tracing compilers do; called with those made on demand."""
+
+
+def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
+    """Keep what makes a primitive for options that are numbers: one for each, made outside any trace."""
+    kept: dict[tuple[Any, ...], Primitive] = {}
+
+    def see_to(*options: Any) -> bool:
+        if options not in kept:
+            row = kept[options] = make(*options)
+            for told in made_later:
+                told(row)
+        return True
+
+    # What torch.compiler.assume_constant_result sets: the function is run by the compiler, not traced. What it made is
+    # then found by an ordinary look-up, which the compiler can follow.
+    see_to.__dict__["_dynamo_marked_constant"] = True
+
+    def made(*options: Any) -> Primitive:
+        see_to(*options)
+        return kept[options]
+
+    return made
 
 
 ADJOINT = ("A", "Q", "R")

@@ -161,3 +161,18 @@ def test_exported_for_any_batch(strict):
     for X, Y in zip(program(B), uqr.qr(B), strict=True):
         assert relative_error(X.numpy(), Y.numpy()) <= bound
     assert relative_error(gradient(loss_of(program), B).numpy(), gradient(loss_of(uqr.qr), B).numpy()) <= bound
+
+
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda A: sum(X.abs().sum() for X in uqr.qr(A, pivoting=True, rank=2)[:2]),
+        lambda A: uqr.lstsq(A, A[:, 0] ** 2, pivoting=True, rcond=1e-9).x.sum(),
+    ],
+    ids=["rank", "rcond"],
+)
+def test_rows_that_are_made_on_demand_are_made_while_compiling(solve):
+    A = torch.asarray(random((6, 4), complex_=False, seed=9)).requires_grad_()
+    (expected,) = torch.autograd.grad(solve(A), A)
+    (found,) = torch.autograd.grad(torch.compile(solve, fullgraph=True, backend="aot_eager")(A), A)
+    assert torch.equal(found, expected)

@@ -194,6 +194,6 @@ def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive
     if pivoting:
         pivots_at_the_door(backend, A, name, lines)
     if steps is not None:
-        return run_resolved(backend, A, truncated(name, steps, positive=bool(positive)))
+        return run_resolved(backend, A, truncated(name, steps, bool(positive)))
     words = [name, *(["pivoted"] if pivoting else []), *([] if mode == "reduced" else [mode])]
     return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from unifiedqr.decomposition import Primitive, rows
+from unifiedqr.decomposition import Primitive, made_later, rows
 from unifiedqr_torch.namespace import xp
 
 Tensors = tuple[torch.Tensor, ...]
@@ -105,3 +105,4 @@ _let_calls_stand.__dict__["_dynamo_marked_constant"] = True
 
 for _row in rows():
     bind(_row)
+made_later.append(bind)

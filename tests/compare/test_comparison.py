@@ -13,6 +13,7 @@ from unifiedqr.compare.api import run_comparison
 from unifiedqr.compare.job import Matrix, matrix_job
 from unifiedqr.compare.launch import Failure, run_workers
 from unifiedqr.compare.record import Record
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, InputError, OptionError, UnknownBackendError
 
 
@@ -204,3 +205,73 @@ def test_a_framework_that_is_not_installed_is_bad_input_only_if_named(monkeypatc
     assert "mpmath" not in chosen
     assert [(failure.backend, failure.explicit) for failure in missing] == [("torch", False)]
     assert api.select_backends(("torch",), {"torch": "/elsewhere/python"}) == (("torch",), [])
+
+
+@pytest.fixture(scope="module")
+def family():
+    """Give the comparison of every decomposition that takes the shape, for badly scaled matrices of all shapes."""
+    rng = np.random.default_rng(3)
+    scales = 10.0 ** rng.integers(-3, 4, (1, 4))
+    matrices = tuple(
+        Matrix(f"{m}x{n}", rng.standard_normal((m, n)) * scales[:, :n], "test") for m, n in ((4, 3), (3, 3), (3, 4))
+    )
+    job = matrix_job(
+        matrices,
+        decompositions=tuple(DECOMPOSITIONS),
+        dtypes=("float64",),
+        derivatives=("value", "vjp", "jvp"),
+        strict=False,
+    )
+    return run_comparison(job, ("numpy", "torch"), reference="exact")
+
+
+def test_every_decomposition_agrees_in_every_shape(family):
+    assert family.passed, family.objections()
+    assert {case.target for case in family.job.cases} == set(DECOMPOSITIONS)
+    undetermined = {(f.case.split("(")[0], f.derivative) for f in family.findings if f.status == "undetermined"}
+    assert undetermined == {("orth", "vjp"), ("orth", "jvp")}
+    assert any("slogdet needs a square matrix" in note for note in family.job.sources[0]["notes"])
+
+
+@pytest.mark.parametrize("target", DECOMPOSITIONS)
+def test_an_altered_entry_of_any_decomposition_is_found(family, target):
+    case = next(case for case in family.job.cases if case.target == target)
+    job = replace(family.job, cases=(case,))
+    for key, given in family.records["torch"].outcomes.items():
+        for name in given.arrays if key[0] == case.id else ():
+            altered = _altered(family.records["torch"], key, name, lambda x: 1.1 * x + 1)
+            assert not Comparison(job, {**family.records, "torch": altered}, family.truth).passed, (key, name)
+
+
+def test_columns_of_one_length_leave_the_pivots_undetermined():
+    job = matrix_job(
+        (Matrix("I", np.eye(3, 2), "test"),),
+        decompositions=("qr-pivoted",),
+        dtypes=("float64",),
+        derivatives=("value", "vjp"),
+    )
+    comparison = run_comparison(job, ("numpy", "torch"), reference="exact")
+    assert {f.status for f in comparison.findings} == {"undetermined"}
+    assert "two equally long" in comparison.objections()[0]
+
+
+@pytest.mark.parametrize("name", ["lstsq", "orth", "null_space", "slogdet"])
+def test_functions_built_on_qr_are_compared_by_name(name, rng):
+    A = {"null_space": rng.standard_normal((3, 5)), "slogdet": rng.standard_normal((3, 3))}.get(
+        name, rng.standard_normal((5, 3))
+    )
+    arrays = (A, rng.standard_normal(5)) if name == "lstsq" else (A,)
+    comparison = compare(getattr(uqr, name), *arrays, backends=["numpy", "torch"])
+    assert comparison.passed, comparison.objections()
+    assert {f.status for f in comparison.findings} == {"agrees"}
+
+
+def test_a_shape_that_is_not_admitted_is_an_error():
+    with pytest.raises(OptionError, match="slogdet needs a square matrix"):
+        matrix_job(
+            (Matrix("A", np.ones((3, 2)), "test"),), decompositions=("slogdet",), dtypes=None, derivatives=("value",)
+        )
+    with pytest.raises(InputError, match="null_space needs a wide matrix"):
+        compare(uqr.null_space, np.ones((3, 2)))
+    with pytest.raises(InputError, match="b of shape"):
+        compare(uqr.lstsq, np.ones((3, 2)), np.ones(4))

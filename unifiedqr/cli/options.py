@@ -33,8 +33,9 @@ Decomposition = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES",
-        help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}. Each takes the matrices of the shapes it "
-        "admits; least squares has the data's response, or a fixed random one, for its right-hand side.",
+        help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}; or all, but for those that "
+        "do not take the matrix's shape. Least squares has the data's response for its right-hand "
+        "side, or fixed random numbers.",
         show_default=",".join(SHOWN),
     ),
 ]
@@ -70,7 +71,9 @@ def job_of(
     if decomposition is None:
         decompositions = SHOWN if function is None else ()
     else:
-        decompositions = names("decomposition", decomposition)
+        decompositions = (
+            tuple(DECOMPOSITIONS) if decomposition.strip() == "all" else names("decomposition", decomposition)
+        )
     read = tuple(matrix for text in matrices for matrix in read_matrices(text)) if matrices else bundled()
     return matrix_job(
         read,
@@ -78,4 +81,5 @@ def job_of(
         dtypes=None if dtype is None else names("dtype", dtype),
         derivatives=names("derivative", derivative),
         function=function,
+        strict=decomposition is not None and decomposition.strip() != "all",
     )

@@ -14,12 +14,12 @@ from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
 from unifiedqr.compare.comparison import Comparison
 from unifiedqr.compare.function import PICKLED
-from unifiedqr.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose
+from unifiedqr.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose, why_not
 from unifiedqr.compare.launch import TIMEOUT, Failure, Watcher, run_workers, unwatched
 from unifiedqr.compare.matrices import as_floating
 from unifiedqr.compare.record import TRUTH, Record
 from unifiedqr.compare.reference import check_reference
-from unifiedqr.conformance.golden import FAMILIES
+from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, InputError, UnknownBackendError
 
 TRUTH_BACKEND = "mpmath"
@@ -40,7 +40,9 @@ def compare_function(
     inputs = {f"input_{position}": _as_input(x, position) for position, x in enumerate(arrays)}
     if not inputs:
         raise InputError("compare got a function and no array; pass the arguments of the function too.")
-    target = next((name for name in FAMILIES if f is getattr(uqr, name)), FUNCTION)
+    target = next((name for name in DECOMPOSITIONS if f is getattr(uqr, name, None)), FUNCTION)
+    if target != FUNCTION:
+        inputs = _as_inputs_of(target, inputs)
     label = getattr(f, "__name__", "f").strip("<>")
     shapes = ", ".join(" x ".join(map(str, X.shape)) or "scalar" for X in inputs.values())
     dtype: str = np.result_type(*inputs.values()).name
@@ -62,6 +64,26 @@ def compare_function(
         chosen = tuple(derivative for derivative in chosen if derivative != "hvp")
     job = Job((case,), chosen, inputs, sources, function)
     return run_comparison(job, None if backends is None else tuple(backends), reference=reference)
+
+
+def _as_inputs_of(target: str, inputs: dict[str, Array]) -> dict[str, Array]:
+    """Give the arguments of a decomposition as matrices of one dtype and batch: b may be a vector."""
+    arrays, names = list(inputs.values()), DECOMPOSITIONS[target]().inputs
+    A = arrays[0]
+    if len(arrays) != len(names) or A.ndim < 2:
+        raise InputError(f"{target} takes {' and '.join(names)}, the first a matrix or a stack of them.")
+    if reason := why_not(target, A.shape):
+        raise InputError(f"{reason}, and the argument is {' x '.join(map(str, A.shape))}.")
+    dtype = np.result_type(*arrays)
+    for i, b in enumerate(arrays[1:], start=1):
+        columns = b[..., None] if b.ndim in (1, A.ndim - 1) else b
+        try:
+            arrays[i] = np.broadcast_to(columns, (*A.shape[:-1], columns.shape[-1]))
+        except (ValueError, IndexError) as error:
+            raise InputError(
+                f"{target} got A of shape {A.shape} and {names[i]} of shape {b.shape}: {error}."
+            ) from error
+    return {key: X.astype(dtype) for key, X in zip(inputs, arrays, strict=True)}
 
 
 def _as_input(x: Any, position: int) -> Array:

@@ -11,13 +11,14 @@ import numpy as np
 from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
 from unifiedqr.compare.files import read_archive, write_archive
-from unifiedqr.decomposition import DECOMPOSITIONS, shape_name
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, shape_name
 from unifiedqr.errors import InputError, OptionError
 
 FORMAT = "unifiedqr-job"
 DERIVATIVES = ("value", "vjp", "jvp", "hvp")
 FUNCTION = "function"
 SEED = 20240607
+RIGHT = ("right-hand side: its own response", "right-hand side: two columns of fixed random numbers")
 
 
 @dataclass(frozen=True)
@@ -161,15 +162,16 @@ def matrix_job(
     dtypes: tuple[str, ...] | None,
     derivatives: tuple[str, ...],
     function: Function | None = None,
+    strict: bool = True,
 ) -> Job:
     """Make the job of the command line: every matrix in every decomposition and dtype, and in the loss if there is one.
 
-    A decomposition leaves out the matrices whose shape it does not admit.
+    A decomposition that does not admit a matrix's shape is an error if `strict`, otherwise it is left out with a note.
 
     Raises
     ------
     OptionError, InputError
-        An unknown name, or a real dtype for a complex matrix.
+        An unknown name, a shape that is not admitted, or a real dtype for a complex matrix.
     """
     decompositions = choose("decomposition", decompositions, tuple(DECOMPOSITIONS)) if decompositions else ()
     derivatives = choose("derivative", derivatives, DERIVATIVES)
@@ -177,14 +179,22 @@ def matrix_job(
         raise OptionError("derivative 'hvp' needs a loss: give --loss FILE.py:FUNC.")
     arrays: dict[str, Array] = {}
     cases: list[Case] = []
+    notes: list[list[str]] = []
     targets = (*decompositions, *((FUNCTION,) if function else ()))
     for position, matrix in enumerate(matrices):
+        notes.append(list(matrix.notes))
         for target in targets:
             if target != FUNCTION and matrix.decompositions is not None and target not in matrix.decompositions:
                 continue
             row = None if target == FUNCTION else DECOMPOSITIONS[target]()
-            if row is not None and shape_name(*matrix.values.shape[-2:]) not in row.shapes:
+            if reason := "" if row is None else why_not(target, matrix.values.shape):
+                if strict:
+                    size = " x ".join(map(str, matrix.values.shape))
+                    raise OptionError(f"decomposition {target!r}: {reason}, and {matrix.label} is {size}.")
+                notes[-1].append(f"left out: {reason}")
                 continue
+            if row is not None and "b" in row.inputs and RIGHT[matrix.right is None] not in notes[-1]:
+                notes[-1].append(RIGHT[matrix.right is None])
             for dtype in _dtypes(matrix, target, dtypes):
                 keys = [f"input_{position}_{dtype}"]
                 arrays.setdefault(keys[0], _in_dtype(matrix.values, dtype, f"{position}"))
@@ -203,11 +213,22 @@ def matrix_job(
             "label": matrix.label,
             "shape": list(matrix.values.shape),
             "source": matrix.source,
-            "notes": list(matrix.notes),
+            "notes": told,
         }
-        for matrix in matrices
+        for matrix, told in zip(matrices, notes, strict=True)
     )
     return Job(tuple(cases), derivatives, arrays, sources, function)
+
+
+def why_not(name: str, shape: tuple[int, ...]) -> str:
+    """Tell why a decomposition does not take a matrix of some shape; empty if it does."""
+    m, n = shape[-2:]
+    shapes = DECOMPOSITIONS[name]().shapes
+    if shape_name(m, n) not in shapes:
+        return f"{name} needs a {' or '.join(shapes)} matrix"
+    if name.endswith("truncated") and min(m, n) < EXAMPLE_RANK:
+        return f"{name} takes {EXAMPLE_RANK} steps, which needs as many rows and columns"
+    return ""
 
 
 def _right_hand_side(matrix: Matrix) -> Array:

@@ -18,7 +18,7 @@ from unifiedqr.compare.record import Record
 from unifiedqr.compare.reference import probing_directions
 from unifiedqr.conformance.golden import FAMILIES
 from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
 
@@ -85,6 +85,8 @@ def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list
 def case_condition(job: Job, case: Case) -> float:
     """Give the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
     matrices = [A for A in job.inputs_of(case) if A.ndim >= 2]
+    if case.target == "lstsq-pivoted":  # the shortest solution depends on the scaling of the columns
+        return max(1.0, float(np.max(np.linalg.cond(matrices[0])))) ** 2
     if case.target in DECOMPOSITIONS:
         return condition_of(DECOMPOSITIONS[case.target](), matrices[0])
     return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
@@ -108,10 +110,30 @@ def is_determined(job: Job, case: Case) -> bool:
     m, n = A.shape[-2:]
     wide = A.astype(np.result_type(A.dtype, np.float64))
     if case.target in ORDERED:
+        steps = EXAMPLE_RANK if case.target.endswith("truncated") else min(m, n)
+        if _has_ties(wide, steps, 10 * max(m, n) * float(np.finfo(case.dtype).eps)):
+            return False
         wide = np.take_along_axis(wide, greedy_pivots(xp, wide, min(m, n)), axis=-1)
     R = np.abs(np.linalg.qr(wide / sizes(wide, rows=False), mode="r"))[..., : min(m, n)]
     pivots, norms = np.diagonal(R, axis1=-2, axis2=-1), np.linalg.norm(R, axis=-2)
     return bool(np.all(pivots > 10 * max(m, n) * np.finfo(case.dtype).eps * norms))
+
+
+def _has_ties(A: Array, steps: int, roundoff: float) -> bool:
+    """Tell whether rounding, or the difference that gives a true derivative, chooses a pivot."""
+    A = A / np.maximum(np.max(np.abs(A), axis=(-2, -1), keepdims=True), np.finfo(np.float64).tiny)
+    R: Array = np.linalg.qr(np.take_along_axis(A, greedy_pivots(get_backend("numpy").xp, A, steps), axis=-1), mode="r")
+    for j in range(min(steps, A.shape[-1] - 1)):
+        lengths = np.linalg.norm(R[..., j:, j:], axis=-2)
+        if np.any(lengths[..., 0] - np.max(lengths[..., 1:], axis=-1) <= roundoff * np.max(lengths, axis=-1)):
+            return True
+    return False
+
+
+def _is_constant(job: Job, case: Case, derivative: str) -> bool:
+    """Tell whether a derivative is zero by definition, so that what is computed is rounding."""
+    m, n = job.inputs_of(case)[0].shape[-2:]
+    return case.target == "orth" and derivative != "value" and m <= n
 
 
 def _judge_case(
@@ -121,7 +143,7 @@ def _judge_case(
     reference = truth.outcomes.get((case.id, derivative), _ABSENT) if truth is not None else _ABSENT
     kind = reference.via if reference.status == "ok" else "none"
     limit = case_tolerance(job, case)
-    determined = limit < 1 and is_determined(job, case)
+    determined = limit < 1 and is_determined(job, case) and not _is_constant(job, case, derivative)
     findings: list[Finding] = []
     for name, outcome in given.items():
         if outcome.status != "ok":
@@ -132,6 +154,10 @@ def _judge_case(
         backward = _backward_error(job, case, outcome) if derivative == "value" else None
         if not determined:
             reason = f"too ill-conditioned for {case.dtype}: rounding alone may change the result completely"
+            if limit < 1 and case.target in ORDERED:
+                reason = f"dependent columns, or two equally long: in {case.dtype} rounding alone chooses a pivot"
+            if _is_constant(job, case, derivative):
+                reason = "the range is everything and its derivative zero: what is computed is rounding"
             status, measured = "undetermined", (None, None, "")
         else:
             others = {other: o for other, o in given.items() if other != name and o.status == "ok"}
@@ -197,13 +223,30 @@ def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mappin
     if set(results) != set(others):
         return float("inf")
     inputs = job.inputs_of(case)
-    return max(
-        (
-            relative_error(in_units(X, name, case.target, inputs), in_units(others[name], name, case.target, inputs))
-            for name, X in results.items()
-        ),
-        default=0.0,
-    )
+
+    def error(name: str) -> float:
+        X, Y = (in_units(Z[name], name, case.target, inputs) for Z in (results, others))
+        return _relative(X, Y, _least(name, case.target, inputs))
+
+    return max(map(error, results), default=0.0)
+
+
+def _least(name: str, target: str, inputs: Arrays) -> float:
+    """Give what an error is relative to where the result is smaller.
+
+    The squared length of a residual that vanishes is rounding beside that of b, and the logarithm of a determinant near
+    1 beside 1.
+    """
+    if target in DECOMPOSITIONS and "b" in DECOMPOSITIONS[target]().inputs and name.startswith("residuals"):
+        return float(np.linalg.norm(inputs[1].astype(np.result_type(inputs[1].dtype, np.float64)))) ** 2
+    return 1.0 if target == "slogdet" and name.startswith("logabsdet") else 0.0
+
+
+def _relative(X: Array, Y: Array, least: float) -> float:
+    if X.shape != Y.shape or not least or not (np.all(np.isfinite(X)) and np.all(np.isfinite(Y))):
+        return relative_error(X, Y)
+    size = float(np.max(np.abs(Y), initial=0.0))
+    return relative_error(X, Y) if size >= least else float(np.linalg.norm(X - Y)) / least
 
 
 def _is_triangular(case: Case, outcome: Outcome) -> bool:

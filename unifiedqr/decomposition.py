@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from unifiedqr import built
+from unifiedqr import applications
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels.householder import (
@@ -19,10 +19,9 @@ from unifiedqr.kernels.householder import (
 )
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
 from unifiedqr.kernels.reflectors import complete_qr
-from unifiedqr.primitive import SHAPES, Orientation, Primitive, made_later, mirrored, on_demand, shape_name
+from unifiedqr.primitive import SHAPES, Orientation, Primitive, made_later, mirrored, on_demand, permuted, shape_name
 from unifiedqr.rules import complete, pivoted
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
-from unifiedqr.rules.operators import columns_at
 from unifiedqr.rules.ql import ql_jvp, ql_singular, ql_vjp
 from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
 from unifiedqr.rules.rq import rq_jvp, rq_singular, rq_vjp
@@ -31,6 +30,7 @@ from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp, r_singular
 __all__ = [
     "DECOMPOSITIONS",
     "METHODS",
+    "REDUCED",
     "Orientation",
     "Primitive",
     "made_later",
@@ -59,6 +59,7 @@ class _Family(NamedTuple):
     hidden: tuple[str, ...] = ()
     discrete: tuple[str, ...] = ()
     keeps: tuple[str, ...] | None = None
+    pivots: bool = False
 
 
 def _complete_vjp(Q: Array, R: Array, G: Array, S: Array, *bars: Array | None, xp: Namespace) -> Array:
@@ -69,14 +70,6 @@ def _complete_jvp(Q: Array, R: Array, G: Array, S: Array, A_dot: Array, *, xp: N
     return *complete.householder_jvp(Q, R, G, S, A_dot, xp=xp), xp.zeros_like(S)
 
 
-def _pivoted_vjp(Q: Array, R: Array, P: Array, *bars: Array | None, xp: Namespace) -> Array:
-    return pivoted.qr_pivoted_vjp(Q, R, P, *bars[:2], xp=xp)
-
-
-def _pivoted_jvp(Q: Array, R: Array, P: Array, A_dot: Array, *, xp: Namespace) -> Arrays:
-    return *pivoted.qr_pivoted_jvp(Q, R, P, A_dot, xp=xp), xp.zeros_like(P)
-
-
 def _truncated_vjp(A: Array, Q: Array, R: Array, P: Array, *bars: Array | None, xp: Namespace) -> Array:
     return pivoted.qr_pivoted_vjp(Q, R, P, *bars[:2], A=A, xp=xp)
 
@@ -85,40 +78,8 @@ def _truncated_jvp(A: Array, Q: Array, R: Array, P: Array, A_dot: Array, *, xp: 
     return *pivoted.qr_pivoted_jvp(Q, R, P, A_dot, A=A, xp=xp), xp.zeros_like(P)
 
 
-def _pivoted_r_vjp(A: Array, R: Array, P: Array, *bars: Array | None, xp: Namespace) -> Array:
-    inverse = pivoted.inverse_of(xp, P)
-    A = columns_at(xp, A, xp.argsort(inverse, axis=-1))
-    return columns_at(xp, qr_r_vjp(A, R, bars[0], xp=xp), inverse)  # (24)
-
-
-def _pivoted_r_jvp(A: Array, R: Array, P: Array, A_dot: Array, *, xp: Namespace) -> Arrays:
-    order = pivoted.order_of(xp, P)
-    return qr_r_jvp(columns_at(xp, A, order), R, columns_at(xp, A_dot, order), xp=xp), xp.zeros_like(P)  # (24)
-
-
-def _pivoted_complete_vjp(
-    Q: Array, R: Array, P: Array, G: Array, S: Array, *bars: Array | None, xp: Namespace
-) -> Array:
-    A_bar = complete.householder_vjp(Q, R, G, S, bars[0], bars[1], bars[3], xp=xp)
-    return columns_at(xp, A_bar, pivoted.inverse_of(xp, P))  # (24)
-
-
-def _pivoted_complete_jvp(Q: Array, R: Array, P: Array, G: Array, S: Array, A_dot: Array, *, xp: Namespace) -> Arrays:
-    A_dot = columns_at(xp, A_dot, pivoted.order_of(xp, P))  # (24)
-    Q_dot, R_dot, G_dot = complete.householder_jvp(Q, R, G, S, A_dot, xp=xp)
-    return Q_dot, R_dot, xp.zeros_like(P), G_dot, xp.zeros_like(S)
-
-
 def _complete_singular(Q: Array, R: Array, *_: Array, xp: Namespace) -> Array:
     return complete.complete_singular(Q, R, xp=xp)
-
-
-def _pivoted_singular(Q: Array, R: Array, *_: Array, xp: Namespace) -> Array:
-    return pivoted.pivoted_singular(Q, R, xp=xp)
-
-
-def _pivoted_r_singular(A: Array, R: Array, *_: Array, xp: Namespace) -> Array:
-    return r_singular(A, R, xp=xp)
 
 
 def _truncated_singular(A: Array, Q: Array, R: Array, *_: Array, xp: Namespace) -> Array:
@@ -139,32 +100,6 @@ _FAMILIES = {
         _complete_singular,
         hidden=("G", "S"),
         discrete=("S",),
-    ),
-    "qr-pivoted": _Family(
-        ("Q", "R", "P"),
-        partial(pivoted_qr, rank=None),
-        _pivoted_vjp,
-        _pivoted_jvp,
-        _pivoted_singular,
-        discrete=("P",),
-    ),
-    "qr-pivoted-r": _Family(
-        ("R", "P"),
-        pivoted_r,
-        _pivoted_r_vjp,
-        _pivoted_r_jvp,
-        _pivoted_r_singular,
-        discrete=("P",),
-        keeps=("A", "R", "P"),
-    ),
-    "qr-pivoted-complete": _Family(
-        ("Q", "R", "P"),
-        pivoted_complete_qr,
-        _pivoted_complete_vjp,
-        _pivoted_complete_jvp,
-        _complete_singular,
-        hidden=("G", "S"),
-        discrete=("P", "S"),
     ),
 }
 
@@ -199,8 +134,16 @@ def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: 
         jvp=jvp,
         singular=lambda xp, kept: family.singular(*kept, xp=xp),
         shapes=("deep",) if name.endswith("complete") else SHAPES,
+        pivots=family.pivots,
     )
 
+
+_PIVOTED = {
+    "qr-pivoted": ("qr", partial(pivoted_qr, rank=None)),
+    "qr-pivoted-r": ("qr-r", pivoted_r),
+    "qr-pivoted-complete": ("qr-complete", pivoted_complete_qr),
+}
+"""The decompositions of A[:, p]: of which, and the kernel that finds p too."""
 
 _LQ = {
     "lq-l": ("qr-r", {"L": "R"}, 1),
@@ -213,17 +156,21 @@ _LQ = {
 
 
 def _made(name: str, *, positive: bool, method: str) -> Primitive:
-    options = ("positive" if positive else "raw", method)
     if name in _LQ:
         original, outputs, results = _LQ[name]
-        return mirrored(_row(original, _FAMILIES[original], options, positive=positive), name, outputs, results)
+        return mirrored(_made(original, positive=positive, method=method), name, outputs, results)
+    if name in _PIVOTED:
+        original, kernel = _PIVOTED[name]
+        row = _made(original, positive=positive, method=method)
+        return permuted(row, name, partial(kernel, positive=positive))
+    options = ("positive" if positive else "raw", method)
     return _row(name, _FAMILIES[name], options, positive=positive)
 
 
 # Made once and looked up: backends keep what they build from a row, and tracing compilers can follow a lookup.
 _ROWS = {
     (name, positive, method): _made(name, positive=positive, method=method)
-    for name in (*_FAMILIES, *_LQ)
+    for name in (*_FAMILIES, *_PIVOTED, *_LQ)
     for positive in (True, False)
     for method in METHODS
 }
@@ -239,26 +186,32 @@ def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Prim
 @on_demand
 def truncated(name: str, rank: int, positive: bool) -> Primitive:
     """Give the row of pivoted QR ("qr") or LQ ("lq") after `rank` steps."""
-    family = _FAMILIES["qr-pivoted"]._replace(
-        vjp=_truncated_vjp,
-        jvp=_truncated_jvp,
-        singular=_truncated_singular,
-        kernel=pivoted_qr,
+    family = _Family(
+        ("Q", "R", "P"),
+        pivoted_qr,
+        _truncated_vjp,
+        _truncated_jvp,
+        _truncated_singular,
+        discrete=("P",),
         keeps=("A", "Q", "R", "P"),
+        pivots=True,
     )
     options = ("positive" if positive else "raw", f"rank {rank}")
     row = _row("qr-truncated", family, options, positive=positive, rank=rank)
     return row if name == "qr" else mirrored(row, "lq-truncated", {"L": "R", "Q": "Q", "P": "P"}, 3)
 
 
+REDUCED = ("qr", "lq", "rq", "ql")
+"""The reduced decompositions, from which the others follow."""
+
 EXAMPLE_RANK = 2
 """Rank of the truncated decompositions in the conformance suite and the comparison."""
 
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
-    **{name: partial(primitive, name) for name in (*_FAMILIES, *_LQ)},
+    **{name: partial(primitive, name) for name in (*_FAMILIES, *_PIVOTED, *_LQ)},
     **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
-    **{name: partial(built.row, name) for name in built.ROWS},
-    "lstsq-pivoted": partial(built.least_squares_of_constant_rank, None),
+    **{name: partial(applications.row, name) for name in applications.ROWS},
+    "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),
 }
 """Everything there is, by name; a call without options gives its default row."""
 
@@ -266,5 +219,5 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
 def rows() -> Iterator[Primitive]:
     """Give every row under every set of options, but for the numbers a rank or a tolerance may be."""
     yield from _ROWS.values()
-    yield from built.ROWS.values()
+    yield from applications.ROWS.values()
     yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend, resolve
 from unifiedqr.errors import OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype
@@ -26,10 +26,6 @@ from unifiedqr.functional.inputs import computed_dtype
 ERROR_PER_CONDITION = 1.5
 """Relative error of a gradient in units of eps κ_c: the largest seen over graded, Vandermonde, Hilbert, Kahan,
 Laeuchli, nearly deficient and 1e±150-scaled matrices, deep, square and wide."""
-
-
-CHOICES = ("qr", "lq", "rq", "ql")
-"""The decompositions that can be diagnosed."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +139,8 @@ def diagnose(
     Scaled to unit length, they have condition 1.1e+04.
     A relative error of 3.5e-12 is to be expected of a gradient.
     """
-    if decomposition not in CHOICES:
-        choices = ", ".join(map(repr, CHOICES))
+    if decomposition not in REDUCED:
+        choices = ", ".join(map(repr, REDUCED))
         raise OptionError(f"decomposition={decomposition!r} is unknown; choose one of {choices}.")
     backend, (A,) = resolve(A)
     dtype = computed_dtype(backend, A, "diagnose")

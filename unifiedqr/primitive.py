@@ -12,11 +12,12 @@ dtype too, and lengths (..., 1, s) or scalars (..., 1, 1): what makes them integ
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
-from unifiedqr.rules.operators import adjoint, reverse, reverse_columns
+from unifiedqr.rules.operators import adjoint, columns_at, reverse, reverse_columns
+from unifiedqr.rules.pivoted import inverse_of, order_of
 
 SHAPES = ("deep", "square", "wide")
 
@@ -79,6 +80,8 @@ class Primitive:
         What A may be, of `SHAPES`.
     spans : bool
         Whether the first result is a basis that matters through the space it spans alone.
+    pivots : bool
+        Whether it looks for independent columns (rows) itself; otherwise the leading ones must be.
     forward, vjp, jvp, singular : callable
         As described at the head of the module.
     """
@@ -97,11 +100,7 @@ class Primitive:
     singular: Callable[[Namespace, Arrays], Array]
     shapes: tuple[str, ...] = SHAPES
     spans: bool = False
-
-    @property
-    def needs_independence(self) -> bool:
-        """Whether leading columns or rows must be independent; otherwise pivots find some that are."""
-        return not {"P", "rank"} & set(self.discrete) or self.name == "lstsq"
+    pivots: bool = False
 
     @property
     def triangle(self) -> str | None:
@@ -186,4 +185,44 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
         singular=lambda xp, kept: row.singular(xp, turned(xp, row.keeps, kept)),
         shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes),
         spans=row.spans,
+        pivots=row.pivots,
+    )
+
+
+def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primitive:
+    """Give the decomposition of A[:, p] that is another one of A, p locally constant (24).
+
+    `forward` gives the outputs of `row` with the pivots P, numbers (..., 1, n), after the results.
+    """
+
+    def inner(xp: Namespace, kept: Arrays) -> Arrays:
+        *others, P = kept
+        pairs = zip(row.keeps, others, strict=True)
+        return tuple(columns_at(xp, X, order_of(xp, P)) if name == "A" else X for name, X in pairs)
+
+    def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        bars = (*cotangents[: row.results], *cotangents[row.results + 1 :])
+        (A_bar,) = row.vjp(xp, inner(xp, kept), bars)
+        return (columns_at(xp, A_bar, inverse_of(xp, kept[-1])),)  # (24)
+
+    def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        P = kept[-1]
+        dots = row.jvp(xp, inner(xp, kept), (columns_at(xp, tangents[0], order_of(xp, P)),))  # (24)
+        return *dots[: row.results], xp.zeros_like(P), *dots[row.results :]
+
+    def singular(xp: Namespace, kept: Arrays) -> Array:
+        return row.singular(xp, inner(xp, kept))
+
+    return replace(
+        row,
+        name=name,
+        outputs=(*row.outputs[: row.results], "P", *row.outputs[row.results :]),
+        results=row.results + 1,
+        discrete=("P", *row.discrete),
+        keeps=(*row.keeps, "P"),
+        forward=forward,
+        vjp=vjp,
+        jvp=jvp,
+        singular=singular,
+        pivots=True,
     )

@@ -8,7 +8,10 @@ from typing import Any
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import CapabilityError
 
-BEYOND = ("seen", "fori_loop", "shape_of_product", "linalg.solve_triangular", "linalg.pivoted_qr", "linalg.qr_r")
+BEYOND = (
+    *("seen", "fori_loop", "shape_of_product"),
+    *("linalg.solve_triangular", "linalg.pivoted_qr", "linalg.qr_r", "linalg.sign_of_det"),
+)
 """What adapters offer beyond the standard: a function that bears such a name elsewhere is another one."""
 
 

@@ -170,3 +170,13 @@ def test_a_vectorized_map_over_matrices_of_unknown_size(decomposition):
 def test_unknown_rank_is_refused():
     with pytest.raises(uqr.ShapeError, match=r"unknown rank; it needs \(\.\.\., m, n\)"):
         tf.function(uqr.qr, autograph=False).get_concrete_function(tf.TensorSpec(None, tf.float64))
+
+
+@EACH
+def test_a_single_pivot_that_is_nan_has_no_derivative(decomposition, unchecked):
+    """A row of one pivot, which is exempt from everything but this; no other pivot tells."""
+    A = np.array([[np.nan, 2.0, 3.0]])
+    A = tf.constant(A if decomposition == "qr" else A.T)
+    bars = tuple(map(tf.ones_like, ours(decomposition)(A)))
+    run = of_any_size(lambda primals, bars: tape(ours(decomposition), primals, bars), 2, tf.float64, kind="vjp")
+    assert np.all(np.isnan(run((A,), bars)[0].numpy()))

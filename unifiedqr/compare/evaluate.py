@@ -19,8 +19,9 @@ from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr.compare.directions import cotangent, tangents
 from unifiedqr.compare.job import FUNCTION, Case, Job
-from unifiedqr.conformance.golden import FAMILIES
-from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
+from unifiedqr.conformance.checks import projector, projector_dot
+from unifiedqr.conformance.members import space
+from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
 
 AUTODIFF = "autodiff"
@@ -149,7 +150,7 @@ def _target(backend: Backend, case: Case, f: Callable[..., Any] | None) -> Calla
     if case.target == FUNCTION:
         assert f is not None
         return f
-    if case.target in FAMILIES:
+    if case.target in REDUCED:
         return getattr(uqr, case.target)
     return partial(_results, backend, DECOMPOSITIONS[case.target]())
 
@@ -158,40 +159,30 @@ def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:
     """Give what users get of a decomposition by name; for a basis that matters through its space, the projector."""
     found = backend.bind(row)(*inputs)[: row.results]
     if row.spans:
-        xp, Q = backend.xp, found[0]
-        complex_ = backend.dtype_name(Q).startswith("complex")
-        adjoint = xp.matrix_transpose(xp.conj(Q) if complex_ else Q)
-        return {"projector": Q @ adjoint}
+        return {"projector": space(backend.xp, found[0], complex_="complex" in backend.dtype_name(found[0]))}
     return dict(zip(row.outputs, found, strict=False))
 
 
 def _by_rule(backend: Backend, job: Job, case: Case, derivative: str, primals: Arrays) -> dict[str, Array]:
     row, xp = DECOMPOSITIONS[case.target](), backend.xp
     outputs = row.forward(xp, *primals)
-    Q = outputs[0]
     names = ["projector"] if row.spans else list(row.outputs[: row.results])
-    results = (Q @ _adjoint(Q),) if row.spans else outputs[: row.results]
+    results = (projector(outputs[0]),) if row.spans else outputs[: row.results]
     if derivative == "value":
         return _named(backend, names, results)
     kept = row.kept(primals, outputs)
     if derivative == "vjp":
         bars = _cotangents(backend, job, case, names, results)
         if row.spans and bars[0] is not None:
-            bars = ((bars[0] + _adjoint(bars[0])) @ Q,)
+            bars = ((bars[0] + np.conj(bars[0].swapaxes(-1, -2))) @ outputs[0],)
         hidden = [None] * (len(outputs) - row.results)
         gradients = row.vjp(xp, kept, (*bars, *hidden))
         return _named(backend, [f"{name}_bar" for name in row.inputs], gradients)
     directions = tangents(job.seed, case.id, case.target, job.inputs_of(case))
     dots = row.jvp(xp, kept, tuple(backend.from_numpy(X) for X in directions))[: row.results]
     if row.spans:
-        half = dots[0] @ _adjoint(Q)
-        dots = (half + _adjoint(half),)
+        dots = (projector_dot(outputs[0], dots[0]),)
     return _named(backend, [f"{name}_dot" for name in names], dots)
-
-
-def _adjoint(X: Array) -> Array:
-    """Give the adjoint of NumPy arrays."""
-    return np.conj(X.swapaxes(-1, -2))
 
 
 def _cotangents(backend: Backend, job: Job, case: Case, names: list[str], outputs: Arrays) -> tuple[Array | None, ...]:

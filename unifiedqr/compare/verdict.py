@@ -16,9 +16,8 @@ from unifiedqr.compare.evaluate import Outcome
 from unifiedqr.compare.job import Case, Job
 from unifiedqr.compare.record import Record
 from unifiedqr.compare.reference import probing_directions
-from unifiedqr.conformance.golden import FAMILIES
 from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
-from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
 
@@ -261,7 +260,7 @@ def _is_triangular(case: Case, outcome: Outcome) -> bool:
 
 def _backward_error(job: Job, case: Case, outcome: Outcome) -> float | None:
     factor = TRIANGLES.get(case.target)
-    if factor is None or case.target not in FAMILIES:  # of the others the truth alone tells
+    if factor is None or case.target not in REDUCED:  # of the others the truth alone tells
         return None
     A = job.inputs_of(case)[0]
     rows = by_rows(case.target)

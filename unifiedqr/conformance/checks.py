@@ -10,10 +10,10 @@ import numpy as np
 from unifiedqr._typing import Arrays, Cotangents, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.checks import checks
-from unifiedqr.conformance.golden import FAMILIES, Golden
+from unifiedqr.conformance.golden import Golden
 from unifiedqr.conformance.matrices import ZERO_SIZE
 from unifiedqr.conformance.tolerance import condition_of, relative_error, tolerance
-from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
+from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def spoiled(case: Golden) -> dict[str, Any]:
 def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
     """Batch a matrix with others whose leading columns are dependent: NaN there, the truth beside it."""
     row = DECOMPOSITIONS[case.decomposition]()
-    if not row.needs_independence or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
+    if row.pivots or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
         return
     matrices = spoiled(case)
     derivatives = routes(backend, row)
@@ -262,7 +262,7 @@ def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outc
 
 def is_planted_on(case: Golden) -> bool:
     """Tell whether a wrong rule and dependent columns are planted on a case, and second order is checked."""
-    return case.A_bar_dot is not None and (case.decomposition in FAMILIES or case.A.ndim == 2)
+    return case.A_bar_dot is not None and (case.decomposition in REDUCED or case.A.ndim == 2)
 
 
 def doubled(primitive: Primitive) -> Primitive:

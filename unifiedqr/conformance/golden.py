@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr.conformance.matrices import ADVERSARIAL, ADVERSARIAL_SHAPES, SHAPES, adversarial, random, rounded
-from unifiedqr.decomposition import DECOMPOSITIONS, Primitive, shape_name
+from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive, shape_name
 from unifiedqr.discovery import get_backend
 
 TRUTH = "mpmath"
@@ -34,10 +34,9 @@ SECOND_STEP = 2.0**-70
 """Step of the difference of gradients, which carry 60 digits: it leaves 40 of them."""
 
 
-FAMILIES = ("qr", "lq", "rq", "ql")
-"""The decompositions that get every case; the others get the `SECOND_ORDER_SHAPES` and few."""
-
 FEW = ("graded", "laeuchli")
+"""The adversarial matrices of what is not `REDUCED`, besides random ones of the `SECOND_ORDER_SHAPES`."""
+
 FEW_WITHOUT_TIES = ("graded",)
 
 
@@ -121,7 +120,7 @@ def patterns_of(row: Primitive) -> tuple[str, ...]:
 def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
     """Give name and matrix of every golden case of a decomposition."""
     row = DECOMPOSITIONS[decomposition]()
-    orientation, everything = row.orientation, decomposition in FAMILIES
+    orientation, everything = row.orientation, decomposition in REDUCED
     # A residual that is truly zero, and the gradient of a range that is everything, are rounding: nothing to compare.
     shapes = ("deep",) if decomposition in ("lstsq-pivoted", "orth") else row.shapes
     few = FEW_WITHOUT_TIES if "P" in row.outputs else FEW

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.conformance.checks import projector, projector_dot
 from unifiedqr.conformance.golden import Golden, golden
@@ -83,6 +83,12 @@ def _forms(row: Primitive, case: Golden, kind: str) -> tuple[Arrays, Arrays, Arr
     return values, dots, bars
 
 
+def space(xp: Namespace, Q: Array, *, complex_: bool) -> Array:
+    """Give the projector Q Q^H in a framework's arrays."""
+    transposed = xp.matrix_transpose(Q)
+    return Q @ (xp.conj(transposed) if complex_ else transposed)
+
+
 def member(backend: Backend, row: Primitive, kind: str, *, complex_: bool) -> Callable[..., Arrays]:
     """Give a member's differentiable results, in the form of the problem, as a function of the framework's arrays."""
     bound, xp = backend.bind(row), backend.xp
@@ -90,8 +96,7 @@ def member(backend: Backend, row: Primitive, kind: str, *, complex_: bool) -> Ca
     def results(*inputs: Any) -> Arrays:
         found = bound(*inputs)[: row.results]
         if row.spans and kind != "vjp":
-            Q = xp.matrix_transpose(found[0])
-            return (found[0] @ (xp.conj(Q) if complex_ else Q),)
+            return (space(xp, found[0], complex_=complex_),)
         named = zip(row.outputs, found, strict=False)
         return tuple(xp.real(X) if name in REAL and complex_ else X for name, X in named if name not in row.discrete)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from unifiedqr._typing import Array
+from unifiedqr.applications import least_squares_of_constant_rank, row
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
-from unifiedqr.built import least_squares_of_constant_rank, row
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype, floating_dtype, sizes_of

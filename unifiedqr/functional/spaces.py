@@ -3,7 +3,7 @@
 from typing import Any
 
 from unifiedqr._typing import Array
-from unifiedqr.built import row
+from unifiedqr.applications import row
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import ShapeError
 from unifiedqr.functional.inputs import computed_dtype, run_resolved, sizes_of

@@ -1,4 +1,4 @@
-"""Reduced QR and LQ by the namespace's Householder kernel, with triangular factors exactly triangular."""
+"""Reduced QR, LQ, RQ and QL, and R alone, by the namespace's Householder kernel; triangles are exactly triangular."""
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.gauge import phases, positive_gauge
@@ -66,11 +66,6 @@ def _exponents(xp: Namespace, A: Array) -> Array | None:
 
 def _conjugate(xp: Namespace, D: Array) -> Array:
     return xp.conj(D) if is_complex(xp, D) else D
-
-
-def householder_l(xp: Namespace, A: Array, *, positive: bool) -> Array:
-    """Give L (..., m, k) of A = L Q alone."""
-    return xp.tril(adjoint(xp, householder_r(xp, adjoint(xp, A), positive=positive)))
 
 
 def householder_lq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:

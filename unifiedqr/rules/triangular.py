@@ -125,7 +125,10 @@ def dependent(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> 
     sound = independent(xp, R, shape)
     if last_is_free:
         sound = sound[..., :-1]
-    return xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
+    nowhere = xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
+    if last_is_free and R.shape[-2] is None:  # traced for any size: there may be no other pivot
+        nowhere = nowhere | xp.any(xp.isnan(leading_columns(R, shape)), axis=(-2, -1), keepdims=True)
+    return nowhere
 
 
 def independent(xp: Namespace, R: Array, shape: Shape) -> Array:

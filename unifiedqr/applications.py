@@ -3,7 +3,7 @@
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
-from unifiedqr.kernels import built as kernels
+from unifiedqr.kernels import applications as kernels
 from unifiedqr.primitive import Orientation, Primitive, mirrored, on_demand
 from unifiedqr.rules.determinant import determinant_pullback, determinant_pushforward, inverse_pullback
 from unifiedqr.rules.frame import frame_pushforward, frame_singular, report_frame
@@ -191,4 +191,5 @@ def least_squares_of_constant_rank(rcond: float | None) -> Primitive:
         vjp=_constant_rank_vjp,
         jvp=_constant_rank_jvp,
         singular=_has_no_frame,
+        pivots=True,
     )

@@ -10,14 +10,9 @@ from typing import NamedTuple
 from unifiedqr import applications
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.errors import OptionError
-from unifiedqr.kernels.householder import (
-    householder_lq,
-    householder_ql,
-    householder_qr,
-    householder_r,
-    householder_rq,
-)
+from unifiedqr.kernels.choice import METHODS
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
+from unifiedqr.kernels.reduced import r_alone, reduced_lq, reduced_ql, reduced_qr, reduced_rq
 from unifiedqr.kernels.reflectors import complete_qr
 from unifiedqr.primitive import SHAPES, Orientation, Primitive, made_later, mirrored, on_demand, permuted, shape_name
 from unifiedqr.rules import complete, pivoted
@@ -39,9 +34,6 @@ __all__ = [
     "shape_name",
     "truncated",
 ]
-
-METHODS = ("auto", "householder")
-"""Algorithms of the forward; "auto" is "householder" for every shape and device so far."""
 
 
 class _Family(NamedTuple):
@@ -87,11 +79,11 @@ def _truncated_singular(A: Array, Q: Array, R: Array, *_: Array, xp: Namespace) 
 
 
 _FAMILIES = {
-    "qr": _Family(("Q", "R"), householder_qr, qr_vjp, qr_jvp, qr_singular),
-    "lq": _Family(("L", "Q"), householder_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
-    "rq": _Family(("R", "Q"), householder_rq, rq_vjp, rq_jvp, rq_singular, Orientation(adjoint=True, reversed=True)),
-    "ql": _Family(("Q", "L"), householder_ql, ql_vjp, ql_jvp, ql_singular, Orientation(reversed=True)),
-    "qr-r": _Family(("R",), householder_r, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
+    "qr": _Family(("Q", "R"), reduced_qr, qr_vjp, qr_jvp, qr_singular),
+    "lq": _Family(("L", "Q"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
+    "rq": _Family(("R", "Q"), reduced_rq, rq_vjp, rq_jvp, rq_singular, Orientation(adjoint=True, reversed=True)),
+    "ql": _Family(("Q", "L"), reduced_ql, ql_vjp, ql_jvp, ql_singular, Orientation(reversed=True)),
+    "qr-r": _Family(("R",), r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
     "qr-complete": _Family(
         ("Q", "R"),
         complete_qr,
@@ -164,7 +156,7 @@ def _made(name: str, *, positive: bool, method: str) -> Primitive:
         row = _made(original, positive=positive, method=method)
         return permuted(row, name, partial(kernel, positive=positive))
     options = ("positive" if positive else "raw", method)
-    return _row(name, _FAMILIES[name], options, positive=positive)
+    return _row(name, _FAMILIES[name], options, positive=positive, method=method)
 
 
 # Made once and looked up: backends keep what they build from a row, and tracing compilers can follow a lookup.
@@ -173,14 +165,22 @@ _ROWS = {
     for name in (*_FAMILIES, *_PIVOTED, *_LQ)
     for positive in (True, False)
     for method in METHODS
+    if "pivoted" not in name or method != "cholesky"
 }
 
 
 def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Primitive:
     """Give a row of the table."""
+    return _ROWS[name, bool(positive), method_at_the_door(method, pivoting="pivoted" in name)]
+
+
+def method_at_the_door(method: str, *, pivoting: bool) -> str:
+    """Give the algorithm; raise unless there is one of that name, and it can do what it is asked for."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
-    return _ROWS[name, bool(positive), method]
+    if pivoting and method == "cholesky":
+        raise OptionError("method='cholesky' came with pivoting=True: it cannot pivot. Leave one of them out.")
+    return method
 
 
 @on_demand

@@ -9,8 +9,9 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import CapabilityError
 
 BEYOND = (
-    *("seen", "fori_loop", "shape_of_product"),
+    *("seen", "glance", "fori_loop", "branch", "place", "shape_of_product"),
     *("linalg.solve_triangular", "linalg.pivoted_qr", "linalg.qr_r", "linalg.sign_of_det"),
+    *("linalg.inner", "linalg.combination", "linalg.cholesky_or_nan", "linalg.cholesky_qr"),
 )
 """What adapters offer beyond the standard: a function that bears such a name elsewhere is another one."""
 

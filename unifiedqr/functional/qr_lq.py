@@ -3,7 +3,7 @@
 from typing import Any
 
 from unifiedqr._typing import Arrays
-from unifiedqr.decomposition import primitive, truncated
+from unifiedqr.decomposition import method_at_the_door, primitive, truncated
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import OptionError
 from unifiedqr.functional.inputs import chosen, pivots_at_the_door, rank_at_the_door, run_resolved, sizes_of
@@ -40,8 +40,9 @@ def qr(
     positive : bool
         Make the diagonal of R real and non-negative, which makes the factors of a full-rank matrix unique and the same
         in every framework. Otherwise the signs are the kernel's own.
-    method : {"auto", "householder"}
-        Algorithm of the forward.
+    method : {"auto", "householder", "cholesky"}
+        Algorithm of the forward: the framework's Householder kernel; CholeskyQR2, for deep matrices (wide ones, for
+        LQ), with Householder where its guard refuses; or the faster one, as measured.
 
     Returns
     -------
@@ -62,7 +63,8 @@ def qr(
     DtypeError
         A is neither real nor complex floating.
     OptionError
-        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting.
+        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting, or pivoting is
+        asked of CholeskyQR.
     ForeignArrayError
         A is no array of a backend.
 
@@ -72,7 +74,7 @@ def qr(
     numerically dependent has no derivative: its gradient is NaN. The last pivot of a real square or wide matrix is
     exempt, but for ``mode="r"`` (16), (18). Complete: (22), (23), exact for every loss. Pivoted: (24), needing rank k
     of A only; at ties of pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the
-    one-sided one. Truncated: (11r), whatever the rank of A.
+    one-sided one. Truncated: (11r), whatever the rank of A. CholeskyQR: (48), (38), (49), orthonormal to rounding.
 
     References
     ----------
@@ -128,8 +130,8 @@ def lq(
     positive : bool
         Make the diagonal of L real and non-negative, which makes the factors of a full-rank matrix unique and the same
         in every framework. Otherwise the signs are the kernel's own.
-    method : {"auto", "householder"}
-        Algorithm of the forward.
+    method : {"auto", "householder", "cholesky"}
+        As in `qr`.
 
     Returns
     -------
@@ -149,7 +151,8 @@ def lq(
     DtypeError
         A is neither real nor complex floating.
     OptionError
-        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting.
+        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting, or pivoting is
+        asked of CholeskyQR.
     ForeignArrayError
         A is no array of a backend.
 
@@ -194,6 +197,7 @@ def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive
     if pivoting:
         pivots_at_the_door(backend, A, name, lines)
     if steps is not None:
+        method_at_the_door(method, pivoting=True)
         return run_resolved(backend, A, truncated(name, steps, bool(positive)))
     words = [name, *(["pivoted"] if pivoting else []), *([] if mode == "reduced" else [mode])]
     return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))

@@ -4,8 +4,8 @@ Each gives what users get and, after it, what the derivative rules read.
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.kernels.householder import householder_lq, householder_qr
 from unifiedqr.kernels.pivoting import pivoted_qr
+from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complement, reflector_signs
 from unifiedqr.rules.determinant import inverse_of_factors
 from unifiedqr.rules.frame import frame_inverse
@@ -28,7 +28,7 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     The solution is NaN for a matrix without full rank.
     """
     shape, is_adjoint = frame_shape(xp, A)
-    Q, R = householder_qr(xp, adjoint(xp, A) if is_adjoint else A, positive=True)
+    Q, R = reduced_qr(xp, adjoint(xp, A) if is_adjoint else A, positive=True)
     G = frame_inverse(xp, R, shape)
     nowhere = xp.any(xp.isnan(G), axis=(-2, -1), keepdims=True)
     sound = independent(xp, equilibrated(xp, R)[0], shape)
@@ -51,7 +51,7 @@ def least_squares_of_constant_rank(
     pivots = xp.abs(xp.linalg.diagonal(R))
     sound = pivots > tolerance * pivots[..., :1]
     rows = xp.expand_dims(xp.astype(sound, A.dtype), axis=-1)  # (..., k, 1)
-    L, W = householder_lq(xp, xp.where(rows == 1, R, xp.zeros_like(R)), positive=True)
+    L, W = reduced_lq(xp, xp.where(rows == 1, R, xp.zeros_like(R)), positive=True)
     identity = identity_like(xp, L)
     L = xp.where(rows * xp.matrix_transpose(rows) == 1, L, identity)
     U = adjoint(xp, L)
@@ -69,7 +69,7 @@ def _squares(xp: Namespace, X: Array) -> Array:
 
 def range_basis(xp: Namespace, A: Array) -> tuple[Array, Array]:
     """Give the basis Q of the range and G of its frame (34)."""
-    Q, R = householder_qr(xp, A, positive=True)
+    Q, R = reduced_qr(xp, A, positive=True)
     return Q, frame_inverse(xp, R, shape_of_product(xp, A, A))
 
 
@@ -84,7 +84,7 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
 
     The sign is that of ``linalg.slogdet`` where the namespace has it; elsewhere it is found from reflectors (47).
     """
-    Q, R = householder_qr(xp, A, positive=True)
+    Q, R = reduced_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
     logarithms = xp.log(xp.where(diagonal == 0, xp.ones_like(diagonal), diagonal))
     total = xp.sum(logarithms, axis=-1)

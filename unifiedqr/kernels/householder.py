@@ -1,8 +1,8 @@
-"""Reduced QR, LQ, RQ and QL, and R alone, by the namespace's Householder kernel; triangles are exactly triangular."""
+"""Reduced QR, and R alone, by the namespace's Householder kernel; triangles are exactly triangular."""
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.gauge import phases, positive_gauge
-from unifiedqr.rules.operators import adjoint, is_complex, reverse, reverse_columns, reverse_rows
+from unifiedqr.rules.operators import is_complex
 from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns, smallest_normal
 
 
@@ -66,22 +66,3 @@ def _exponents(xp: Namespace, A: Array) -> Array | None:
 
 def _conjugate(xp: Namespace, D: Array) -> Array:
     return xp.conj(D) if is_complex(xp, D) else D
-
-
-def householder_lq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
-    """Give L (..., m, k) and Q (..., k, n) of A = L Q; diag(L) real, and non-negative if `positive` (25)."""
-    Q, R = householder_qr(xp, adjoint(xp, A), positive=positive)
-    # The conjugate of a zero is 0 - 0i: select the triangle last.
-    return xp.tril(adjoint(xp, R)), adjoint(xp, Q)
-
-
-def householder_ql(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
-    """Give Q (..., m, k) and L (..., k, n) of A = Q L, L lower triangular in its last k columns (42)."""
-    Q, R = householder_qr(xp, reverse_columns(xp, A), positive=positive)
-    return reverse_columns(xp, Q), reverse(xp, R)
-
-
-def householder_rq(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
-    """Give R (..., m, k) and Q (..., k, n) of A = R Q, R upper triangular in its last k rows (43)."""
-    L, Q = householder_lq(xp, reverse_rows(xp, A), positive=positive)
-    return reverse(xp, L), reverse_rows(xp, Q)

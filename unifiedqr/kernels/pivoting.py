@@ -1,9 +1,9 @@
 """Column-pivoted QR, whole or truncated: by LAPACK where the namespace reaches it, else on the Array API alone."""
 
 from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.kernels.control import positions, repeat
 from unifiedqr.kernels.gauge import positive_gauge
 from unifiedqr.kernels.householder import householder_qr
-from unifiedqr.kernels.loops import positions, repeat
 from unifiedqr.kernels.reflectors import completed
 from unifiedqr.rules.operators import adjoint, columns_at, is_complex
 from unifiedqr.rules.triangular import exponents_of, scaled

@@ -12,8 +12,8 @@ that are triangular already, which LAPACK leaves alone: there B would be singula
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.householder import householder_qr
-from unifiedqr.kernels.loops import positions, repeat
+from unifiedqr.kernels.control import positions, repeat
+from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr.rules.complete import reflected
 from unifiedqr.rules.operators import adjoint, identity_like, is_complex
 from unifiedqr.rules.triangular import inverse_upper
@@ -57,9 +57,9 @@ def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
     return E_2 + Y @ adjoint(xp, C @ G), G, S  # (22)
 
 
-def complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array, Array, Array]:
+def complete_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array, Array, Array]:
     """Give Q (..., m, m), R (..., m, n) of a deep A = Q R, and G, S of (22)."""
-    return completed(xp, *householder_qr(xp, A, positive=positive))
+    return completed(xp, *reduced_qr(xp, A, positive=positive, method=method))
 
 
 def completed(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array, Array]:

@@ -22,6 +22,7 @@ from unifiedqr.rules.qr import core_pullback, core_pushforward
 from unifiedqr.rules.triangular import (
     dependent,
     equilibrated,
+    guarded,
     poison_dependent,
     scaled,
     solve_upper,
@@ -83,9 +84,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
-    R, e, h = equilibrated(xp, adjoint(xp, L))
-    R_bar = None if L_bar is None else scaled(xp, adjoint(xp, L_bar), e - h)
-    R, R_bar = poison_dependent(xp, R, shape, R_bar)
+    R, R_bar, e, h = guarded(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), shape)
     W = None if Q_bar is None else scaled(xp, Q @ adjoint(xp, Q_bar), -h)
     A_bar = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)) @ Q  # (27), (11d)
     if shape.deep and Q_bar is not None:

@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 
+TALL = 8
+"""How many times as many rows as columns a tall matrix has."""
+
 
 class Shape(NamedTuple):
     """The shape m x n of A, as far as a rule must know it.
@@ -30,6 +33,13 @@ class Shape(NamedTuple):
     """max(m, n), to multiply by."""
     deep: bool
     wide: bool
+
+    @property
+    def tall(self) -> bool:
+        """Whether m is so much larger than n that a small inverse and a product are quicker than a triangular solve."""
+        if type(self.longer) is int and type(self.k) is int:
+            return self.deep and self.longer >= TALL * self.k
+        return self.deep
 
     @property
     def T(self) -> "Shape":

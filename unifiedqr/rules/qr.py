@@ -7,6 +7,7 @@ A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper t
     (7)    R_dot = Q^H A_dot - Ω R                    (equal to [T U, Q^H A_dot_2 - Ω V])
     (11)   A_bar = Q K + [Π Q_bar U^-H, 0],           K = R_bar + [lowskew(P) U^-H, 0],  P = Q^H Q_bar - R_bar R^H
     (12)   deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
+    (13)   tall, products alone:  A_bar = Q_bar E + Q K,  E the explicit U^-H
     (11k)  real, square or wide: the last pivot never enters
     (11d)  D, g powers of two:  A_bar = g A_bar' D,  A_bar' by (11) from R D, Q_bar/g, R_bar D^-1/g;
            R_dot = R_dot' D^-1,  Q_dot and R_dot' by (6), (7) from R D, A_dot D
@@ -32,6 +33,7 @@ from unifiedqr.rules.operators import (
     shape_of_product,
     skew,
 )
+from unifiedqr.rules.products import combination, inner
 from unifiedqr.rules.triangular import (
     dependent,
     divide,
@@ -39,22 +41,23 @@ from unifiedqr.rules.triangular import (
     divide_adjoint_but_last,
     divide_but_last,
     equilibrated,
+    guarded,
+    inverse_upper,
     last_pivot_is_free,
     poison_dependent,
     scaled,
 )
 
 
-def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array, shape: Shape) -> Array:
-    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar."""
-    P = -R_bar @ adjoint(xp, R)
-    if W is not None:
-        P = W + P  # (11)
+def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array | None, shape: Shape) -> Array:
+    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None."""
+    P = W if R_bar is None else -(R_bar @ adjoint(xp, R)) if W is None else W - R_bar @ adjoint(xp, R)  # (11)
     F = lowskew(xp, P)
     if shape.deep and W is not None:
         F = F - W  # (12)
     division = divide_adjoint_but_last if last_pivot_is_free(xp, R, shape) else divide_adjoint  # (11k)
-    return add_to_leading_columns(xp, R_bar, division(xp, F, leading_columns(R, shape)), shape)  # (11)
+    X = division(xp, F, leading_columns(R, shape))
+    return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape)  # (11)
 
 
 def core_pushforward(xp: Namespace, R: Array, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
@@ -99,7 +102,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (12) when deep (m > n), (11) otherwise, with (11k) and (11d).
+    Equation (12) when deep (m > n), as (13) when m >= 8 n, (11) otherwise, with (11k) and (11d).
 
     References
     ----------
@@ -120,13 +123,15 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, Q, R)
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
-    R, e, h = equilibrated(xp, R)
-    R, R_bar = poison_dependent(xp, R, shape, None if R_bar is None else scaled(xp, R_bar, e - h))
-    W = None if Q_bar is None else scaled(xp, adjoint(xp, Q) @ Q_bar, -h)
-    A_bar = Q @ scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)  # (11), (11d)
-    if shape.deep and Q_bar is not None:
-        A_bar = A_bar + divide_adjoint(xp, Q_bar, scaled(xp, R, e))  # (12)
-    return A_bar
+    R, R_bar, e, h = guarded(xp, R, R_bar, shape)
+    W = None if Q_bar is None else scaled(xp, inner(xp, Q, Q_bar), -h)
+    K = scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)  # (11), (11d)
+    if Q_bar is None or not shape.deep:
+        return combination(xp, (Q, K))  # (11)
+    if shape.tall:
+        E = scaled(xp, adjoint(xp, inverse_upper(xp, R)), -e)
+        return combination(xp, (Q_bar, E), (Q, K))  # (13)
+    return divide_adjoint(xp, Q_bar, scaled(xp, R, e)) + Q @ K  # (12)
 
 
 def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -180,9 +185,11 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
         return xp.zeros_like(Q), xp.zeros_like(R)
     R, e, _ = equilibrated(xp, R)
     R, _ = poison_dependent(xp, R, shape)
-    C = scaled(xp, adjoint(xp, Q) @ A_dot, -e)
+    C = scaled(xp, inner(xp, Q, A_dot), -e)
     omega, T, R_dot = core_pushforward(xp, R, C, shape)
     R_dot = scaled(xp, R_dot, e)  # (11d)
     if not shape.deep:
         return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square
+    if shape.tall:
+        return combination(xp, (A_dot, scaled(xp, inverse_upper(xp, R), -xp.matrix_transpose(e))), (Q, -T)), R_dot
     return divide(xp, A_dot, scaled(xp, R, e)) - Q @ T, R_dot  # (6)

@@ -18,6 +18,7 @@ Accuracy and Stability of Numerical Algorithms, chapter 19.
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, tangent_at_the_door, triangle_at_the_door
 from unifiedqr.rules.operators import adjoint, identity_like, leading_columns, shape_of_product, up
+from unifiedqr.rules.products import combination, inner
 from unifiedqr.rules.qr import core_pullback, core_pushforward
 from unifiedqr.rules.triangular import dependent, equilibrated, inverse_upper, poison_dependent, scaled
 
@@ -34,9 +35,10 @@ def _frame(xp: Namespace, A: Array, R: Array, e: Array) -> tuple[Array, Array]:
     shape = shape_of_product(xp, A, A)
     # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
     inverse = inverse_upper(xp, leading_columns(R, shape))
-    Q = leading_columns(A, shape) @ scaled(xp, inverse, -xp.matrix_transpose(leading_columns(e, shape)))
+    E = scaled(xp, inverse, -xp.matrix_transpose(leading_columns(e, shape)))
+    Q = combination(xp, (leading_columns(A, shape), E))
     identity = identity_like(xp, leading_columns(R, shape))
-    return Q, identity - up(xp, adjoint(xp, Q) @ Q - identity)
+    return Q, identity - up(xp, inner(xp, Q, Q) - identity)
 
 
 def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -89,7 +91,7 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     R, e, h = equilibrated(xp, R)
     R, R_bar = poison_dependent(xp, R, shape, scaled(xp, R_bar, e - h), every=True)
     Q, factor = _frame(xp, A, R, e)
-    return Q @ scaled(xp, factor @ core_pullback(xp, R, None, R_bar, shape), h - e)  # (16), (18)
+    return combination(xp, (Q, scaled(xp, factor @ core_pullback(xp, R, None, R_bar, shape), h - e)))  # (16), (18)
 
 
 def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
@@ -141,7 +143,7 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     R, e, _ = equilibrated(xp, R)
     R, _ = poison_dependent(xp, R, shape, every=True)
     Q, factor = _frame(xp, A, R, e)
-    C = scaled(xp, adjoint(xp, factor) @ (adjoint(xp, Q) @ A_dot), -e)  # (18)
+    C = scaled(xp, adjoint(xp, factor) @ inner(xp, Q, A_dot), -e)  # (18)
     return scaled(xp, core_pushforward(xp, R, C, shape)[2], e)  # (7)
 
 

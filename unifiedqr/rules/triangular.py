@@ -14,6 +14,7 @@ would be a lie.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
@@ -79,7 +80,9 @@ def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
 
 
 def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
-    """Give X times powers of two, exactly; exponents broadcast against X."""
+    """Give X times powers of two, exactly; exponents broadcast against X, or are the number 0."""
+    if type(exponents) is int:
+        return X
     return X * xp.astype(2.0**exponents, X.dtype)
 
 
@@ -153,3 +156,46 @@ def poison_dependent(
     report_dependent(xp, nowhere)
     R_bar = xp.zeros_like(R) if R_bar is None else R_bar
     return poison(xp, R, nowhere), poison(xp, R_bar, nowhere)
+
+
+def guarded(xp: Namespace, R: Array, R_bar: Array | None, shape: Shape) -> tuple[Array, Array | None, Array, Array]:
+    """Give R D and R_bar D^-1/g with the exponents e and h of (11d), NaN in the matrices that have dependent columns.
+
+    Where the values of R can be looked at for nothing, and need neither scaling nor poison, they come back as they are,
+    with exponents 0: multiplying by powers of two would not change a digit of any result.
+    """
+    if _is_harmless(xp, R, shape):
+        return R, R_bar, 0, 0
+    R, e, h = equilibrated(xp, R)
+    R, R_bar = poison_dependent(xp, R, shape, None if R_bar is None else scaled(xp, R_bar, e - h))
+    return R, R_bar, e, h
+
+
+MODEST = {4: 2.0**8, 8: 2.0**64}
+"""By the bytes of a real number: the size of columns, as of their inverses, up to which no product overflows that would
+not without them, for cotangents of a size that anybody has."""
+
+GLANCE = 2**16
+"""Number of entries that are looked at in less time than is saved."""
+
+
+def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
+    """Tell whether R is known to have columns of modest size, none of them dependent.
+
+    A namespace whose values are often at hand, so that looking costs nothing, offers ``glance(x)``: x as a NumPy array,
+    or None if they are not.
+    """
+    glance = getattr(xp, "glance", None)
+    values: Any = None if glance is None else glance(R)
+    if values is None or not 0 < values.size <= GLANCE:
+        return False
+    sizes = abs(values)
+    pivots, k = sizes.diagonal(0, -2, -1), values.shape[-2]
+    sizes = sizes.max(-2)
+    largest = MODEST[values.real.dtype.itemsize]
+    if not (sizes.min() >= 1 / largest and sizes.max() <= largest):
+        return False
+    if last_pivot_is_free(xp, R, shape):
+        pivots = pivots[..., :-1]
+    rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * k**0.5  # times a size it is at least that of a length
+    return bool((pivots > rounding * sizes[..., : pivots.shape[-1]]).all())

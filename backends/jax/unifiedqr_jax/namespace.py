@@ -23,6 +23,21 @@ def fori_loop(count: int, step: Callable[[Any, Any], Any], state: Any) -> Any:
     return jax.lax.fori_loop(0, count, step, state)
 
 
+def branch(predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """Give then() or otherwise(), one of which alone is run, inside a trace too."""
+    return jax.lax.cond(predicate, then, otherwise)
+
+
+def place(A: jax.Array) -> str:
+    """Give the kind of device, as measurements are kept by; where something traces, that of the default device."""
+    return f"jax {'cpu' if _is_on_cpu(A) else jax.default_backend()}"
+
+
+def cholesky_or_nan(G: jax.Array, /) -> jax.Array:
+    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+    return jnp.linalg.cholesky(G, upper=True)
+
+
 def pivoted_qr(A: jax.Array, rank: int, /) -> tuple[jax.Array, jax.Array, jax.Array] | None:
     """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK.
 
@@ -44,6 +59,8 @@ def _is_on_cpu(A: jax.Array) -> bool:
 linalg = {
     "solve_triangular": solve_triangular,
     "pivoted_qr": pivoted_qr,
+    "cholesky_or_nan": cholesky_or_nan,
     "qr_r": partial(jnp.linalg.qr, mode="r"),
 }
-xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, seen=seen, fori_loop=fori_loop)
+beyond = {"seen": seen, "fori_loop": fori_loop, "branch": branch, "place": place}
+xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, **beyond)

@@ -86,6 +86,19 @@ def qr_r(x: Any, /) -> Any:
     return from_host(R, x.ctx)
 
 
+def cholesky_or_nan(G: Any, /) -> Any:
+    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+    _refuse_recording("cholesky_or_nan")
+    values = host_view(G)
+    R = np.empty(values.shape, values.dtype)
+    potrf: Any = scipy.linalg.get_lapack_funcs("potrf", (values,))
+    for index in np.ndindex(values.shape[:-2]):
+        R[index], info = potrf(values[index], lower=False, clean=True)
+        if info > 0:
+            R[index] = np.nan
+    return from_host(R, G.ctx)
+
+
 def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
     """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it has not the dtype.
 
@@ -196,6 +209,7 @@ LINALG: dict[str, Callable[..., Any]] = {
     "vecdot": vecdot,
     "qr": qr,
     "qr_r": qr_r,
+    "cholesky_or_nan": cholesky_or_nan,
     "pivoted_qr": pivoted_qr,
     "solve_triangular": solve_triangular,
     "diagonal": diagonal,

@@ -17,10 +17,21 @@ def pivoted_qr(A: np.ndarray, rank: int, /) -> tuple[np.ndarray, np.ndarray, np.
     return Q, R, P[..., None, :].astype(A.dtype)
 
 
+def cholesky_or_nan(G: np.ndarray, /) -> np.ndarray:
+    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+    try:
+        return np.linalg.cholesky(G).conj().swapaxes(-1, -2)
+    except np.linalg.LinAlgError:
+        if G.ndim == 2:
+            return np.full_like(G, np.nan)
+        return np.stack([cholesky_or_nan(matrix) for matrix in G])
+
+
 of_the_standard = {
     name: vars(array_api_compat.numpy)[name]
     for name in ("__array_api_version__", "__array_namespace_info__")
     if name in vars(array_api_compat.numpy)
 }
-linalg = {"pivoted_qr": pivoted_qr, "qr_r": partial(np.linalg.qr, mode="r")}
-xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg, **of_the_standard)
+linalg = {"pivoted_qr": pivoted_qr, "qr_r": partial(np.linalg.qr, mode="r"), "cholesky_or_nan": cholesky_or_nan}
+beyond = {"glance": lambda x: x, "place": lambda _: "numpy cpu"}
+xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg, **of_the_standard, **beyond)

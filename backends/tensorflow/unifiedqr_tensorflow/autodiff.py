@@ -11,7 +11,7 @@ order, without another factorization.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import tensorflow as tf
@@ -41,11 +41,22 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
             tensors = tuple(map(tf.identity, inputs))
             # Whoever walks the graph for gradients would walk into TensorFlow's factorization.
             with record.stop_recording():
-                outputs = tuple(map(tf.stop_gradient, primitive.forward(xp, *tensors)))
+                outputs = tuple(map(tf.stop_gradient, _as_one_operation(partial(primitive.forward, xp), tensors)))
         return _attached(primitive, tensors, outputs)
 
     call.__name__ = f"unifiedqr_{primitive.name}"
     return tf.autograph.experimental.do_not_convert(call)  # rewriting the rules would gain nothing, and take seconds
+
+
+def _as_one_operation(forward: Callable[..., Tensors], inputs: Tensors) -> Tensors:
+    """Call a function of stacks of matrices as one operation of the graph, which a vectorizing map hands one stack.
+
+    It would otherwise look inside, and not find its way in the branches there.
+    """
+    call: Any = tf.function(lambda *matrices: tuple(forward(*matrices)), autograph=False)
+    outputs = call(*inputs)
+    vectorized(outputs, forward)
+    return outputs
 
 
 def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensors:

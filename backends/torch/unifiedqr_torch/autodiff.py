@@ -10,10 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.autograd import forward_ad
 
-from unifiedqr.decomposition import Primitive, made_later, rows
+from unifiedqr.decomposition import Primitive, made_later, primitive, rows
 from unifiedqr_torch.namespace import xp
+from unifiedqr_torch.products import is_traced
 
 Tensors = tuple[torch.Tensor, ...]
 
@@ -31,27 +33,52 @@ def in_full_precision(x: torch.Tensor) -> AbstractContextManager[Any]:
     return torch.autocast(kind, enabled=False) if rounds else nullcontext()
 
 
+def _run(row: Primitive, inputs: Tensors) -> Tensors:
+    if "cholesky" in row.options and is_traced():
+        return tuple(_opaque(list(inputs), row.name, "positive" in row.options))
+    return row.forward(xp, *inputs)
+
+
+def _by_cholesky(inputs: list[torch.Tensor], name: str, positive: bool) -> list[torch.Tensor]:
+    row = primitive(name, positive=positive, method="cholesky")
+    return [x.clone(memory_format=torch.contiguous_format) for x in row.forward(xp, *inputs)]
+
+
+def _shapes(inputs: list[torch.Tensor], name: str, positive: bool) -> list[torch.Tensor]:
+    row = primitive(name, positive=positive, method="householder")  # which does not look at values to go on
+    return [x.clone(memory_format=torch.contiguous_format) for x in row.forward(xp, *inputs)]
+
+
+# What chooses by values cannot be traced: where it was asked for it becomes one operation, which traces as it stands.
+_opaque: Any = torch.library.custom_op(
+    "unifiedqr::by_cholesky",
+    _by_cholesky,
+    mutates_args=(),
+    schema="(Tensor[] inputs, str name, bool positive) -> Tensor[]",
+)
+_opaque.register_fake(_shapes)
+
 _bound: dict[Primitive, Callable[..., Tensors]] = {}
 
 
-def bind(primitive: Primitive) -> Callable[..., Tensors]:
+def bind(row: Primitive) -> Callable[..., Tensors]:
     """Give the primitive as a differentiable function of tensors."""
-    bound = _bound.get(primitive)
+    bound = _bound.get(row)
     if bound is None:
-        bound = _bound[primitive] = _differentiable(primitive)
+        bound = _bound[row] = _differentiable(row)
     return bound
 
 
-def _differentiable(primitive: Primitive) -> Callable[..., Tensors]:
+def _differentiable(row: Primitive) -> Callable[..., Tensors]:
     class Decomposition(torch.autograd.Function):
         @staticmethod
         def forward(*inputs: torch.Tensor) -> Tensors:
             with in_full_precision(inputs[0]):
-                return materialized(primitive.forward(xp, *inputs))
+                return materialized(_run(row, inputs))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Tensors, output: Tensors) -> None:
-            kept = primitive.kept(inputs, output)
+            kept = row.kept(inputs, output)
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(*kept)
             ctx.save_for_forward(*kept)
@@ -60,7 +87,7 @@ def _differentiable(primitive: Primitive) -> Callable[..., Tensors]:
         def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Tensors:
             kept = ctx.saved_tensors
             with in_full_precision(kept[0]):
-                return primitive.vjp(xp, kept, cotangents)
+                return row.vjp(xp, kept, cotangents)
 
         @staticmethod
         def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Tensors:
@@ -68,7 +95,7 @@ def _differentiable(primitive: Primitive) -> Callable[..., Tensors]:
             kept = tuple(forward_ad.unpack_dual(x).primal for x in ctx.saved_tensors)
             # Inside a custom jvp forward mode is off, which would make nested forward mode silently wrong.
             with forward_ad._set_fwd_grad_enabled(True), in_full_precision(kept[0]):
-                return materialized(primitive.jvp(xp, kept, tangents))
+                return materialized(row.jvp(xp, kept, tangents))
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: torch.Tensor) -> tuple[Tensors, tuple[int, ...]]:
@@ -77,15 +104,22 @@ def _differentiable(primitive: Primitive) -> Callable[..., Tensors]:
                 x.expand(info.batch_size, *x.shape) if axis is None else x.movedim(axis, 0)
                 for x, axis in zip(inputs, in_dims, strict=True)
             )
-            return function.apply(*stacks), (0,) * len(primitive.outputs)
+            return function.apply(*stacks), (0,) * len(row.outputs)
 
-    function = type(f"unifiedqr_{primitive.name}", (Decomposition,), {})  # as grad_fn and error messages call it
+    function = type(f"unifiedqr_{row.name}", (Decomposition,), {})  # as grad_fn and error messages call it
     _written_as_calls.append(function)
+
+    # What torch.autograd.Function.apply comes to without a transform of torch.func, and much sooner.
+    apply = super(torch.autograd.Function, function).apply  # pyright: ignore[reportAttributeAccessIssue]
 
     def call(*inputs: torch.Tensor) -> Tensors:
         if torch.compiler.is_compiling():
             _let_calls_stand()
-        return function.apply(*inputs)
+            return function.apply(*inputs)
+        wrapped = torch._C._are_functorch_transforms_active() or any(
+            map(_functorch.is_functorch_wrapped_tensor, inputs)
+        )
+        return function.apply(*inputs) if wrapped else apply(*inputs)
 
     return call
 

@@ -14,6 +14,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.backend import extend_namespace
+from unifiedqr_torch.products import combination, inner, is_traced
 
 
 def matrix_transpose(x: torch.Tensor, /) -> torch.Tensor:
@@ -33,6 +34,17 @@ def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:
     return torch.cat(tuple(arrays), dim=axis)
 
 
+def place(x: torch.Tensor, /) -> str:
+    """Give the kind of device, as measurements are kept by; another word where something traces and hides values."""
+    return "torch traced" if is_traced() else f"torch {x.device.type}"
+
+
+def cholesky_or_nan(G: torch.Tensor, /) -> torch.Tensor:
+    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+    R, info = torch.linalg.cholesky_ex(G, upper=True)
+    return torch.where(info[..., None, None] == 0, R, torch.nan)
+
+
 def qr_r(x: torch.Tensor, /) -> torch.Tensor:
     """Give R of A = Q R, Q never being formed."""
     return torch.linalg.qr(x, mode="r").R
@@ -45,7 +57,7 @@ def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
 
 def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
     """Give x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack():
+    if is_traced():
         return None
     if _functorch.is_functorch_wrapped_tensor(x):
         return _seen_inside(x)
@@ -104,9 +116,17 @@ _on_host.register_fake(_shapes)
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",
     array_api_compat.torch,
-    linalg={"pivoted_qr": pivoted_qr, "qr_r": qr_r},
+    linalg={
+        "pivoted_qr": pivoted_qr,
+        "qr_r": qr_r,
+        "cholesky_or_nan": cholesky_or_nan,
+        "inner": inner,
+        "combination": combination,
+    },
     matrix_transpose=matrix_transpose,
     conj=conj,
     concat=concat,
     seen=seen,
+    glance=seen,
+    place=place,
 )

@@ -7,12 +7,21 @@ operation is. Functions promote dtypes as the standard has it, the operators of 
 import math
 from types import ModuleType
 
-from unifiedqr_tensorflow.namespace import creation, dtypes, elementwise, host, linalg, loops, manipulation, statistics
+from unifiedqr_tensorflow.namespace import (
+    control,
+    creation,
+    dtypes,
+    elementwise,
+    host,
+    linalg,
+    manipulation,
+    statistics,
+)
 
 xp = ModuleType("unifiedqr_tensorflow.namespace.xp", "TensorFlow as an Array API namespace.")
 """The namespace rules, kernels and examples are written against."""
 
-for part in (creation, elementwise, host, loops, manipulation, statistics):
+for part in (control, creation, elementwise, host, manipulation, statistics):
     defined = {name: value for name, value in vars(part).items() if getattr(value, "__module__", None) == part.__name__}
     xp.__dict__.update({name: value for name, value in defined.items() if not name.startswith("_")})
 

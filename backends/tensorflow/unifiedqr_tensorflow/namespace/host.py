@@ -1,5 +1,7 @@
 """What is at hand on the host: beyond the Array API standard, for checks that look at values."""
 
+from functools import cache
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,3 +15,18 @@ def seen(x: tf.Tensor, /) -> np.ndarray | None:
         and tf.config.experimental.get_synchronous_execution()
     )
     return x.numpy() if at_hand else None
+
+
+def place(x: tf.Tensor, /) -> str:
+    """Give the kind of device, as measurements are kept by; in a graph, that which it will be run on by default."""
+    if tf.executing_eagerly():
+        return f"tensorflow {x.device.rpartition('/')[-1].split(':')[1].lower()}"
+    return f"tensorflow {_default_kind()}"
+
+
+@cache
+def _default_kind() -> str:
+    return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
+
+
+glance = seen

@@ -77,6 +77,29 @@ def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
     return QRResult(Q, R * scale)
 
 
+def cholesky_or_nan(G: tf.Tensor, /) -> tf.Tensor:
+    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite.
+
+    TensorFlow's Cholesky factorization of such a matrix is an error, for the batch and for the program. Its QR
+    decomposition is none, and tells the smallest eigenvalue: at least 1 / ||G^-1||_F.
+    """
+    identity = tf.linalg.diag(tf.ones_like(tf.linalg.diag_part(G)))
+    finite = tf.reduce_all(tf.math.is_finite(tf.abs(G)), axis=(-2, -1), keepdims=True)
+    R = tf.linalg.qr(tf.where(finite, G, identity))[1]
+    pivots = tf.abs(tf.linalg.diag_part(R))
+    regular = tf.reduce_all(pivots > 0, axis=-1)[..., None, None]
+    inverse = tf.linalg.triangular_solve(tf.where(regular, R, identity), identity, lower=False)
+    bound = vector_norm(inverse, axis=(-2, -1), keepdims=True) * vector_norm(G, axis=(-2, -1), keepdims=True)
+    definite = finite & regular & (bound * (8 * G.shape[-1] * finfo(G.dtype).eps) < 1)
+    factor = tf.linalg.adjoint(tf.linalg.cholesky(tf.where(definite, G, identity)))
+    return tf.where(definite, factor, float("nan") * factor)
+
+
+def inner(X: tf.Tensor, Y: tf.Tensor, /) -> tf.Tensor:
+    """Give X^H Y without transposing X first."""
+    return tf.linalg.matmul(X, Y, adjoint_a=True)
+
+
 def pivoted_qr(A: tf.Tensor, rank: int, /) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None:
     """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it cannot see A."""
     values = seen(A)

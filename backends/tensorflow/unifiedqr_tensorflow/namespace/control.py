@@ -1,4 +1,4 @@
-"""Loops, beyond the Array API standard: what a graph would otherwise unroll."""
+"""Loops and branches, beyond the Array API standard: what a graph would otherwise unroll, or could not take."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,13 @@ from typing import Any
 import tensorflow as tf
 
 State = tuple[tf.Tensor, ...]
+
+
+def branch(predicate: tf.Tensor, then: Callable[[], State], otherwise: Callable[[], State]) -> State:
+    """Give then() or otherwise(), one of which alone is run; inside a graph as one operation."""
+    if tf.executing_eagerly():
+        return then() if predicate else otherwise()
+    return tuple(tf.cond(predicate, then, otherwise))
 
 
 def fori_loop(count: int, step: Callable[[Any, State], State], state: State) -> State:

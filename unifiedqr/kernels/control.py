@@ -1,4 +1,4 @@
-"""Loops of a fixed number of steps, in the framework's own construct where a trace would otherwise unroll them."""
+"""Loops and branches, in the framework's own construct where a trace would unroll the ones and could not take the others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +19,17 @@ def repeat(xp: Namespace, count: int, step: Callable[[Any, Arrays], Arrays], sta
     for j in range(count):
         state = step(j, state)
     return state
+
+
+def branch(xp: Namespace, predicate: Array, then: Callable[[], Arrays], otherwise: Callable[[], Arrays]) -> Arrays:
+    """Give then() or otherwise(), of the same shapes and dtypes, by a boolean scalar.
+
+    A namespace that can branch inside a trace offers it as ``branch(predicate, then, otherwise)``.
+    """
+    native = getattr(xp, "branch", None)
+    if native is not None:
+        return native(predicate, then, otherwise)
+    return then() if bool(predicate) else otherwise()
 
 
 def positions(xp: Namespace, X: Array) -> Array:

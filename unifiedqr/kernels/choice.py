@@ -1,0 +1,55 @@
+"""Which algorithm a reduced decomposition is computed by: as asked, or the faster one as it was measured.
+
+CholeskyQR passes over a tall matrix by products alone, Householder's reflectors wait for memory. Which is faster
+depends on the framework's kernels, on the device and on the shape.
+"""
+
+from typing import NamedTuple
+
+from unifiedqr._typing import Array, Namespace
+
+METHODS = ("auto", "householder", "cholesky")
+"""Algorithms of the forward."""
+
+
+class Limits(NamedTuple):
+    """Matrices for which CholeskyQR is the faster one.
+
+    Attributes
+    ----------
+    slenderness : int
+        The least m / n.
+    columns : int
+        The largest n.
+    rows : int
+        The least m.
+    """
+
+    slenderness: int
+    columns: int
+    rows: int
+
+
+FASTER: dict[str, Limits] = {
+    "torch cpu": Limits(slenderness=16, columns=64, rows=512),
+    "jax cpu": Limits(slenderness=16, columns=256, rows=512),
+    "tensorflow cpu": Limits(slenderness=4, columns=512, rows=256),
+}
+"""By what the namespace calls the place of an array; elsewhere Householder."""
+
+
+def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> bool:
+    """Tell whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so.
+
+    A namespace that has what it takes offers ``linalg.cholesky_or_nan(G)``, and ``place(A)`` if it was measured.
+    """
+    m, n = A.shape[-2:]
+    if method == "householder" or m is None or n is None or m <= n or n == 0:
+        return False
+    if not hasattr(xp.linalg, "cholesky_or_nan"):
+        return False
+    if method == "cholesky":
+        return True
+    place = getattr(xp, "place", None)
+    limits = FASTER.get(place(A)) if positive and place is not None else None
+    return limits is not None and m >= max(limits.rows, limits.slenderness * n) and n <= limits.columns

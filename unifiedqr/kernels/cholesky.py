@@ -1,0 +1,149 @@
+r"""Reduced QR of tall matrices from their Gram matrix: products over the long side, and factorizations of n x n alone.
+
+G = A^H A for A of m x n, deep, u the unit roundoff; columns are scaled by powers of two (D) so that G has a diagonal of
+size 1. chol(G) is the upper triangle R with R^H R = G. What is tried, one after the other until it is accepted, for
+each matrix of a batch:
+
+    (48)  CholeskyQR    R = chol(G), E = R^-1, Q = A E         accepted iff ||E||_F^2 <= 2 n / g,  g the mean of diag G
+    (38)  CholeskyQR2   Q_1 = A E, W = Q_1^H Q_1, R_2 = chol(W), Q = Q_1 R_2^-1, R = R_2 R
+                                                               accepted iff ||W - I||_F <= 1/2
+    (49)  shifted CholeskyQR3   R = chol(G + s I) first, s = 11 (sqrt(m) n + n (n + 1)) u trace(G), then (38) twice
+          Householder           always
+
+    (50)  A R^-1 = Q_0 + (A - Q_0 R) E,  Q_0 = A E, wherever R may be ill-conditioned
+
+(48): rounding changes G by some dG, and Q^H Q - I = E^H dG E, which is at most ||E||_2^2 ||dG||. For orthogonal columns
+||E||_F^2 = n / g is the least there is; up to twice that, a second pass would gain less than the rounding of a
+Householder factorization of the same matrix. (38): then the condition number of Q_1 is at most sqrt(3), so that the
+second pass gives an orthonormal Q. (50): an explicit inverse works on rows that live in different places, which a solve
+does not, but leaves a residual that grows with |E| |R|; one step of refinement takes that away. A failure anywhere is
+NaN, and not accepted.
+
+References
+----------
+Y. Yamamoto, Y. Nakatsukasa, Y. Yanagisawa, T. Fukaya (2015), Roundoff error analysis of the CholeskyQR2 algorithm;
+T. Fukaya, R. Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa (2020), Shifted Cholesky QR for computing the QR
+factorization of ill-conditioned matrices; N. J. Higham, T. Mary (2019), A new approach to probabilistic rounding error
+analysis (sqrt(m) in place of m).
+"""
+
+from collections.abc import Callable
+
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.kernels.control import branch
+from unifiedqr.rules.operators import identity_like, is_complex
+from unifiedqr.rules.products import combination, inner
+from unifiedqr.rules.triangular import exponents_of, inverse_upper, poison, scaled, smallest_normal
+
+Fallback = Callable[[Namespace, Array], Arrays]
+
+
+def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Array]:
+    """Give Q (..., m, n) and R (..., n, n) of a deep A, diag(R) positive; by `fallback` where nothing is accepted."""
+    G, e, in_range = _gram(xp, A)
+    E, R = _triangles(xp, G, e)
+
+    def third() -> Arrays:
+        Q, R, accepted = _shifted(xp, A)
+        return _first(xp, accepted, lambda: (Q, R), lambda: fallback(xp, A))
+
+    def second() -> Arrays:
+        Q, R_2, accepted = _again(xp, _divided(xp, A, R, E), R)
+        return _first(xp, in_range & accepted, lambda: (Q, R_2), third)
+
+    accepted = in_range & _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e)))
+    Q, R = _first(xp, accepted, lambda: (combination(xp, (A, E)), R), second)
+    return Q, R
+
+
+def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
+    """Give R alone by (48), by `fallback` where that is not accepted: Q is never formed."""
+    G, e, in_range = _gram(xp, A)
+    E, R = _triangles(xp, G, e)
+    accepted = in_range & _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e)))
+    return _first(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
+
+
+def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
+    """Give D G D, the exponents e of D^-1, (..., 1, n), and whether no square has over- or underflowed."""
+    G = inner(xp, A, A)
+    squares = xp.expand_dims(_real(xp, xp.linalg.diagonal(G)), axis=-2)
+    least, eps = smallest_normal(xp, G), float(xp.finfo(G.dtype).eps)
+    in_range = xp.all((squares >= least / eps**2) & (squares <= 0.25 / least), axis=-1, keepdims=True)
+    e = xp.floor(exponents_of(xp, squares) / 2)
+    return scaled(xp, scaled(xp, G, -e), -xp.matrix_transpose(e)), e, in_range
+
+
+def _triangles(xp: Namespace, G: Array, e: Array) -> Arrays:
+    """Give R^-1 and R of A from D G D."""
+    R = xp.linalg.cholesky_or_nan(G)
+    return scaled(xp, _inverse(xp, R), -xp.matrix_transpose(e)), scaled(xp, R, e)
+
+
+def _is_well_conditioned(xp: Namespace, G: Array, E: Array) -> Array:
+    """Tell per matrix, (..., 1, 1), whether one pass is enough (48)."""
+    trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
+    return _squares(xp, E) * xp.expand_dims(trace, axis=-1) <= 2 * G.shape[-1] ** 2  # (48)
+
+
+def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
+    """Give the factors after a last pass, and whether they are accepted (38)."""
+    W = inner(xp, Q_1, Q_1)
+    accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (38)
+    R_2 = xp.linalg.cholesky_or_nan(W)
+    Q = combination(xp, (Q_1, _inverse(xp, R_2)))
+    return Q, xp.triu(R_2 @ R_1), accepted & _is_finite(xp, R_2)
+
+
+def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
+    """Give X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (50)."""
+    Q = combination(xp, (X, E))
+    return Q + combination(xp, (X - combination(xp, (Q, R)), E))  # (50)
+
+
+def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
+    """Give the factors after shifted CholeskyQR3, and whether they are accepted (49), (38)."""
+    m, n = A.shape[-2:]
+    sizes = xp.max(xp.abs(A), axis=-2, keepdims=True)
+    e = exponents_of(xp, sizes)
+    X = scaled(xp, A, -e)
+    G = inner(xp, X, X)
+    u = float(xp.finfo(A.dtype).eps) / 2
+    trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
+    shift = 11 * (m**0.5 * n + n * (n + 1)) * u * xp.expand_dims(trace, axis=-1)
+    R = xp.linalg.cholesky_or_nan(G + xp.astype(shift, G.dtype) * identity_like(xp, G))  # (49)
+    Q = _divided(xp, X, R, _inverse(xp, R))
+    R_2 = xp.linalg.cholesky_or_nan(inner(xp, Q, Q))
+    Q, R, accepted = _again(xp, _divided(xp, Q, R_2, _inverse(xp, R_2)), R_2 @ R)
+    return Q, scaled(xp, R, e), accepted & _is_finite(xp, R)
+
+
+def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
+    """Give what was found for the matrices that are accepted, something else for the others, if there are any."""
+
+    def mixed() -> Arrays:
+        others = other()
+        if accepted.ndim == 2:  # one matrix alone
+            return others
+        return tuple(xp.where(accepted, X, Y) for X, Y in zip(found(), others, strict=True))
+
+    return branch(xp, xp.all(accepted), found, mixed)
+
+
+def _squares(xp: Namespace, X: Array) -> Array:
+    """Give ||X||_F^2 per matrix, (..., 1, 1)."""
+    return xp.sum(xp.abs(X) ** 2, axis=(-2, -1), keepdims=True)
+
+
+def _inverse(xp: Namespace, R: Array) -> Array:
+    """Give R^-1, NaN for a matrix that is; some solvers refuse NaN, and the batch with it."""
+    finite = _is_finite(xp, R)
+    return poison(xp, inverse_upper(xp, xp.where(finite, R, identity_like(xp, R))), ~finite)
+
+
+def _is_finite(xp: Namespace, X: Array) -> Array:
+    return xp.all(xp.isfinite(xp.abs(X)), axis=(-2, -1), keepdims=True)
+
+
+def _real(xp: Namespace, X: Array) -> Array:
+    return xp.real(X) if is_complex(xp, X) else X

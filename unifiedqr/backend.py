@@ -66,6 +66,8 @@ class Plugin:
         so that it computes in every one of `DTYPES` and keeps quiet. A user's process is left alone.
     threads : tuple of str
         Variables, besides those of OpenMP and the usual linear algebra, that say how many threads the framework has.
+    unpooled : mapping of str to str
+        Variables that make the framework give memory back as soon as it is free, so that peaks of it can be measured.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Plugin:
     capabilities: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     threads: tuple[str, ...] = ()
+    unpooled: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def load(self) -> "Backend":
         """Import the framework and make the backend."""

@@ -118,9 +118,10 @@ def read_case(text: str) -> Case:
     if len(sizes) < 2 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise InputError(f"{text!r}: {rest[0]!r} is no shape; give two sizes or more, such as 64x8 or 10x64x8.")
     case = Case(name, tuple(map(int, sizes)), rest[1])
-    if name == "lstsq" and case.m < case.n or name == "slogdet" and case.m != case.n:
-        needed = "as many rows as columns" + (", or more" if name == "lstsq" else "")
-        raise InputError(f"{text!r}: {name} is measured for matrices with {needed}.")
+    if name == "lstsq" and case.m < case.n:
+        raise InputError(f"{text!r}: lstsq is measured for matrices with at least as many rows as columns.")
+    if name == "slogdet" and case.m != case.n:
+        raise InputError(f"{text!r}: slogdet is measured for square matrices.")
     return case
 
 

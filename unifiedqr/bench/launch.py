@@ -1,19 +1,20 @@
-"""The frameworks one after another, each in its own process with as many threads: two at once would disturb each other."""
+"""The frameworks one after another, for two would disturb each other: each in its own process, with as many threads."""
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import unifiedqr as uqr
 from unifiedqr.bench import memory
 from unifiedqr.bench.cases import Case
 from unifiedqr.bench.machine import Machine
-from unifiedqr.bench.results import Benchmark, FrameworkResult, framework_from
+from unifiedqr.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
 from unifiedqr.compare.api import TRUTH_BACKEND, select_backends
 from unifiedqr.compare.process import Progress, Watcher, cores, paths_for, run_worker, thread_limits, unwatched
 from unifiedqr.discovery import plugin
@@ -54,15 +55,22 @@ def run_benchmark(
     Returns
     -------
     Benchmark
-        With a failure in place of what a framework did not give.
+        A framework that failed has the cases it had measured by then, and says so.
     """
     threads = cores()
     reason = memory.why_not() if with_memory else NOT_ASKED
-    job = {"cases": [case.id for case in cases], "seconds": seconds, "memory": not reason}
+    large = () if reason else tuple(case.id for case in cases if case.size >= memory.SMALLEST)
     found: list[FrameworkResult] = []
     with tempfile.TemporaryDirectory(prefix="unifiedqr-") as folder:
         for name in names:
-            found.append(_run(Path(folder), {**job, "backend": name}, name, threads, timeout, watch))
+            launch = partial(_run, Path(folder), name, threads=threads, timeout=timeout, watch=watch)
+            told, failure = launch({"cases": [case.id for case in cases], "seconds": seconds, "memory": False})
+            timed = FrameworkResult(name) if told is None else framework_from(told)
+            found.append(replace(timed, failure=failure))
+            if large and not failure:
+                peaks, failure = launch({"cases": large, "memory": True})
+                results = tuple(with_peak(result, peaks or {}) for result in timed.results)
+                found[-1] = replace(timed, results=results, failure=failure and f"memory: {failure}")
     machine = Machine.here(threads, uqr.__version__)
     return Benchmark(machine, seconds, tuple(case.id for case in cases), tuple(found), reason)
 
@@ -82,28 +90,23 @@ def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _run(
-    folder: Path, job: dict[str, object], name: str, threads: int, timeout: float, watch: Watcher
-) -> FrameworkResult:
-    job_path, result_path = folder / f"{name}.job.json", folder / f"{name}.result.json"
-    job_path.write_text(json.dumps({**job, "paths": paths_for(sys.executable)}), encoding="utf-8")
-    watch(Progress(name, "running"))
-    running: set[subprocess.Popen[str]] = set()
+    folder: Path, name: str, job: dict[str, Any], *, threads: int, timeout: float, watch: Watcher
+) -> tuple[dict[str, Any] | None, str]:
+    """Run a worker; give what it wrote, if it came so far, and the reason it failed, or ""."""
+    label = f"{name} memory" if job["memory"] else name
+    job_path, result_path = folder / f"{label}.job.json", folder / f"{label}.result.json"
+    job_path.write_text(json.dumps({**job, "backend": name, "paths": paths_for(sys.executable)}), encoding="utf-8")
+    watch(Progress(label, "running", 0, len(job["cases"])))
+    limits = {**thread_limits(threads), **dict.fromkeys(plugin(name).threads, str(threads))}
+    unpooled = {**memory.UNPOOLED, **plugin(name).unpooled} if job["memory"] else {}
     reason = run_worker(
         [sys.executable, "-P", "-m", "unifiedqr.bench.worker", str(job_path), str(result_path)],
-        name,
-        folder / f"{name}.log",
+        label,
+        folder / f"{label}.log",
         timeout=timeout,
         watch=watch,
-        environment=_environment(name, threads),
-        running=running,
+        environment={**os.environ, **limits, **unpooled},
     )
-    found = FrameworkResult(name)
-    if result_path.is_file():
-        found = framework_from(json.loads(result_path.read_text(encoding="utf-8")))
-    watch(Progress(name, reason or "done"))
-    return replace(found, failure=reason)
-
-
-def _environment(name: str, threads: int) -> dict[str, str]:
-    of_framework = dict.fromkeys(plugin(name).threads, str(threads))
-    return {**os.environ, **thread_limits(threads), **of_framework}
+    told = json.loads(result_path.read_text(encoding="utf-8")) if result_path.is_file() else None
+    watch(Progress(label, reason or "done"))
+    return told, reason

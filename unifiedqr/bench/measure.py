@@ -30,8 +30,8 @@ class Prepared(NamedTuple):
     reason: str = ""
 
 
-def measure(backend: Backend, case: Case, seconds: float, *, with_memory: bool = True) -> CaseResult:
-    """Measure one case.
+def measure(backend: Backend, case: Case, seconds: float) -> CaseResult:
+    """Time one case.
 
     Parameters
     ----------
@@ -41,8 +41,6 @@ def measure(backend: Backend, case: Case, seconds: float, *, with_memory: bool =
         What to run.
     seconds : float
         Divided among forward, backward, and both.
-    with_memory : bool
-        Whether to measure peaks of memory too, where the input is large enough to see them.
 
     Returns
     -------
@@ -51,18 +49,35 @@ def measure(backend: Backend, case: Case, seconds: float, *, with_memory: bool =
     inputs = tuple(map(backend.from_numpy, inputs_of(case)))
     makers, reason = _makers(backend, case, inputs)
     share = seconds / 3
-    forward_pair = _pair(backend, case, makers["forward"]) if "forward" in makers else None
-    both_pair = _pair(backend, case, makers["both"]) if "both" in makers else None
-    forward = _timed(forward_pair, share, reason)
-    both = _timed(both_pair, share, reason)
-    if "backward" in makers:
-        backward = _timed(_pair(backend, case, makers["backward"]), share, reason)
-    else:
-        backward = _difference(both, forward) if "both" in makers else Quantity(reason=reason)
-    found = None
-    if with_memory and case.size >= memory.SMALLEST:
-        found = _memory(both_pair, "forward + backward") or _memory(forward_pair, "forward")
-    return CaseResult(case.id, forward, backward, both, forward_flops(case), backward_flops(case), found)
+    timed = {what: _timed(_pair(backend, case, make), share) for what, make in makers.items()}
+    forward, both, backward = (timed.get(what, Quantity(reason=reason)) for what in ("forward", "both", "backward"))
+    if "both" in timed and "backward" not in timed:
+        backward = _difference(both, forward)
+    return CaseResult(case.id, forward, backward, both, forward_flops(case), backward_flops(case))
+
+
+def measure_memory(backend: Backend, case: Case) -> Memory | None:
+    """Measure the peaks of one case, of forward and backward or, where there is no derivative, of the forward.
+
+    Parameters
+    ----------
+    backend : Backend
+        The framework, in a process in which memory is given back as soon as it is free.
+    case : Case
+        What to run.
+
+    Returns
+    -------
+    Memory or None
+        None where ours does not run.
+    """
+    makers, _ = _makers(backend, case, tuple(map(backend.from_numpy, inputs_of(case))))
+    for what in ("both", "forward"):
+        if what in makers:
+            mine, theirs = (prepared.run for prepared in _pair(backend, case, makers[what]))
+            if mine is not None:
+                return Memory(None if theirs is None else memory.peak(theirs), memory.peak(mine), what)
+    return None
 
 
 def _makers(backend: Backend, case: Case, inputs: Arrays) -> tuple[dict[str, Maker], str]:
@@ -133,9 +148,7 @@ def _prepared(functions: Sequence[Candidate], make: Maker, otherwise: str) -> Pr
     return Prepared(None, reason=next(iter(reasons), otherwise))
 
 
-def _timed(pair: tuple[Prepared, Prepared] | None, seconds: float, reason: str) -> Quantity:
-    if pair is None:
-        return Quantity(reason=reason)
+def _timed(pair: tuple[Prepared, Prepared], seconds: float) -> Quantity:
     mine, theirs = pair
     if mine.run is None:
         return Quantity(reason=mine.reason)
@@ -155,14 +168,6 @@ def _difference(both: Quantity, forward: Quantity) -> Quantity:
         ratio = theirs / mine
     rounds = min(both.timing.rounds, forward.timing.rounds)
     return Quantity(Timing(mine, theirs, ratio, None, None, rounds), BY_DIFFERENCE, both.reason)
-
-
-def _memory(pair: tuple[Prepared, Prepared] | None, of: str) -> Memory | None:
-    if pair is None or pair[0].run is None:
-        return None
-    mine, theirs = pair
-    native = None if theirs.run is None else memory.peak(theirs.run)
-    return Memory(native, memory.peak(pair[0].run), of)
 
 
 def brief(error: Exception) -> str:

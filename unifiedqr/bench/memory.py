@@ -1,4 +1,8 @@
-"""How much memory a call takes at its peak, as the kernel of Linux counts it: pages in use, whoever allocated them."""
+"""How much memory a call takes at its peak, as the kernel of Linux counts it: pages in use, whoever allocated them.
+
+An allocator that keeps what is freed would hide the next peak. So peaks are measured in a process of their own, where
+every large array is mapped and unmapped.
+"""
 
 import ctypes
 import gc
@@ -12,6 +16,9 @@ PEAK = "5"
 
 SMALLEST = 8_000_000
 """Bytes of input below which a peak is lost among what allocators keep."""
+
+UNPOOLED = {"MALLOC_MMAP_THRESHOLD_": "65536"}
+"""What makes glibc map arrays, from so many bytes on (mallopt(3))."""
 
 MIB = 2**20
 

@@ -1,14 +1,13 @@
 """What a benchmark found: per framework and case the timings, memory and operations, and how they are kept as JSON."""
 
 import json
-import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from unifiedqr.bench.cases import groups_of
+from unifiedqr.bench.cases import SUMMARIZED, groups_of
 from unifiedqr.bench.machine import Machine
 from unifiedqr.bench.rounds import Timing
 from unifiedqr.compare.files import write_whole
@@ -16,6 +15,9 @@ from unifiedqr.errors import InputError
 
 FORMAT = "unifiedqr-benchmark"
 VERSION = 1
+
+QUANTITIES = {"forward": "forward", "backward": "backward", "both": "forward + backward"}
+"""What is timed, and what it is called."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Memory:
-    """MiB at the peak, above what was in use before; `of` tells of which quantity."""
+    """MiB at the peak, above what was in use before; `of` names the quantity, "both" or "forward"."""
 
     native: float | None
     ours: float
@@ -75,6 +77,10 @@ class CaseResult:
     backward_flops: float | None = None
     memory: Memory | None = None
 
+    def quantity(self, name: str) -> Quantity:
+        """Give one of `QUANTITIES`."""
+        return {"forward": self.forward, "backward": self.backward, "both": self.both}[name]
+
     @property
     def dtype(self) -> str:
         """The dtype of the case."""
@@ -96,7 +102,7 @@ class FrameworkResult:
     results : tuple of CaseResult
         In the order of the cases; fewer if it did not come to an end.
     failure : str
-        Why it did not; "" if it did.
+        Why it did not, or what else failed; "" if nothing did.
     """
 
     name: str
@@ -105,33 +111,45 @@ class FrameworkResult:
     results: tuple[CaseResult, ...] = ()
     failure: str = ""
 
-    def fraction(self, flops: float | None, seconds: float | None, dtype: str) -> float | None:
-        """Give the rate of so many operations in so many seconds, of that of a matrix product."""
-        rate = self.gemm.get(dtype)
-        if flops is None or rate is None or seconds is None or seconds <= 0:
-            return None
-        return flops / seconds / rate
-
     def fractions(self, result: CaseResult) -> dict[str, float | None]:
         """Give the fraction of the rate of a matrix product at which the forward and the backward of ours ran."""
         found: dict[str, float | None] = {}
-        for name, quantity, flops in (
-            ("forward", result.forward, result.forward_flops),
-            ("backward", result.backward, result.backward_flops),
-        ):
-            seconds = None if quantity.timing is None else quantity.timing.ours
-            found[name] = self.fraction(flops, seconds, result.dtype)
+        for name, flops in (("forward", result.forward_flops), ("backward", result.backward_flops)):
+            timing = result.quantity(name).timing
+            found[name] = None if timing is None else self._fraction(flops, timing.ours, result.dtype)
         return found
 
-    def ratios(self, group: str, quantity: str = "both") -> dict[str, float]:
-        """Give the ratios of one quantity in a group, by case; where there is no derivative, of nothing."""
-        pairs = ((result.case, getattr(result, quantity).ratio) for result in self.results)
-        return {case: ratio for case, ratio in pairs if ratio is not None and group in groups_of(case)}
+    def _fraction(self, flops: float | None, seconds: float, dtype: str) -> float | None:
+        rate = self.gemm.get(dtype)
+        return None if flops is None or rate is None or seconds <= 0 else flops / seconds / rate
+
+    @property
+    def compared(self) -> str:
+        """The quantity whose ratios are summarized: both, or the forward where the framework has no derivative."""
+        return "both" if any(result.both.timing for result in self.results) else "forward"
+
+    def summary(self) -> tuple["Summary", ...]:
+        """Give the ratios of each group of `SUMMARIZED` in two numbers."""
+        found: list[Summary] = []
+        for group in SUMMARIZED:
+            told = {result.case: result.quantity(self.compared).ratio for result in self.results}
+            ratios = {case: x for case, x in told.items() if x and group in groups_of(case)}
+            if ratios:
+                worst = min(ratios, key=lambda case: ratios[case])
+                mean = statistics.geometric_mean(ratios.values())
+                found.append(Summary(group, self.compared, len(ratios), mean, ratios[worst], worst))
+        return tuple(found)
 
 
-def geometric_mean(ratios: Sequence[float]) -> float:
-    """Give the geometric mean of numbers; NaN of none."""
-    return statistics.geometric_mean(ratios) if ratios else math.nan
+class Summary(NamedTuple):
+    """The ratios of one quantity in a group: how many, their geometric mean, the worst and its case."""
+
+    group: str
+    quantity: str
+    count: int
+    mean: float
+    worst: float
+    case: str
 
 
 @dataclass(frozen=True)
@@ -160,7 +178,7 @@ class Benchmark:
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, ready for JSON."""
-        told = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        told: dict[str, Any] = {"format": FORMAT, "version": VERSION, **asdict(self)}
         for framework, of_framework in zip(self.frameworks, told["frameworks"], strict=True):
             for result, of_case in zip(framework.results, of_framework["results"], strict=True):
                 of_case["groups"] = groups_of(result.case)
@@ -200,10 +218,18 @@ def framework_from(told: Mapping[str, Any]) -> FrameworkResult:
     return FrameworkResult(told["name"], dict(told["versions"]), dict(told["gemm"]), results, told["failure"])
 
 
+def with_peak(result: CaseResult, peaks: Mapping[str, Any]) -> CaseResult:
+    """Give a result with the memory found for its case, if any was."""
+    told = peaks.get(result.case)
+    return replace(result, memory=None if told is None else Memory(**told))
+
+
 def _case_from(told: Mapping[str, Any]) -> CaseResult:
     return CaseResult(
         told["case"],
-        *(_quantity_from(told[name]) for name in ("forward", "backward", "both")),
+        _quantity_from(told["forward"]),
+        _quantity_from(told["backward"]),
+        _quantity_from(told["both"]),
         told["forward_flops"],
         told["backward_flops"],
         None if told["memory"] is None else Memory(**told["memory"]),

@@ -1,5 +1,6 @@
 """The process that measures one framework: ``python -m unifiedqr.bench.worker JOB.json RESULT.json``.
 
+It times the cases, or measures their peaks of memory, in a process of its own since its allocators are to keep nothing.
 The result is written anew after each case, so that what has been measured outlives a crash.
 """
 
@@ -34,7 +35,7 @@ def run(job: dict[str, Any], result_path: Path) -> None:
     import unifiedqr as uqr
     from unifiedqr.bench.cases import read_case
     from unifiedqr.bench.machine import gemm_rates
-    from unifiedqr.bench.measure import measure
+    from unifiedqr.bench.measure import measure, measure_memory
     from unifiedqr.bench.results import FrameworkResult
     from unifiedqr.compare.files import write_whole
     from unifiedqr.discovery import plugin
@@ -43,14 +44,24 @@ def run(job: dict[str, Any], result_path: Path) -> None:
     os.environ.update(plugin(name).environment)  # before the framework is imported
     backend = uqr.get_backend(name)
     cases = [read_case(text) for text in job["cases"]]
-    versions = {name: uqr.backends()[name].version or "unknown", "numpy": np.__version__}
-    found = FrameworkResult(name, versions, gemm_rates(backend, sorted({case.dtype for case in cases})))
-    for done, case in enumerate(cases, start=1):
-        result = measure(backend, case, job["seconds"], with_memory=job["memory"])
-        found = replace(found, results=(*found.results, result))
-        write_whole(result_path, json.dumps(asdict(found)).encode())
+
+    def keep(found: dict[str, Any], done: int) -> None:
+        write_whole(result_path, json.dumps(found).encode())
         backend.release()
         tell(done, len(cases))
+
+    if job["memory"]:
+        peaks: dict[str, Any] = {}
+        for done, case in enumerate(cases, start=1):
+            found = measure_memory(backend, case)
+            peaks[case.id] = None if found is None else asdict(found)
+            keep(peaks, done)
+        return
+    versions = {name: uqr.backends()[name].version or "unknown", "numpy": np.__version__}
+    timed = FrameworkResult(name, versions, gemm_rates(backend, sorted({case.dtype for case in cases})))
+    for done, case in enumerate(cases, start=1):
+        timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"])))
+        keep(asdict(timed), done)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def run_worker(
     timeout: float,
     watch: Watcher,
     environment: Mapping[str, str],
-    running: set[subprocess.Popen[str]],
+    running: set[subprocess.Popen[str]] | None = None,
 ) -> str:
     """Run a worker to its end.
 
@@ -81,8 +81,8 @@ def run_worker(
         Told of every step.
     environment : mapping of str to str
         All of its environment.
-    running : set
-        Holds the process while it runs, so that somebody else can end it.
+    running : set, optional
+        Holds the process while it runs, so that another thread can end it.
 
     Returns
     -------
@@ -90,6 +90,7 @@ def run_worker(
         The reason it failed, or "".
     """
     expired = threading.Event()
+    running = set() if running is None else running
     with (
         log_path.open("w+", encoding="utf-8", errors="replace") as log,
         subprocess.Popen(

@@ -10,4 +10,5 @@ plugin = Plugin(
     capabilities=frozenset({"vjp", "jvp", "second-order"}),
     environment={"TF_CPP_MIN_LOG_LEVEL": "2"},
     threads=("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    unpooled={"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1"},
 )

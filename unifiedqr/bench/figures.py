@@ -1,5 +1,6 @@
 """The report's figures: time against size, and the ratio of every case."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +18,7 @@ LINE = "#9aa5b1"
 COLUMNS = 16
 """Of the matrices whose number of rows grows."""
 
-SERIES = {
+SERIES: dict[str, Callable[[Case], bool]] = {
     f"m × {COLUMNS}": lambda case: case.n == COLUMNS,
     "n × n": lambda case: case.m == case.n,
 }
@@ -118,17 +119,17 @@ def ratio_figure(benchmark: Benchmark) -> str:
         categoryorder="array", categoryarray=list(reversed(benchmark.cases)), gridcolor=GRID, automargin=True
     )
     figure.update_layout(
-        **_layout(150 + 24 * len(benchmark.cases)),
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "yref": "container", "x": 0.0},
+        **_layout(150 + 24 * len(benchmark.cases), top=64),
+        legend={"orientation": "h", "y": 1, "yanchor": "top", "yref": "container", "x": 0},
     )
     return html_of(figure)
 
 
-def _layout(height: int) -> dict[str, Any]:
+def _layout(height: int, top: int = 40) -> dict[str, Any]:
     return {
         "font": FONT,
         "height": height,
-        "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+        "margin": {"l": 10, "r": 10, "t": top, "b": 10},
         "plot_bgcolor": "white",
         "paper_bgcolor": "white",
     }

@@ -16,7 +16,8 @@ def render(benchmark: Benchmark) -> str:
             "head": head(framework),
             "failure": framework.failure,
             "summary": framework.summary(),
-            "rows": [(row(framework, result), "; ".join(notes(result))) for result in framework.results],
+            "rows": [row(framework, result) for result in framework.results],
+            "notes": notes(framework),
         }
         for framework in benchmark.frameworks
     ]

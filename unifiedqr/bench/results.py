@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from unifiedqr.bench.cases import SUMMARIZED, groups_of
 from unifiedqr.bench.machine import Machine
@@ -141,7 +141,8 @@ class FrameworkResult:
         return tuple(found)
 
 
-class Summary(NamedTuple):
+@dataclass(frozen=True)
+class Summary:
     """The ratios of one quantity in a group: how many, their geometric mean, the worst and its case."""
 
     group: str

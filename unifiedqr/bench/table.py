@@ -60,8 +60,19 @@ def _mebibytes(x: float | None) -> str:
     return "-" if x is None else f"{x:.0f}"
 
 
-def notes(result: CaseResult) -> tuple[str, ...]:
-    """Tell how the framework's users do what it has no function for, and why something was not timed."""
+def notes(framework: FrameworkResult) -> tuple[str, ...]:
+    """Tell how the framework's users do what it has no function for, and why something was not timed; and where."""
+    told: dict[str, list[str]] = {}
+    for result in framework.results:
+        for note in _notes(result):
+            told.setdefault(note, []).append(result.case)
+    everywhere = len(framework.results)
+    return tuple(
+        f"{note} ({'every case' if len(cases) == everywhere else ', '.join(cases)})" for note, cases in told.items()
+    )
+
+
+def _notes(result: CaseResult) -> tuple[str, ...]:
     told: dict[str, list[str]] = {}
     for name in ("forward", "both"):
         for text in (result.quantity(name).via, result.quantity(name).reason):
@@ -92,13 +103,7 @@ def tables(benchmark: Benchmark) -> Group:
     for framework in benchmark.frameworks:
         if framework.results:
             shown.append(_table(framework))
-            told: dict[str, list[str]] = {}
-            for result in framework.results:
-                for note in notes(result):
-                    told.setdefault(note, []).append(result.case)
-            for note, cases in told.items():
-                where = "every case" if len(cases) == len(framework.results) else ", ".join(cases)
-                shown.append(Text(f"{note} ({where})", style="dim"))
+            shown += [Text(line, style="dim") for line in notes(framework)]
             shown += [Text(line, style="bold") for line in summary(framework)]
         if framework.failure:
             shown.append(Text(f"{framework.name}: {framework.failure}", style="yellow"))

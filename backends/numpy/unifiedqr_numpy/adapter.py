@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -63,20 +62,9 @@ class NumpyBackend(Backend):
         return TRANSFORMS
 
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
+        from unifiedqr_numpy.natives import NATIVES  # only who compares with NumPy's own needs SciPy's
+
         return NATIVES
-
-
-def _pivoted(A: np.ndarray) -> Arrays:
-    return import_module("scipy.linalg").qr(A, mode="economic", pivoting=True)  # SciPy takes long to import
-
-
-NATIVES: dict[str, Callable[..., Arrays]] = {
-    "qr": np.linalg.qr,
-    "qr-r": lambda A: (np.linalg.qr(A, mode="r"),),
-    "qr-pivoted": _pivoted,
-    "lstsq": lambda A, b: np.linalg.lstsq(A, b, rcond=None),
-    "slogdet": np.linalg.slogdet,
-}
 
 
 class Call(NamedTuple):

@@ -24,7 +24,8 @@ def gradient_program(f: Function) -> GradientProgram:
         with tf.GradientTape() as tape:
             tape.watch(primals)
             outputs = tuple(f(*primals))
-        return outputs, tuple(tape.gradient(outputs, primals, output_gradients=cotangents))
+        gradients = tape.gradient(list(outputs), primals, output_gradients=list(cotangents))
+        return outputs, tuple(map(tf.convert_to_tensor, gradients))
 
     return outputs_and_gradients
 

@@ -1,6 +1,7 @@
 """The decompositions of NumPy itself and, pivoted, of SciPy: what ours are measured against."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -9,16 +10,18 @@ Arrays = tuple[np.ndarray, ...]
 
 
 def _qr_r(A: np.ndarray) -> Arrays:
-    R: np.ndarray = np.linalg.qr(A, mode="r")  # pyright: ignore[reportAssignmentType] NumPy's stubs say it is a pair
+    R: Any = np.linalg.qr(A, mode="r")
     return (R,)
 
 
 def _qr_pivoted(A: np.ndarray) -> Arrays:
-    return scipy.linalg.qr(A, mode="economic", pivoting=True)
+    factors: Any = scipy.linalg.qr(A, mode="economic", pivoting=True)
+    return factors
 
 
 def _lstsq(A: np.ndarray, b: np.ndarray) -> Arrays:
-    return np.linalg.lstsq(A, b, rcond=None)
+    solution: Any = np.linalg.lstsq(A, b, rcond=None)
+    return solution
 
 
 NATIVES: dict[str, Callable[..., Arrays]] = {

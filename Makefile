@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test fuzz latest lint format support capabilities golden clean
+.PHONY: help setup compare bench test fuzz latest lint format support capabilities golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -21,6 +21,9 @@ $(READY): pyproject.toml $(CONSTRAINTS) ci/setup.sh
 
 compare: setup  ## Compare the gradients of a real matrix in every framework, and write report.html
 	$(BIN)/unifiedqr compare --report report.html --json report.json
+
+bench: setup  ## Measure every framework's own functions and ours, and write bench.html (an hour; see benchmarks/)
+	$(BIN)/unifiedqr bench --report bench.html --json bench.json
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
@@ -48,4 +51,4 @@ golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr.conformance.golden
 
 clean:  ## Remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) .venv-latest report.html report.json
+	rm -rf $(VENV) .venv-latest report.html report.json bench.html bench.json

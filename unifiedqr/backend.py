@@ -64,6 +64,10 @@ class Plugin:
     environment : mapping of str to str
         Variables that a process of our own (comparison, conformance, benchmark) sets before importing the framework,
         so that it computes in every one of `DTYPES` and keeps quiet. A user's process is left alone.
+    threads : tuple of str
+        Variables, besides those of OpenMP and the usual linear algebra, that say how many threads the framework has.
+    unpooled : mapping of str to str
+        Variables that make the framework give memory back as soon as it is free, so that peaks of it can be measured.
     """
 
     name: str
@@ -72,6 +76,8 @@ class Plugin:
     factory: str
     capabilities: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    threads: tuple[str, ...] = ()
+    unpooled: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def load(self) -> "Backend":
         """Import the framework and make the backend."""
@@ -108,6 +114,10 @@ class Transform:
     run: Callable[..., Arrays]
     batched: bool = False
     slow: bool = False
+
+
+GradientProgram = Callable[[Arrays, Arrays], tuple[Arrays, Arrays]]
+"""Takes primals and cotangents, gives outputs and gradients."""
 
 
 def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
@@ -201,5 +211,33 @@ class Backend(ABC):
         return ()
 
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
-        """Give the framework's own decompositions, of the reduced kind, by the name of ours."""
+        """Give the framework's own functions, of the reduced kind, by the name of ours that has the same results."""
         return {}
+
+    def program(self, f: Callable[..., Arrays]) -> Callable[..., Arrays]:
+        """Give f, a function to a tuple of arrays, as users run it over and over: compiled, where they compile."""
+        return f
+
+    def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
+        """Give the function of primals and cotangents, as users run it over and over, to the outputs and gradients.
+
+        Cotangents pair as the framework itself pairs them. It raises what the framework raises.
+        """
+
+        def outputs_and_gradients(primals: Arrays, cotangents: Arrays) -> tuple[Arrays, Arrays]:
+            outputs, pullback = self.vjp(f, primals)
+            return outputs, pullback(cotangents)
+
+        return outputs_and_gradients
+
+    def pullback_program(self, f: Callable[..., Arrays]) -> Callable[[Arrays], Callable[[Arrays], Arrays]] | None:
+        """Give the function that runs f and gives its pullback, to be run over and over.
+
+        None where the framework runs the two as one, so that the pullback cannot be timed alone.
+        """
+        del f
+        return None
+
+    def wait(self, arrays: Arrays) -> None:
+        """Return when the values of the arrays are computed, if the framework computes them in the background."""
+        del arrays

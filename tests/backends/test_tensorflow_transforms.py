@@ -50,4 +50,4 @@ def test_names_tell_transforms_apart_and_refusals_are_of_transforms():
 
 
 def test_the_native_decomposition_is_tensorflows():
-    assert BACKEND.natives() == {"qr": tf.linalg.qr}
+    assert BACKEND.natives()["qr"] is tf.linalg.qr

@@ -11,7 +11,8 @@ import unifiedqr as uqr
 from unifiedqr.compare import Comparison, compare
 from unifiedqr.compare.api import run_comparison
 from unifiedqr.compare.job import Matrix, matrix_job
-from unifiedqr.compare.launch import Failure, run_workers
+from unifiedqr.compare.launch import run_workers
+from unifiedqr.compare.process import Failure
 from unifiedqr.compare.record import Record
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, InputError, OptionError, UnknownBackendError

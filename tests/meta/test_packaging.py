@@ -16,6 +16,8 @@ from unifiedqr.discovery import names, plugin
         ("unifiedqr", "py.typed"),
         ("unifiedqr.compare", "data/longley.csv"),
         ("unifiedqr.compare", "report.html.j2"),
+        ("unifiedqr.compare", "page.css"),
+        ("unifiedqr.bench", "report.html.j2"),
         ("unifiedqr.conformance", "vectors/qr.npz"),
         ("unifiedqr.conformance", "vectors/lq.npz"),
     ],

@@ -6,6 +6,7 @@ import typer
 
 import unifiedqr
 from unifiedqr.cli.backends import backends
+from unifiedqr.cli.bench import bench
 from unifiedqr.cli.compare import compare
 from unifiedqr.cli.conformance import conformance
 from unifiedqr.cli.record import record
@@ -19,7 +20,7 @@ application = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (compare, record, backends, conformance):
+for verb in (compare, record, backends, conformance, bench):
     application.command()(verb)
 
 

@@ -15,8 +15,9 @@ from unifiedqr.backend import DTYPES
 from unifiedqr.compare.comparison import Comparison
 from unifiedqr.compare.function import PICKLED
 from unifiedqr.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose, why_not
-from unifiedqr.compare.launch import TIMEOUT, Failure, Watcher, run_workers, unwatched
+from unifiedqr.compare.launch import TIMEOUT, run_workers
 from unifiedqr.compare.matrices import as_floating
+from unifiedqr.compare.process import Failure, Watcher, unwatched
 from unifiedqr.compare.record import TRUTH, Record
 from unifiedqr.compare.reference import check_reference
 from unifiedqr.decomposition import DECOMPOSITIONS

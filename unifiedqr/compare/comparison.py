@@ -8,7 +8,7 @@ from typing import Any
 
 from unifiedqr.compare.files import write_whole
 from unifiedqr.compare.job import Job
-from unifiedqr.compare.launch import Failure
+from unifiedqr.compare.process import Failure
 from unifiedqr.compare.record import Record
 from unifiedqr.compare.verdict import Finding, case_condition, case_tolerance, judge
 

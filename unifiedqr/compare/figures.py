@@ -10,6 +10,7 @@ from unifiedqr._typing import Array
 from unifiedqr.compare.directions import by_rows
 from unifiedqr.compare.evaluate import Outcome
 from unifiedqr.compare.job import Case
+from unifiedqr.compare.page import FONT, html_of
 
 FLOOR = -17.0
 """log10 of the smallest error that is told apart; zero is drawn there."""
@@ -17,15 +18,9 @@ FLOOR = -17.0
 LARGEST = 96
 """Rows and columns of a picture at most: more would not be seen."""
 
-FONT = {
-    "family": "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif",
-    "size": 13,
-    "color": "#1f2933",
-}
 SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu_r"
 MISSING = "#e9edf1"
-VIEW = {"displayModeBar": False, "responsive": True}
 
 
 def error_map(comparison: Any) -> str:
@@ -91,7 +86,7 @@ def error_map(comparison: Any) -> str:
         yaxis={"autorange": "reversed", "showgrid": False, "automargin": True, "fixedrange": True},
     )
     figure.add_vline(x=len(frameworks) - 0.5, line_width=3, line_color="white")
-    return _html(figure)
+    return html_of(figure)
 
 
 def gradient_pictures(comparison: Any) -> list[tuple[str, str]]:
@@ -178,7 +173,7 @@ def _pictures(comparison: Any, case: Case, derivative: str, present: dict[str, O
         showarrow=False,
         font={"size": 12, "color": "#5b6775"},
     )
-    return _html(figure)
+    return html_of(figure)
 
 
 def _matrix(X: Array) -> Array:
@@ -210,7 +205,3 @@ def _log(x: float) -> float:
 
 def _told(x: float | None) -> str:
     return "-" if x is None else f"{x:.1e}"
-
-
-def _html(figure: Any) -> str:
-    return figure.to_html(full_html=False, include_plotlyjs=False, config=VIEW)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-MARK = "@unifiedqr"
+from unifiedqr.compare.process import BAD_INPUT, tell
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         run(job, Path(arguments[1]))
     except UnifiedQRError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 3
+        return BAD_INPUT
     return 0
 
 
@@ -59,7 +59,7 @@ def run(job: Any, record_path: Path) -> None:
     with uqr.use_backend(backend.name):
         for case, derivative in pairs:
             outcomes[case.id, derivative] = evaluate(case, derivative, f if case.target == "function" else None)
-            print(MARK, len(outcomes), len(pairs), flush=True)
+            tell(len(outcomes), len(pairs))
     Record(Environment.here(name, version, device, uqr.__version__), job, outcomes).write(record_path)
 
 

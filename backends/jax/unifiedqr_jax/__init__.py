@@ -9,4 +9,5 @@ plugin = Plugin(
     factory="unifiedqr_jax.adapter:JaxBackend",
     capabilities=frozenset({"vjp", "jvp", "second-order"}),
     environment={"JAX_ENABLE_X64": "1"},
+    threads=("NPROC",),
 )

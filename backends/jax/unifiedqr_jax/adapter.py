@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from unifiedqr.backend import Backend, Transform
+from unifiedqr.backend import Backend, GradientProgram, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
+from unifiedqr_jax.natives import NATIVES, gradient_program, pullback_program
 
 
 class JaxBackend(Backend):
@@ -67,4 +68,16 @@ class JaxBackend(Backend):
         return tuple(transforms())
 
     def natives(self) -> dict[str, Callable[..., JaxArrays]]:
-        return {"qr": lambda A: tuple(jnp.linalg.qr(A))}
+        return NATIVES
+
+    def program(self, f: Callable[..., JaxArrays]) -> Callable[..., JaxArrays]:
+        return jax.jit(f)
+
+    def gradient_program(self, f: Callable[..., JaxArrays]) -> GradientProgram:
+        return gradient_program(f)
+
+    def pullback_program(self, f: Callable[..., JaxArrays]) -> Callable[[JaxArrays], Callable[[JaxArrays], JaxArrays]]:
+        return pullback_program(f)
+
+    def wait(self, arrays: JaxArrays) -> None:
+        jax.block_until_ready(arrays)

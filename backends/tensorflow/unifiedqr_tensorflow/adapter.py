@@ -6,11 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from unifiedqr._typing import Cotangents
-from unifiedqr.backend import Backend, Transform
+from unifiedqr.backend import Backend, GradientProgram, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
+from unifiedqr_tensorflow.natives import NATIVES, gradient_program, wait
 
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
@@ -73,7 +74,16 @@ class TensorFlowBackend(Backend):
         return transforms()
 
     def natives(self) -> dict[str, Callable[..., Tensors]]:
-        return {"qr": tf.linalg.qr}
+        return NATIVES
+
+    def program(self, f: Callable[..., Tensors]) -> Callable[..., Tensors]:
+        return tf.function(f)
+
+    def gradient_program(self, f: Callable[..., Tensors]) -> GradientProgram:
+        return gradient_program(f)
+
+    def wait(self, arrays: Tensors) -> None:
+        wait(arrays)
 
     def _jvp_of_pullback(
         self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from unifiedqr.backend import Backend, Transform
+from unifiedqr.backend import Backend, GradientProgram, Transform
 from unifiedqr.decomposition import Primitive
 from unifiedqr_torch.autodiff import Tensors, bind
 from unifiedqr_torch.namespace import to_numpy, xp
+from unifiedqr_torch.natives import NATIVES, gradient_program, pullback_program, wait
 
 
 class TorchBackend(Backend):
@@ -60,6 +61,13 @@ class TorchBackend(Backend):
         return transforms()
 
     def natives(self) -> dict[str, Callable[..., Tensors]]:
-        from unifiedqr_torch.transforms import natives
+        return NATIVES
 
-        return natives()
+    def gradient_program(self, f: Callable[..., Tensors]) -> GradientProgram:
+        return gradient_program(f)
+
+    def pullback_program(self, f: Callable[..., Tensors]) -> Callable[[Tensors], Callable[[Tensors], Tensors]]:
+        return pullback_program(f)
+
+    def wait(self, arrays: Tensors) -> None:
+        wait(arrays)

@@ -20,11 +20,6 @@ from unifiedqr_torch.routes import Route
 from unifiedqr_torch.wrappers import Function, Tracer, Wrapper, compiled
 
 
-def natives() -> dict[str, Function]:
-    """Give PyTorch's own decompositions."""
-    return {"qr": lambda A: tuple(torch.linalg.qr(A))}
-
-
 def through(wrapper: Wrapper, route: Route) -> Route:
     """Differentiate the wrapped function."""
     return lambda f, *given: route(wrapper(f), *given)

@@ -1,0 +1,33 @@
+"""The decompositions of NumPy itself and, pivoted, of SciPy: what ours are measured against."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+Arrays = tuple[np.ndarray, ...]
+
+
+def _qr_r(A: np.ndarray) -> Arrays:
+    R: Any = np.linalg.qr(A, mode="r")
+    return (R,)
+
+
+def _qr_pivoted(A: np.ndarray) -> Arrays:
+    factors: Any = scipy.linalg.qr(A, mode="economic", pivoting=True)
+    return factors
+
+
+def _lstsq(A: np.ndarray, b: np.ndarray) -> Arrays:
+    solution: Any = np.linalg.lstsq(A, b, rcond=None)
+    return solution
+
+
+NATIVES: dict[str, Callable[..., Arrays]] = {
+    "qr": np.linalg.qr,
+    "qr-r": _qr_r,
+    "qr-pivoted": _qr_pivoted,
+    "lstsq": _lstsq,
+    "slogdet": np.linalg.slogdet,
+}

@@ -1,0 +1,67 @@
+"""Two functions in turns: the order, the number of rounds, and what is made of the times. No test asserts a speed."""
+
+import pytest
+
+from unifiedqr.bench.rounds import FEWEST, MOST, rounds, timing
+
+
+class FakeClock:
+    """A clock that functions wind on, and that keeps the order in which they did."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.called = []
+
+    def __call__(self):
+        return self.now
+
+    def function(self, name, *seconds):
+        """Give a function that takes these seconds, one after another, and then the last of them for ever."""
+        left = list(seconds)
+
+        def run():
+            self.called.append(name)
+            self.now += left.pop(0) if len(left) > 1 else left[0]
+
+        return run
+
+
+WARM_UP = 2
+"""Calls that tell how long a function takes."""
+
+
+def test_functions_take_turns_in_the_order_a_b_b_a():
+    clock = FakeClock()
+    rounds((clock.function("A", 1.0), clock.function("B", 1.0)), 0.0, clock)
+    assert "".join(clock.called[2 * WARM_UP :]) == "ABBAABBAAB"
+
+
+def test_the_ratio_is_the_median_of_the_rounds_ratios_not_the_ratio_of_medians():
+    clock = FakeClock()
+    native = clock.function("native", *[1.0] * WARM_UP, 1.0, 2.0, 9.0, 4.0, 5.0)
+    ours = clock.function("ours", *[1.0] * WARM_UP, 2.0, 1.0, 3.0, 8.0, 1.0)
+    found = timing(ours, native, 0.0, clock)
+    assert (found.native, found.ours, found.rounds) == (4.0, 2.0, FEWEST)
+    assert found.ratio == 2.0  # of 0.5, 2, 3, 0.5, 5
+    assert (found.low, found.high) == (0.5, 3.0)
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0.0, FEWEST), (23.0, 10), (1e9, MOST)])
+def test_rounds_go_on_until_the_time_is_spent_within_bounds(seconds, count):
+    clock = FakeClock()
+    found = timing(clock.function("ours", 1.0), clock.function("native", 1.0), seconds, clock)
+    assert found.rounds == count
+
+
+def test_a_fast_function_is_repeated_until_the_clock_resolves_it():
+    clock = FakeClock()
+    found = timing(clock.function("ours", 1e-5), clock.function("native", 1.0), 0.0, clock)
+    assert found.ours == pytest.approx(1e-5)
+    assert clock.called.count("ours") == WARM_UP + 100 * FEWEST
+    assert clock.called.count("native") == WARM_UP + FEWEST
+
+
+def test_ours_alone_has_a_time_and_no_ratio():
+    clock = FakeClock()
+    found = timing(clock.function("ours", 3.0), None, 0.0, clock)
+    assert (found.ours, found.native, found.ratio, found.low, found.high) == (3.0, None, None, None, None)

@@ -1,0 +1,103 @@
+"""Two functions timed against each other: in turns, so that what disturbs the machine disturbs both."""
+
+import gc
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+FEWEST, MOST = 5, 200
+"""Rounds that are measured, whatever the time."""
+
+FAST = 200e-6
+"""Seconds below which a function is repeated inside a timing."""
+
+RESOLVED = 1e-3
+"""Seconds that a timing of repetitions lasts at least: thousands of ticks of the clock."""
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of our function, and of the framework's where there is one.
+
+    Attributes
+    ----------
+    ours, native : float or None
+        Medians over the rounds, in seconds.
+    ratio : float or None
+        Median of the rounds' ratios native / ours: how many times as fast ours is.
+    low, high : float or None
+        First and third quartile of these ratios.
+    rounds : int
+        How many there were.
+    """
+
+    ours: float
+    native: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    rounds: int
+
+
+def timing(
+    ours: Callable[[], object],
+    native: Callable[[], object] | None,
+    seconds: float,
+    clock: Clock = time.perf_counter,
+) -> Timing:
+    """Time two functions in rounds, one of both in each, in the order A B B A.
+
+    Parameters
+    ----------
+    ours, native : callable
+        Return when their work is done; they have run before, so that nothing is compiled any more.
+    seconds : float
+        When to stop, after `FEWEST` rounds at the earliest and `MOST` at the latest.
+    clock : callable
+        Gives the time in seconds.
+
+    Returns
+    -------
+    Timing
+    """
+    functions = (ours,) if native is None else (native, ours)
+    measured = rounds(functions, seconds, clock)
+    columns = list(zip(*measured, strict=True))
+    of_ours = statistics.median(columns[-1])
+    if native is None:
+        return Timing(of_ours, None, None, None, None, len(measured))
+    ratios = [a / b for a, b in measured]
+    low, ratio, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return Timing(of_ours, statistics.median(columns[0]), ratio, low, high, len(measured))
+
+
+def rounds(functions: Sequence[Callable[[], object]], seconds: float, clock: Clock) -> list[tuple[float, ...]]:
+    """Give for each round the seconds of one call of each function; every other round in reverse order."""
+    gc.collect()
+    start = clock()
+    repeats = [_repeats(function, clock) for function in functions]
+    order = range(len(functions))
+    measured: list[tuple[float, ...]] = []
+    while len(measured) < FEWEST or (len(measured) < MOST and clock() - start < seconds):
+        found = [0.0] * len(functions)
+        for i in order:
+            found[i] = _seconds(functions[i], repeats[i], clock)
+        measured.append(tuple(found))
+        order = order[::-1]
+    return measured
+
+
+def _repeats(function: Callable[[], object], clock: Clock) -> int:
+    once = min(_seconds(function, 1, clock) for _ in range(2))
+    return 1 if once >= FAST else math.ceil(RESOLVED / max(once, 1e-7))
+
+
+def _seconds(function: Callable[[], object], repeats: int, clock: Clock) -> float:
+    start = clock()
+    for _ in range(repeats):
+        function()
+    return (clock() - start) / repeats

@@ -1,0 +1,68 @@
+"""The process that measures one framework: ``python -m unifiedqr.bench.worker JOB.json RESULT.json``.
+
+It times the cases, or measures their peaks of memory, in a process of its own since its allocators are to keep nothing.
+The result is written anew after each case, so that what has been measured outlives a crash.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from unifiedqr.compare.process import BAD_INPUT, tell
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the cases of the first file and write what was found to the second."""
+    from unifiedqr.errors import UnifiedQRError
+
+    job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    sys.path.extend(path for path in job["paths"] if path not in sys.path)
+    try:
+        run(job, Path(arguments[1]))
+    except UnifiedQRError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def run(job: dict[str, Any], result_path: Path) -> None:
+    """Measure every case in the backend the job names."""
+    import numpy as np
+
+    import unifiedqr as uqr
+    from unifiedqr.bench.cases import read_case
+    from unifiedqr.bench.machine import gemm_rates
+    from unifiedqr.bench.measure import measure, measure_memory
+    from unifiedqr.bench.results import FrameworkResult
+    from unifiedqr.compare.files import write_whole
+    from unifiedqr.discovery import plugin
+
+    name = job["backend"]
+    os.environ.update(plugin(name).environment)  # before the framework is imported
+    backend = uqr.get_backend(name)
+    cases = [read_case(text) for text in job["cases"]]
+
+    def keep(found: dict[str, Any], done: int) -> None:
+        write_whole(result_path, json.dumps(found).encode())
+        backend.release()
+        tell(done, len(cases))
+
+    if job["memory"]:
+        peaks: dict[str, Any] = {}
+        for done, case in enumerate(cases, start=1):
+            found = measure_memory(backend, case)
+            peaks[case.id] = None if found is None else asdict(found)
+            keep(peaks, done)
+        return
+    versions = {name: uqr.backends()[name].version or "unknown", "numpy": np.__version__}
+    timed = FrameworkResult(name, versions, gemm_rates(backend, sorted({case.dtype for case in cases})))
+    for done, case in enumerate(cases, start=1):
+        timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"])))
+        keep(asdict(timed), done)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

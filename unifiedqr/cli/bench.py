@@ -1,0 +1,67 @@
+"""``unifiedqr bench``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unifiedqr.bench.cases import GROUPS, select_cases
+from unifiedqr.cli import options
+from unifiedqr.errors import InputError
+
+
+def bench(
+    backend: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Frameworks to measure.", show_default="all installed")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help=f"Groups of cases: {', '.join(GROUPS)}.", show_default="all"),
+    ] = None,
+    case: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only cases that contain this.", show_default=False)
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:SHAPE:DTYPE",
+            help="A case instead of the groups, such as qr:10x64x8:float64; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time for each case, in each framework.")] = 6.0,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peaks of memory too.")] = True,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write everything as JSON.")] = None,
+    timeout: options.Timeout = 7200.0,
+) -> None:
+    """Measure unifiedqr against each framework's own functions: time, rate and memory of values and derivatives.
+
+    Exit status: 0 measured, 2 bad input.
+    """
+    from rich.console import Console
+
+    from unifiedqr.bench.launch import choose_backends, run_benchmark
+    from unifiedqr.bench.report import render
+    from unifiedqr.bench.table import tables
+    from unifiedqr.cli.progress import watching
+    from unifiedqr.compare.files import check_writable, write_whole
+
+    for path in filter(None, (report, json)):
+        check_writable(path)
+    if shape and (group or case):
+        raise InputError("--shape stands instead of the groups; leave out --group and --case.")
+    cases = select_cases(None if group is None else options.names("group", group), case, shape or ())
+    names = choose_backends(None if backend is None else options.names("backend", backend))
+    with watching() as watch:
+        benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
+    if report is not None:
+        write_whole(report, render(benchmark).encode())
+    if json is not None:
+        benchmark.to_json(json)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it
+    console.print(tables(benchmark))

@@ -1,4 +1,4 @@
-"""CholeskyQR: factors as good as Householder's for every matrix, right derivatives, and each matrix of a batch alone."""
+"""CholeskyQR: factors as good as Householder's for every matrix, right derivatives, each matrix of a batch alone."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Loops and branches, in the framework's own construct where a trace would unroll the ones and could not take the others."""
+"""Loops and branches, in the framework's own construct where it traces: it would unroll one, and not take the other."""
 
 from collections.abc import Callable
 from typing import Any

@@ -50,7 +50,7 @@ from unifiedqr.rules.triangular import (
 
 
 def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array | None, shape: Shape) -> Array:
-    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None."""
+    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar; one may be None."""
     P = W if R_bar is None else -(R_bar @ adjoint(xp, R)) if W is None else W - R_bar @ adjoint(xp, R)  # (11)
     F = lowskew(xp, P)
     if shape.deep and W is not None:

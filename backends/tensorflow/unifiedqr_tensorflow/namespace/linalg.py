@@ -90,7 +90,8 @@ def cholesky_or_nan(G: tf.Tensor, /) -> tf.Tensor:
     regular = tf.reduce_all(pivots > 0, axis=-1)[..., None, None]
     inverse = tf.linalg.triangular_solve(tf.where(regular, R, identity), identity, lower=False)
     bound = vector_norm(inverse, axis=(-2, -1), keepdims=True) * vector_norm(G, axis=(-2, -1), keepdims=True)
-    definite = finite & regular & (bound * (8 * G.shape[-1] * finfo(G.dtype).eps) < 1)
+    n: Any = G.shape[-1]
+    definite = finite & regular & (bound * (8 * n * finfo(G.dtype).eps) < 1)
     factor = tf.linalg.adjoint(tf.linalg.cholesky(tf.where(definite, G, identity)))
     return tf.where(definite, factor, float("nan") * factor)
 

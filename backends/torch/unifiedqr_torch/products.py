@@ -44,11 +44,9 @@ def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
 
 def _is_large_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
     X, K = terms[0]
-    if X.ndim > 2 and X.shape[:-2] != K.shape[:-2]:
+    if not (X.is_cpu and _is_plain(X) and _is_plain(K)) or (X.ndim > 2 and X.shape[:-2] != K.shape[:-2]):
         return False
-    if X.shape[:-1].numel() * K.shape[-1] * X.element_size() < LARGE:
-        return False
-    return X.is_cpu and all(map(_is_plain, (X, K)))
+    return X.shape[:-1].numel() * K.shape[-1] * X.element_size() >= LARGE
 
 
 def _is_plain(X: torch.Tensor) -> bool:

@@ -2,12 +2,10 @@
 
 import gc
 import multiprocessing
-import resource
 import subprocess
 import sys
 import threading
 import weakref
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +13,10 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
+from tests.memory import MEASURED, least_growth
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-
-MEMORY = Path("/proc/self/statm")
 
 
 def loss_of(decompose):
@@ -74,22 +71,12 @@ def test_a_pullback_keeps_the_factors_and_no_more(no_collection):
         assert len(jax.live_arrays()) <= before
 
 
-def resident():
-    """Give the bytes of this process that are in memory."""
-    gc.collect()
-    return int(MEMORY.read_text().split()[1]) * resource.getpagesize()
-
-
-@pytest.mark.skipif(not MEMORY.exists(), reason="resident memory is read where Linux tells it")
+@MEASURED
 @pytest.mark.parametrize("route", ["grad", "jvp", "jvp of grad"])
 def test_memory_does_not_grow(route):
     """By less than what one matrix of each call would take."""
     A = jnp.asarray(random((64, 64), complex_=False, seed=3))
-    for repetitions in (50, 200):
-        before = resident()
-        for _ in range(repetitions):
-            ROUTES[route](LOSS, A)
-    assert resident() - before < repetitions * A.nbytes
+    assert least_growth(lambda: ROUTES[route](LOSS, A), 100) < 100 * A.nbytes
 
 
 @ROUTE

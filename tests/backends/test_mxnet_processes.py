@@ -7,12 +7,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import unifiedqr as uqr
+from tests.memory import MEASURED, least_growth
 from unifiedqr.conformance.matrices import random
 from unifiedqr_mxnet import recording
 from unifiedqr_mxnet.compat import mx
@@ -27,12 +27,6 @@ def gradient(A):
         loss = xp.sum(xp.concat([xp.reshape(xp.abs(X) ** 2 * xp.real(X), (-1,)) for X in uqr.qr(A)]))
     loss.backward()
     return A.grad.asnumpy()
-
-
-def resident_bytes():
-    """Give the memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
 
 
 def live_arrays():
@@ -62,19 +56,17 @@ def test_the_record_is_freed_with_its_arrays(complex_):
     assert settles(lambda: len(recording._nodes), nodes)
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+@MEASURED
 @pytest.mark.parametrize("take", [gradient, lambda A: uqr.grad(lambda A: xp.sum(uqr.qr(A).R))(xp.asarray(A))])
 def test_memory_does_not_grow(take):
+    """By less than one matrix left behind in every second call."""
     A = random((256, 16), complex_=False, seed=1)
-    for _ in range(50):
+
+    def call():
         take(A)
-    mx.nd.waitall()
-    before, calls = resident_bytes(), 800
-    for _ in range(calls):
-        take(A)
-    mx.nd.waitall()
-    # Allocators take a few MiB at a time; one matrix left behind in every second call would be more.
-    assert resident_bytes() - before < calls * A.nbytes / 2
+        mx.nd.waitall()
+
+    assert least_growth(call, 200) < 200 * A.nbytes / 2
 
 
 def test_threads_have_records_of_their_own():

@@ -1,19 +1,18 @@
 """TensorFlow over time: memory that comes back, threads, forks and fresh processes, arrays that stay as they are."""
 
 import gc
-import os
 import subprocess
 import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import unifiedqr as uqr
+from tests.memory import MEASURED, least_growth
 from unifiedqr.conformance.matrices import random
 from unifiedqr_tensorflow.runs import accumulator, tape
 
@@ -33,11 +32,6 @@ WAYS = pytest.mark.parametrize("take", [pulled, pushed, COMPILED], ids=["tape", 
 def live_tensors():
     gc.collect()
     return sum(isinstance(x, tf.__internal__.EagerTensor) for x in gc.get_objects())
-
-
-def resident_bytes():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_nothing_is_kept_alive_after_backward():
@@ -62,17 +56,12 @@ def test_no_tensor_is_left_behind(take):
     assert live_tensors() <= before
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+@MEASURED
 @WAYS
 def test_memory_does_not_grow(take):
+    """By less than one matrix left behind in every second call."""
     A = tf.constant(random((256, 16), complex_=False, seed=1))
-    for _ in range(50):
-        take(A)
-    before, calls = resident_bytes(), 400
-    for _ in range(calls):
-        take(A)
-    # Allocators take a few MiB at a time; one matrix left behind in every second call would be more.
-    assert resident_bytes() - before < calls * A.numpy().nbytes / 2
+    assert least_growth(lambda: take(A), 100) < 100 * A.numpy().nbytes / 2
 
 
 @WAYS

@@ -2,24 +2,22 @@
 
 import gc
 import multiprocessing
-import resource
 import subprocess
 import sys
 import threading
 import warnings
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import unifiedqr as uqr
+from tests.memory import MEASURED, least_growth
 from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import random
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 
-MEMORY = Path("/proc/self/statm")
 DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
 
 
@@ -85,22 +83,12 @@ def test_a_backward_pass_leaves_no_object_behind(decompose, no_collection):
     assert len(gc.get_objects()) <= before
 
 
-def resident():
-    """Give the bytes of this process that are in memory."""
-    gc.collect()
-    return int(MEMORY.read_text().split()[1]) * resource.getpagesize()
-
-
-@pytest.mark.skipif(not MEMORY.exists(), reason="resident memory is read where Linux tells it")
+@MEASURED
 @pytest.mark.parametrize("route", list(ROUTES))
 def test_memory_does_not_grow(route):
     """By less than what one matrix of each call would take."""
     A = torch.asarray(random((64, 16), complex_=True, seed=3))
-    for repetitions in (100, 200):
-        before = resident()
-        for _ in range(repetitions):
-            ROUTES[route](loss_of(uqr.qr), A)
-    assert resident() - before < repetitions * A.nbytes
+    assert least_growth(lambda: ROUTES[route](loss_of(uqr.qr), A), 100) < 100 * A.nbytes
 
 
 @pytest.mark.parametrize("route", [name for name in ROUTES if name != "func.jvp"])

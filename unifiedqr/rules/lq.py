@@ -18,11 +18,13 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
 from unifiedqr.rules.operators import adjoint, shape_of_product
+from unifiedqr.rules.products import combination
 from unifiedqr.rules.qr import core_pullback, core_pushforward
 from unifiedqr.rules.triangular import (
     dependent,
     equilibrated,
     guarded,
+    inverse_upper,
     poison_dependent,
     scaled,
     solve_upper,
@@ -84,12 +86,15 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
-    R, R_bar, e, h = guarded(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), shape)
+    R, R_bar, e, h, regular = guarded(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), shape)
     W = None if Q_bar is None else scaled(xp, Q @ adjoint(xp, Q_bar), -h)
-    A_bar = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)) @ Q  # (27), (11d)
-    if shape.deep and Q_bar is not None:
-        A_bar = A_bar + solve_upper(xp, scaled(xp, R, e), Q_bar)  # (27), L_1^-H Q_bar
-    return A_bar
+    K = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular), h - e))  # (27), (11d)
+    if Q_bar is None or not shape.deep:
+        return combination(xp, (K, Q))
+    if shape.tall:
+        E = scaled(xp, adjoint(xp, inverse_upper(xp, R)), -e)
+        return combination(xp, (adjoint(xp, E), Q_bar), (K, Q))  # (13)
+    return K @ Q + solve_upper(xp, scaled(xp, R, e), Q_bar)  # (27), L_1^-H Q_bar
 
 
 def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:

@@ -59,9 +59,17 @@ def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
     return Shape(n, m, True, False) if m > n else Shape(m, n, False, m < n)
 
 
+_complex: dict[tuple[type, object], bool] = {}
+
+
 def is_complex(xp: Namespace, X: Array) -> bool:
     """Tell whether X has a complex dtype."""
-    return bool(xp.isdtype(X.dtype, "complex floating"))
+    dtype: object = X.dtype
+    key = type(dtype), dtype
+    known = _complex.get(key)  # asked for at every turn, and some namespaces take their time
+    if known is None:
+        known = _complex[key] = bool(xp.isdtype(X.dtype, "complex floating"))
+    return known
 
 
 def adjoint(xp: Namespace, X: Array) -> Array:

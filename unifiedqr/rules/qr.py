@@ -49,13 +49,19 @@ from unifiedqr.rules.triangular import (
 )
 
 
-def core_pullback(xp: Namespace, R: Array, W: Array | None, R_bar: Array | None, shape: Shape) -> Array:
-    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar; one may be None."""
+def core_pullback(
+    xp: Namespace, R: Array, W: Array | None, R_bar: Array | None, shape: Shape, *, regular: bool = False
+) -> Array:
+    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
+
+    `regular` says that the last pivot is not zero, and need not be kept out (11k): it divides zeros.
+    """
     P = W if R_bar is None else -(R_bar @ adjoint(xp, R)) if W is None else W - R_bar @ adjoint(xp, R)  # (11)
     F = lowskew(xp, P)
     if shape.deep and W is not None:
         F = F - W  # (12)
-    division = divide_adjoint_but_last if last_pivot_is_free(xp, R, shape) else divide_adjoint  # (11k)
+    kept_out = not regular and last_pivot_is_free(xp, R, shape)
+    division = divide_adjoint_but_last if kept_out else divide_adjoint  # (11k)
     X = division(xp, F, leading_columns(R, shape))
     return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape)  # (11)
 
@@ -123,9 +129,9 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, Q, R)
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
-    R, R_bar, e, h = guarded(xp, R, R_bar, shape)
+    R, R_bar, e, h, regular = guarded(xp, R, R_bar, shape)
     W = None if Q_bar is None else scaled(xp, inner(xp, Q, Q_bar), -h)
-    K = scaled(xp, core_pullback(xp, R, W, R_bar, shape), h - e)  # (11), (11d)
+    K = scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular), h - e)  # (11), (11d)
     if Q_bar is None or not shape.deep:
         return combination(xp, (Q, K))  # (11)
     if shape.tall:

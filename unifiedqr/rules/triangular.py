@@ -14,7 +14,7 @@ would be a lie.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
@@ -158,29 +158,49 @@ def poison_dependent(
     return poison(xp, R, nowhere), poison(xp, R_bar, nowhere)
 
 
-def guarded(xp: Namespace, R: Array, R_bar: Array | None, shape: Shape) -> tuple[Array, Array | None, Array, Array]:
-    """Give R D and R_bar D^-1/g with the exponents e and h of (11d), NaN in the matrices that have dependent columns.
+class Guarded(NamedTuple):
+    """R and its cotangent as a rule may use them.
 
-    Where the values of R can be looked at for nothing, and need neither scaling nor poison, they come back as they are,
-    with exponents 0: multiplying by powers of two would not change a digit of any result.
+    Attributes
+    ----------
+    R, R_bar : array or None
+        R D and R_bar D^-1/g, NaN in the matrices that have dependent columns.
+    e, h : array or int
+        The exponents of (11d); 0 where nothing was scaled.
+    regular : bool
+        Whether no pivot is known to be zero, the last one of (11k) included.
+    """
+
+    R: Array
+    R_bar: Array | None
+    e: Array
+    h: Array
+    regular: bool
+
+
+def guarded(xp: Namespace, R: Array, R_bar: Array | None, shape: Shape) -> Guarded:
+    """Give R and its cotangent scaled (11d) and, where no derivative exists, poisoned.
+
+    Where the values of R can be looked at for nothing, and need neither, they come back as they are: multiplying by
+    powers of two would not change a digit of any result.
     """
     if _is_harmless(xp, R, shape):
-        return R, R_bar, 0, 0
+        return Guarded(R, R_bar, 0, 0, regular=True)
     R, e, h = equilibrated(xp, R)
     R, R_bar = poison_dependent(xp, R, shape, None if R_bar is None else scaled(xp, R_bar, e - h))
-    return R, R_bar, e, h
+    return Guarded(R, R_bar, e, h, regular=False)
 
 
 MODEST = {4: 2.0**8, 8: 2.0**64}
-"""By the bytes of a real number: the size of columns, as of their inverses, up to which no product overflows that would
-not without them, for cotangents of a size that anybody has."""
+"""By the bytes of a real number: the size of columns, and of its inverse, up to which scaling serves nobody: without it
+products overflow for cotangents alone that are within so much of overflow themselves."""
 
-GLANCE = 2**16
+GLANCE = 2**22
 """Number of entries that are looked at in less time than is saved."""
 
 
 def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
-    """Tell whether R is known to have columns of modest size, none of them dependent.
+    """Tell whether R is known to have columns of modest size, none of them dependent, and no pivot of zero.
 
     A namespace whose values are often at hand, so that looking costs nothing, offers ``glance(x)``: x as a NumPy array,
     or None if they are not.
@@ -189,13 +209,12 @@ def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
     values: Any = None if glance is None else glance(R)
     if values is None or not 0 < values.size <= GLANCE:
         return False
-    sizes = abs(values)
-    pivots, k = sizes.diagonal(0, -2, -1), values.shape[-2]
-    sizes = sizes.max(-2)
-    largest = MODEST[values.real.dtype.itemsize]
-    if not (sizes.min() >= 1 / largest and sizes.max() <= largest):
+    pivots, k = abs(values.diagonal(0, -2, -1)), values.shape[-2]
+    real = values.dtype.kind == "f"
+    sizes = abs(values).max(-2) if k <= 16 or not real else (-values.min(-2)).clip(values.max(-2))
+    least, largest = sizes.min(), MODEST[values.real.dtype.itemsize]
+    if not (least >= 1 / largest and sizes.max() <= largest and pivots.min() > 0):
         return False
-    if last_pivot_is_free(xp, R, shape):
-        pivots = pivots[..., :-1]
     rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * k**0.5  # times a size it is at least that of a length
-    return bool((pivots > rounding * sizes[..., : pivots.shape[-1]]).all())
+    sound = pivots > rounding * sizes[..., :k]
+    return bool((sound[..., :-1] if last_pivot_is_free(xp, R, shape) else sound).all())

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 
 from unifiedqr.decomposition import Primitive, made_later, primitive, rows
 from unifiedqr_torch.namespace import xp
-from unifiedqr_torch.products import is_traced
+from unifiedqr_torch.tensors import is_traced
 
 Tensors = tuple[torch.Tensor, ...]
 
@@ -116,10 +116,9 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
         if torch.compiler.is_compiling():
             _let_calls_stand()
             return function.apply(*inputs)
-        wrapped = torch._C._are_functorch_transforms_active() or any(
-            map(_functorch.is_functorch_wrapped_tensor, inputs)
-        )
-        return function.apply(*inputs) if wrapped else apply(*inputs)
+        plain = all(isinstance(x, torch.Tensor) and not _functorch.is_functorch_wrapped_tensor(x) for x in inputs)
+        alone = plain and not torch._C._are_functorch_transforms_active()
+        return apply(*inputs) if alone else function.apply(*inputs)
 
     return call
 

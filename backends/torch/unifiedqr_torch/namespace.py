@@ -14,19 +14,13 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.backend import extend_namespace
-from unifiedqr_torch.products import combination, inner, is_traced
+from unifiedqr_torch.products import combination, inner
+from unifiedqr_torch.tensors import conj, is_traced
 
 
 def matrix_transpose(x: torch.Tensor, /) -> torch.Tensor:
     """Transpose the last two axes, by the one spelling that every vmap of PyTorch has a rule for."""
     return x.mT
-
-
-def conj(x: torch.Tensor, /) -> torch.Tensor:
-    """Conjugate, not lazily; `torch.conj_physical` has no rule for `torch.vmap`, which would loop, and warn."""
-    if torch.compiler.is_compiling():
-        return torch.conj_physical(x)
-    return x.conj().resolve_conj() if _functorch.is_functorch_wrapped_tensor(x) else torch.conj_physical(x)
 
 
 def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:

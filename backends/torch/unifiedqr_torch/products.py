@@ -6,8 +6,8 @@ takes as long as a product. NumPy asks for huge pages, and is asked for the memo
 
 import numpy as np
 import torch
-from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
-from torch.autograd import forward_ad
+
+from unifiedqr_torch.tensors import conj, is_plain, is_traced
 
 ROWS = 2048
 """Rows of a block."""
@@ -16,17 +16,11 @@ LARGE = 2**22
 """Bytes from which the system is asked for a block of its own."""
 
 
-def is_traced() -> bool:
-    """Tell whether what is done is written down, and values are hidden."""
-    traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack()
-    return bool(traced)
-
-
 def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     """Give X^H Y; of tall real matrices as a sum over blocks of rows."""
     m = X.shape[-2]
     if X.ndim > 2 or Y.ndim > 2 or X.is_complex() or is_traced() or m < 2 * ROWS:
-        return X.mH @ Y
+        return (X.mH if is_plain(X) or not X.is_complex() else conj(X.mT)) @ Y  # forward mode rejects lazy ones
     whole = m // ROWS * ROWS
     X_blocks, Y_blocks = (Z[:whole].unflatten(0, (-1, ROWS)) for Z in (X, Y))
     total = torch.bmm(X_blocks.mT, Y_blocks).sum(0)
@@ -38,21 +32,15 @@ def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     (X, K), *others = terms
     total = torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(*terms) else X @ K
     for X, K in others:
-        total = total.addmm_(X, K) if total.ndim == X.ndim == K.ndim == 2 and _is_plain(total) else total + X @ K
+        total = total.addmm_(X, K) if total.ndim == X.ndim == K.ndim == 2 and is_plain(total) else total + X @ K
     return total
 
 
 def _is_large_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
     X, K = terms[0]
-    if not (X.is_cpu and _is_plain(X) and _is_plain(K)) or (X.ndim > 2 and X.shape[:-2] != K.shape[:-2]):
+    if not (X.is_cpu and is_plain(X) and is_plain(K)) or (X.ndim > 2 and X.shape[:-2] != K.shape[:-2]):
         return False
     return X.shape[:-1].numel() * K.shape[-1] * X.element_size() >= LARGE
-
-
-def _is_plain(X: torch.Tensor) -> bool:
-    """Tell whether nobody records, maps or traces what is done to a tensor."""
-    recorded = torch.is_grad_enabled() or forward_ad._current_level >= 0
-    return not (recorded or _functorch.is_functorch_wrapped_tensor(X) or is_traced()) and type(X) is torch.Tensor
 
 
 def _fresh(X: torch.Tensor, K: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,24 @@
+"""What holds for tensors of every kind: who watches them, and conjugates that are not lazy."""
+
+import torch
+from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
+from torch.autograd import forward_ad
+
+
+def is_traced() -> bool:
+    """Tell whether what is done is written down, and values are hidden."""
+    traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack()
+    return bool(traced)
+
+
+def is_plain(x: torch.Tensor) -> bool:
+    """Tell whether nobody records, maps or traces what is done to a tensor."""
+    recorded = torch.is_grad_enabled() or forward_ad._current_level >= 0
+    return not (recorded or _functorch.is_functorch_wrapped_tensor(x) or is_traced()) and type(x) is torch.Tensor
+
+
+def conj(x: torch.Tensor, /) -> torch.Tensor:
+    """Conjugate, not lazily; `torch.conj_physical` has no rule for `torch.vmap`, which would loop, and warn."""
+    if torch.compiler.is_compiling():
+        return torch.conj_physical(x)
+    return x.conj().resolve_conj() if _functorch.is_functorch_wrapped_tensor(x) else torch.conj_physical(x)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
+from unifiedqr.conformance import runner
+from unifiedqr.conformance.golden import golden
 from unifiedqr.conformance.matrices import ADVERSARIAL, adversarial, random
-from unifiedqr.conformance.runner import run_suite
 from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS, primitive
 from unifiedqr.errors import OptionError
@@ -104,9 +105,16 @@ def test_every_attempt_is_made_where_the_one_before_is_refused(condition, passes
 @pytest.mark.parametrize("decomposition", ["qr", "lq", "qr-r"])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_golden_vectors(framework, decomposition, monkeypatch):
+    """Those of deep matrices (wide ones, for LQ): others are not decomposed so, and the suite has them already."""
+
+    def tall(name):
+        pairs = golden(name).items()
+        return {key: case for key, case in pairs if np.subtract(*case.A.shape[-2:]) * (-1 if name == "lq" else 1) > 0}
+
+    monkeypatch.setattr(runner, "golden", tall)
     monkeypatch.setitem(DECOMPOSITIONS, decomposition, partial(primitive, decomposition, method="cholesky"))
-    result = run_suite([framework], decompositions=(decomposition,))
-    assert result.findings
+    result = runner.run_suite([framework], decompositions=(decomposition,))
+    assert len({finding.case for finding in result.findings}) > 5
     assert not result.failures, "\n".join(map(str, result.failures[:20]))
 
 

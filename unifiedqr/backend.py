@@ -38,11 +38,17 @@ NAMESPACE = tuple(
     """.split()
 )
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
-the comparison use. ``linalg.solve_triangular(A, B, *, upper)`` is supplied beyond the standard, or ``linalg.solve``;
-where the framework reaches one, ``linalg.qr_r(A)`` gives R alone and ``linalg.pivoted_qr(A, r)`` Q, R and the pivots,
-numbers (..., 1, n), after r steps, or None; ``fori_loop(count, step, state)`` is a loop that a trace does not unroll;
-``seen(x)`` too: x as a NumPy array if its values are at hand, in host memory and outside any trace, else None. Where
-sizes may be unknown in a trace, ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y."""
+the comparison use. What a framework can do beyond the standard it offers, where it can, under these names:
+
+- ``linalg.solve_triangular(A, B, *, upper)``, in whose place ``linalg.solve`` serves, and ``linalg.inverse_upper(U)``.
+- ``linalg.qr_r(A)`` gives R alone; ``linalg.pivoted_qr(A, r)`` Q, R and the pivots, numbers (..., 1, n), after r steps,
+  or None; ``linalg.cholesky_or_nan(G)`` the upper triangle R with R^H R = G, NaN for a matrix that has none.
+- ``linalg.inner(X, Y)`` gives X^H Y and ``linalg.combination((X, K), ...)`` the sum of X K, for tall X and Y.
+- ``fori_loop(count, step, state)`` and ``branch(predicate, then, otherwise)``, as operations of a trace.
+- ``seen(x)`` gives x as a NumPy array if its values are at hand, in host memory and outside any trace, else None;
+  ``glance(x)`` likewise where this costs next to nothing; ``place(x)`` names the device as measurements are kept by.
+- ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y where sizes may be unknown in a trace.
+"""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from unifiedqr.errors import CapabilityError
 BEYOND = (
     *("seen", "glance", "fori_loop", "branch", "place", "shape_of_product"),
     *("linalg.solve_triangular", "linalg.pivoted_qr", "linalg.qr_r", "linalg.sign_of_det"),
-    *("linalg.inner", "linalg.combination", "linalg.cholesky_or_nan", "linalg.cholesky_qr"),
+    *("linalg.inner", "linalg.combination", "linalg.cholesky_or_nan", "linalg.inverse_upper"),
 )
 """What adapters offer beyond the standard: a function that bears such a name elsewhere is another one."""
 

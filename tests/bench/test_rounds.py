@@ -1,8 +1,10 @@
 """Two functions in turns: the order, the number of rounds, and what is made of the times. No test asserts a speed."""
 
+import math
+
 import pytest
 
-from unifiedqr.bench.rounds import FEWEST, MOST, rounds, timing
+from unifiedqr.bench.rounds import FEWEST, MOST, RESOLVED, rounds, timing
 
 
 class FakeClock:
@@ -26,42 +28,60 @@ class FakeClock:
         return run
 
 
-WARM_UP = 2
+UNTIMED = 1
+"""Calls of a turn that come before those that are timed."""
+
+WARM_UP = 2 * (UNTIMED + 1)
 """Calls that tell how long a function takes."""
+
+
+def no_rest():
+    pass
 
 
 def test_functions_take_turns_in_the_order_a_b_b_a():
     clock = FakeClock()
-    rounds((clock.function("A", 1.0), clock.function("B", 1.0)), 0.0, clock)
-    assert "".join(clock.called[2 * WARM_UP :]) == "ABBAABBAAB"
+    rounds((clock.function("A", 1.0), clock.function("B", 1.0)), 0.0, clock, no_rest)
+    assert "".join(clock.called[2 * WARM_UP :]) == "AABBBBAAAABBBBAAAABB"
+
+
+def test_a_rest_comes_before_each_turn():
+    clock = FakeClock()
+    rounds((clock.function("A", 1.0),), 0.0, clock, clock.function("rest", 0.0))
+    assert clock.called == ["rest", "A", "A"] * (2 + FEWEST)
+
+
+def turns(*seconds):
+    """Give the seconds of all calls of some turns, those that are not timed being long."""
+    return [called for timed in seconds for called in (*[100.0] * UNTIMED, timed)]
 
 
 def test_the_ratio_is_the_median_of_the_rounds_ratios_not_the_ratio_of_medians():
     clock = FakeClock()
-    native = clock.function("native", *[1.0] * WARM_UP, 1.0, 2.0, 9.0, 4.0, 5.0)
-    ours = clock.function("ours", *[1.0] * WARM_UP, 2.0, 1.0, 3.0, 8.0, 1.0)
-    found = timing(ours, native, 0.0, clock)
+    native = clock.function("native", *turns(1.0, 1.0, 1.0, 2.0, 9.0, 4.0, 5.0))
+    ours = clock.function("ours", *turns(1.0, 1.0, 2.0, 1.0, 3.0, 8.0, 1.0))
+    found = timing(ours, native, 0.0, clock, no_rest)
     assert (found.native, found.ours, found.rounds) == (4.0, 2.0, FEWEST)
     assert found.ratio == 2.0  # of 0.5, 2, 3, 0.5, 5
     assert (found.low, found.high) == (0.5, 3.0)
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(0.0, FEWEST), (23.0, 10), (1e9, MOST)])
+@pytest.mark.parametrize(("seconds", "count"), [(0.0, FEWEST), (46.0, 10), (1e9, MOST)])
 def test_rounds_go_on_until_the_time_is_spent_within_bounds(seconds, count):
     clock = FakeClock()
-    found = timing(clock.function("ours", 1.0), clock.function("native", 1.0), seconds, clock)
+    found = timing(clock.function("ours", 1.0), clock.function("native", 1.0), seconds, clock, no_rest)
     assert found.rounds == count
 
 
 def test_a_fast_function_is_repeated_until_the_clock_resolves_it():
-    clock = FakeClock()
-    found = timing(clock.function("ours", 1e-5), clock.function("native", 1.0), 0.0, clock)
-    assert found.ours == pytest.approx(1e-5)
-    assert clock.called.count("ours") == WARM_UP + 100 * FEWEST
-    assert clock.called.count("native") == WARM_UP + FEWEST
+    clock, fast = FakeClock(), 2.0**-17
+    found = timing(clock.function("ours", fast), clock.function("native", 1.0), 0.0, clock, no_rest)
+    assert found.ours == pytest.approx(fast)
+    assert clock.called.count("ours") == WARM_UP + (UNTIMED + math.ceil(RESOLVED / fast)) * FEWEST
+    assert clock.called.count("native") == WARM_UP + (UNTIMED + 1) * FEWEST
 
 
 def test_ours_alone_has_a_time_and_no_ratio():
     clock = FakeClock()
-    found = timing(clock.function("ours", 3.0), None, 0.0, clock)
+    found = timing(clock.function("ours", 3.0), None, 0.0, clock, no_rest)
     assert (found.ours, found.native, found.ratio, found.low, found.high) == (3.0, None, None, None, None)

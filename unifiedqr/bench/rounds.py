@@ -16,7 +16,16 @@ FAST = 200e-6
 RESOLVED = 1e-3
 """Seconds that a timing of repetitions lasts at least: thousands of ticks of the clock."""
 
+REST = 0.05
+"""Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep."""
+
 Clock = Callable[[], float]
+Pause = Callable[[], object]
+
+
+def rest() -> None:
+    """Wait."""
+    time.sleep(REST)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ def timing(
     native: Callable[[], object] | None,
     seconds: float,
     clock: Clock = time.perf_counter,
+    pause: Pause = rest,
 ) -> Timing:
     """Time two functions in rounds, one of both in each, in the order A B B A.
 
@@ -59,13 +69,15 @@ def timing(
         When to stop, after `FEWEST` rounds at the earliest and `MOST` at the latest.
     clock : callable
         Gives the time in seconds.
+    pause : callable
+        Waits before each turn.
 
     Returns
     -------
     Timing
     """
     functions = (ours,) if native is None else (native, ours)
-    measured = rounds(functions, seconds, clock)
+    measured = rounds(functions, seconds, clock, pause)
     columns = list(zip(*measured, strict=True))
     of_ours = statistics.median(columns[-1])
     if native is None:
@@ -75,28 +87,32 @@ def timing(
     return Timing(of_ours, statistics.median(columns[0]), ratio, low, high, len(measured))
 
 
-def rounds(functions: Sequence[Callable[[], object]], seconds: float, clock: Clock) -> list[tuple[float, ...]]:
+def rounds(
+    functions: Sequence[Callable[[], object]], seconds: float, clock: Clock, pause: Pause
+) -> list[tuple[float, ...]]:
     """Give for each round the seconds of one call of each function; every other round in reverse order."""
     gc.collect()
     start = clock()
-    repeats = [_repeats(function, clock) for function in functions]
+    repeats = [_repeats(function, clock, pause) for function in functions]
     order = range(len(functions))
     measured: list[tuple[float, ...]] = []
     while len(measured) < FEWEST or (len(measured) < MOST and clock() - start < seconds):
         found = [0.0] * len(functions)
         for i in order:
-            found[i] = _seconds(functions[i], repeats[i], clock)
+            found[i] = _seconds(functions[i], repeats[i], clock, pause)
         measured.append(tuple(found))
         order = order[::-1]
     return measured
 
 
-def _repeats(function: Callable[[], object], clock: Clock) -> int:
-    once = min(_seconds(function, 1, clock) for _ in range(2))
+def _repeats(function: Callable[[], object], clock: Clock, pause: Pause) -> int:
+    once = min(_seconds(function, 1, clock, pause) for _ in range(2))
     return 1 if once >= FAST else math.ceil(RESOLVED / max(once, 1e-7))
 
 
-def _seconds(function: Callable[[], object], repeats: int, clock: Clock) -> float:
+def _seconds(function: Callable[[], object], repeats: int, clock: Clock, pause: Pause) -> float:
+    pause()
+    function()  # as it runs over and over, and not after a rest
     start = clock()
     for _ in range(repeats):
         function()

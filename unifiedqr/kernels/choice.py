@@ -31,7 +31,7 @@ class Limits(NamedTuple):
 
 
 FASTER: dict[str, Limits] = {
-    "torch cpu": Limits(slenderness=16, columns=64, rows=512),
+    "torch cpu": Limits(slenderness=16, columns=128, rows=512),
     "jax cpu": Limits(slenderness=16, columns=256, rows=512),
     "tensorflow cpu": Limits(slenderness=4, columns=512, rows=256),
 }

@@ -88,12 +88,12 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
         return xp.zeros_like(L @ Q)
     R, R_bar, e, h, regular = guarded(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), shape)
     W = None if Q_bar is None else scaled(xp, Q @ adjoint(xp, Q_bar), -h)
-    K = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular), h - e))  # (27), (11d)
+    E = adjoint(xp, inverse_upper(xp, R)) if shape.tall else None
+    K = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular, E=E), h - e))  # (27), (11d)
     if Q_bar is None or not shape.deep:
         return combination(xp, (K, Q))
-    if shape.tall:
-        E = scaled(xp, adjoint(xp, inverse_upper(xp, R)), -e)
-        return combination(xp, (adjoint(xp, E), Q_bar), (K, Q))  # (13)
+    if E is not None:
+        return combination(xp, (adjoint(xp, scaled(xp, E, -e)), Q_bar), (K, Q))  # (13)
     return K @ Q + solve_upper(xp, scaled(xp, R, e), Q_bar)  # (27), L_1^-H Q_bar
 
 

@@ -50,19 +50,29 @@ from unifiedqr.rules.triangular import (
 
 
 def core_pullback(
-    xp: Namespace, R: Array, W: Array | None, R_bar: Array | None, shape: Shape, *, regular: bool = False
+    xp: Namespace,
+    R: Array,
+    W: Array | None,
+    R_bar: Array | None,
+    shape: Shape,
+    *,
+    regular: bool = False,
+    E: Array | None = None,
 ) -> Array:
     """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
 
-    `regular` says that the last pivot is not zero, and need not be kept out (11k): it divides zeros.
+    `regular` says that the last pivot is not zero, and need not be kept out (11k): it divides zeros. `E` is U^-H where
+    it is known (13).
     """
     P = W if R_bar is None else -(R_bar @ adjoint(xp, R)) if W is None else W - R_bar @ adjoint(xp, R)  # (11)
     F = lowskew(xp, P)
     if shape.deep and W is not None:
         F = F - W  # (12)
-    kept_out = not regular and last_pivot_is_free(xp, R, shape)
-    division = divide_adjoint_but_last if kept_out else divide_adjoint  # (11k)
-    X = division(xp, F, leading_columns(R, shape))
+    if E is not None:
+        X = F @ E
+    else:
+        kept_out = not regular and last_pivot_is_free(xp, R, shape)
+        X = (divide_adjoint_but_last if kept_out else divide_adjoint)(xp, F, leading_columns(R, shape))  # (11k)
     return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape)  # (11)
 
 
@@ -131,12 +141,12 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
         return xp.zeros_like(Q @ R)
     R, R_bar, e, h, regular = guarded(xp, R, R_bar, shape)
     W = None if Q_bar is None else scaled(xp, inner(xp, Q, Q_bar), -h)
-    K = scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular), h - e)  # (11), (11d)
+    E = adjoint(xp, inverse_upper(xp, R)) if shape.tall else None
+    K = scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular, E=E), h - e)  # (11), (11d)
     if Q_bar is None or not shape.deep:
         return combination(xp, (Q, K))  # (11)
-    if shape.tall:
-        E = scaled(xp, adjoint(xp, inverse_upper(xp, R)), -e)
-        return combination(xp, (Q_bar, E), (Q, K))  # (13)
+    if E is not None:
+        return combination(xp, (Q_bar, scaled(xp, E, -e)), (Q, K))  # (13)
     return divide_adjoint(xp, Q_bar, scaled(xp, R, e)) + Q @ K  # (12)
 
 

@@ -43,7 +43,10 @@ def solve_upper_adjoint(xp: Namespace, U: Array, Y: Array) -> Array:
 
 
 def inverse_upper(xp: Namespace, U: Array) -> Array:
-    """Give U^-1 for upper-triangular U, exactly triangular."""
+    """Give U^-1 for upper-triangular U, exactly triangular; by a namespace's ``linalg.inverse_upper(U)``, if any."""
+    native = getattr(xp.linalg, "inverse_upper", None)
+    if native is not None:
+        return native(U)
     return xp.triu(solve_upper(xp, U, identity_like(xp, U)))
 
 

@@ -10,6 +10,7 @@ from jax.core import Tracer
 
 from unifiedqr.backend import extend_namespace
 from unifiedqr.host import PREFIXES
+from unifiedqr_jax.triangles import cholesky_or_nan, inverse_upper
 from unifiedqr_jax.values import seen, value_at_hand
 
 
@@ -33,11 +34,6 @@ def place(A: jax.Array) -> str:
     return f"jax {'cpu' if _is_on_cpu(A) else jax.default_backend()}"
 
 
-def cholesky_or_nan(G: jax.Array, /) -> jax.Array:
-    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
-    return jnp.linalg.cholesky(G, upper=True)
-
-
 def pivoted_qr(A: jax.Array, rank: int, /) -> tuple[jax.Array, jax.Array, jax.Array] | None:
     """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK.
 
@@ -58,6 +54,7 @@ def _is_on_cpu(A: jax.Array) -> bool:
 
 linalg = {
     "solve_triangular": solve_triangular,
+    "inverse_upper": inverse_upper,
     "pivoted_qr": pivoted_qr,
     "cholesky_or_nan": cholesky_or_nan,
     "qr_r": partial(jnp.linalg.qr, mode="r"),

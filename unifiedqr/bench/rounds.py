@@ -6,12 +6,16 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 FEWEST, MOST = 5, 200
 """Rounds that are measured, whatever the time."""
 
 FAST = 200e-6
 """Seconds below which a function is repeated inside a timing."""
+
+SLOW = 1.0
+"""Seconds from which a rest before a call makes no difference to it."""
 
 RESOLVED = 1e-3
 """Seconds that a timing of repetitions lasts at least: thousands of ticks of the clock."""
@@ -93,27 +97,35 @@ def rounds(
     """Give for each round the seconds of one call of each function; every other round in reverse order."""
     gc.collect()
     start = clock()
-    repeats = [_repeats(function, clock, pause) for function in functions]
+    plans = [_plan(function, clock, pause) for function in functions]
     order = range(len(functions))
     measured: list[tuple[float, ...]] = []
     while len(measured) < FEWEST or (len(measured) < MOST and clock() - start < seconds):
         found = [0.0] * len(functions)
         for i in order:
-            found[i] = _seconds(functions[i], repeats[i], clock, pause)
+            found[i] = _seconds(functions[i], plans[i], clock, pause)
         measured.append(tuple(found))
         order = order[::-1]
     return measured
 
 
-def _repeats(function: Callable[[], object], clock: Clock, pause: Pause) -> int:
-    once = min(_seconds(function, 1, clock, pause) for _ in range(2))
-    return 1 if once >= FAST else math.ceil(RESOLVED / max(once, 1e-7))
+class _Plan(NamedTuple):
+    """Calls of a turn: first those that are not timed, then those that are."""
+
+    untimed: int
+    timed: int
 
 
-def _seconds(function: Callable[[], object], repeats: int, clock: Clock, pause: Pause) -> float:
+def _plan(function: Callable[[], object], clock: Clock, pause: Pause) -> _Plan:
+    once = min(_seconds(function, _Plan(0, 1), clock, pause) for _ in range(2))
+    return _Plan(int(once < SLOW), 1 if once >= FAST else math.ceil(RESOLVED / max(once, 1e-7)))
+
+
+def _seconds(function: Callable[[], object], plan: _Plan, clock: Clock, pause: Pause) -> float:
     pause()
-    function()  # as it runs over and over, and not after a rest
+    for _ in range(plan.untimed):
+        function()  # as it runs over and over, and not after a rest
     start = clock()
-    for _ in range(repeats):
+    for _ in range(plan.timed):
         function()
-    return (clock() - start) / repeats
+    return (clock() - start) / plan.timed

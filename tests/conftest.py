@@ -7,13 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from unifiedqr.checks import checks
+from unifiedqr import checks, discovery
 from unifiedqr.discovery import backends, get_backend, plugin
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
 # Two test processes share two cores: threads of one matrix of 12 x 5 would only wait for each other.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+for _name in (discovery.VARIABLE, checks.VARIABLE):
+    os.environ.pop(_name, None)  # whoever runs the tests may have chosen something
 for _name in backends():
     os.environ.update(plugin(_name).environment)
 
@@ -56,5 +58,5 @@ def rng():
 @pytest.fixture
 def unchecked():
     """Take derivatives where none exist without a warning."""
-    with checks("off"):
+    with checks.checks("off"):
         yield

@@ -20,7 +20,7 @@ SLOW = 1.0
 RESOLVED = 1e-3
 """Seconds that a timing of repetitions lasts at least: thousands of ticks of the clock."""
 
-REST = 0.05
+REST = 0.15
 """Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep."""
 
 Clock = Callable[[], float]

@@ -22,7 +22,7 @@ $(READY): pyproject.toml $(CONSTRAINTS) ci/setup.sh
 compare: setup  ## Compare the gradients of a real matrix in every framework, and write report.html
 	$(BIN)/unifiedqr compare --report report.html --json report.json
 
-bench: setup  ## Measure every framework's own functions and ours, and write bench.html (an hour; see benchmarks/)
+bench: setup  ## Measure every framework's own functions and ours, and write bench.html (most of an hour; see benchmarks/)
 	$(BIN)/unifiedqr bench --report bench.html --json bench.json
 
 test: setup  ## Run every test

@@ -209,14 +209,20 @@ def test_auto_is_cholesky_where_that_was_measured_to_be_faster(monkeypatch):
         framework, device = name.split()
         assert device == "cpu"
         backend = uqr.get_backend(framework)
-        n = min(limits.columns, 8)
+        n = max(min(limits.columns, 8), limits.narrowest)
         m = max(limits.rows, limits.slenderness * n)
-        for rows, options in ((m, {}), (m - 1, {}), (m, {"positive": False}), (m, {"method": "householder"})):
-            called.clear()
-            A = backend.from_numpy(random((rows, n), complex_=False, seed=rows))
-            primitive_row = primitive("qr", **options)
-            primitive_row.forward(backend.xp, A)
-            assert bool(called) == (rows == m and not options), (name, rows, options)
+        stack = -(-limits.entries // (m * n)) or 1
+        shapes = {(stack, m, n): True, (stack, m - 1, n): False, (stack, m, limits.columns + 1): False}
+        if limits.entries:
+            shapes[stack - 1, m, n] = False
+        if limits.narrowest > 1:
+            shapes[stack * n, m, limits.narrowest - 1] = False
+        for shape, chosen in shapes.items():
+            for options in ({}, {"positive": False}, {"method": "householder"}):
+                called.clear()
+                A = backend.from_numpy(random(shape, complex_=False, seed=m))
+                primitive("qr", **options).forward(backend.xp, A)
+                assert bool(called) == (chosen and not options), (name, shape, options)
 
 
 @pytest.mark.parametrize("options", [{}, {"rank": 1}, {"mode": "r"}], ids=str)

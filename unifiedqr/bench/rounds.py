@@ -14,6 +14,9 @@ FEWEST, MOST = 5, 200
 FAST = 200e-6
 """Seconds below which a function is repeated inside a timing."""
 
+AWAKE = 0.01
+"""Seconds of calls that are not timed after a rest, in which a core takes milliseconds to wake up."""
+
 SLOW = 1.0
 """Seconds from which a rest before a call makes no difference to it."""
 
@@ -21,7 +24,8 @@ RESOLVED = 1e-3
 """Seconds that a timing of repetitions lasts at least: thousands of ticks of the clock."""
 
 REST = 0.15
-"""Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep."""
+"""Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep: those of
+OpenBLAS 0.3.30 keep a core busy for 0.1."""
 
 Clock = Callable[[], float]
 Pause = Callable[[], object]
@@ -117,8 +121,11 @@ class _Plan(NamedTuple):
 
 
 def _plan(function: Callable[[], object], clock: Clock, pause: Pause) -> _Plan:
-    once = min(_seconds(function, _Plan(0, 1), clock, pause) for _ in range(2))
-    return _Plan(int(once < SLOW), 1 if once >= FAST else math.ceil(RESOLVED / max(once, 1e-7)))
+    once = _seconds(function, _Plan(0, 1), clock, pause)
+    if once >= SLOW:
+        return _Plan(0, 1)
+    once = max(_seconds(function, _Plan(math.ceil(AWAKE / max(once, 1e-7)), 1), clock, pause), 1e-7)
+    return _Plan(math.ceil(AWAKE / once), 1 if once >= FAST else math.ceil(RESOLVED / once))
 
 
 def _seconds(function: Callable[[], object], plan: _Plan, clock: Clock, pause: Pause) -> float:

@@ -4,6 +4,7 @@ CholeskyQR passes over a tall matrix by products alone, Householder's reflectors
 depends on the framework's kernels, on the device and on the shape.
 """
 
+import math
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Namespace
@@ -23,15 +24,28 @@ class Limits(NamedTuple):
         The largest n.
     rows : int
         The least m.
+    narrowest : int
+        The least n.
+    entries : int
+        The least number of entries of the whole stack: below, the calls cost more than the work.
     """
 
     slenderness: int
     columns: int
     rows: int
+    narrowest: int = 1
+    entries: int = 0
+
+    def include(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether matrices in a stack of this shape, (..., m, n), are among them."""
+        m, n = shape[-2:]
+        if not (m >= max(self.rows, self.slenderness * n) and self.narrowest <= n <= self.columns):
+            return False
+        return self.entries == 0 or math.prod(shape) >= self.entries
 
 
 FASTER: dict[str, Limits] = {
-    "torch cpu": Limits(slenderness=16, columns=128, rows=512),
+    "torch cpu": Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17),
     "jax cpu": Limits(slenderness=16, columns=256, rows=512),
     "tensorflow cpu": Limits(slenderness=4, columns=512, rows=256),
 }
@@ -52,4 +66,4 @@ def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> b
         return True
     place = getattr(xp, "place", None)
     limits = FASTER.get(place(A)) if positive and place is not None else None
-    return limits is not None and m >= max(limits.rows, limits.slenderness * n) and n <= limits.columns
+    return limits is not None and limits.include(A.shape)

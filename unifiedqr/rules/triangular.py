@@ -171,7 +171,7 @@ class Guarded(NamedTuple):
     e, h : array or int
         The exponents of (11d); 0 where nothing was scaled.
     regular : bool
-        Whether no pivot is known to be zero, the last one of (11k) included.
+        Whether it is known that no pivot is zero, the last one of (11k) included.
     """
 
     R: Array

@@ -2,7 +2,7 @@
 
 JAX multiplies on threads of its own, and calls SciPy's LAPACK for triangles, whose OpenBLAS has others. These wait for
 more work by keeping a core busy, for tens of milliseconds, while the next product runs on what is left: a triangle of
-64 x 64 could cost as much as two products of 100000 x 64. Matrices below the sizes here are not worth a thread to it.
+64 x 64 could cost as much as two products of 100000 x 64. It starts none for the sizes here.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ ALONE = {"inverse": 16, "cholesky": 48}
 """The largest n that OpenBLAS works on alone, in every dtype, as measured (0.3.30, two cores)."""
 
 LARGEST = 256
-"""The largest n that is taken apart; beyond, LAPACK's threads earn more than they cost."""
+"""The largest n that is taken apart, which makes the programs longer; the largest that `auto` takes, too."""
 
 
 def inverse_upper(U: jax.Array, /) -> jax.Array:

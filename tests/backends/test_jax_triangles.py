@@ -1,4 +1,4 @@
-"""Triangles that JAX takes apart: as good as LAPACK's, for every size on either side of a limit, in batches, with NaN."""
+"""Triangles that JAX takes apart: as good as LAPACK's on either side of each limit, in batches, with NaN."""
 
 import jax
 import jax.numpy as jnp

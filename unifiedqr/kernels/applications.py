@@ -31,7 +31,7 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     Q, R = reduced_qr(xp, adjoint(xp, A) if is_adjoint else A, positive=True)
     G = frame_inverse(xp, R, shape)
     nowhere = xp.any(xp.isnan(G), axis=(-2, -1), keepdims=True)
-    sound = independent(xp, equilibrated(xp, R)[0], shape)
+    sound = independent(xp, equilibrated(xp, R, shape).U, shape)
     rank = xp.expand_dims(xp.sum(xp.astype(sound, A.dtype), axis=-1, keepdims=True), axis=-1)
     R = poison(xp, R, nowhere)
     if is_adjoint:

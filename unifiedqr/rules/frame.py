@@ -25,7 +25,7 @@ def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
     U = leading_columns(R, shape)
     if R.shape[-2] == 0:
         return U
-    nowhere = dependent(xp, equilibrated(xp, R)[0], shape, every=True)
+    nowhere = dependent(xp, equilibrated(xp, R, shape).U, shape, every=True)
     U = xp.where(nowhere, identity_like(xp, U), U)  # some solvers refuse a singular matrix, and the batch with it
     return poison(xp, inverse_upper(xp, U), nowhere)
 

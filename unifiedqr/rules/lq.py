@@ -25,10 +25,9 @@ from unifiedqr.rules.triangular import (
     equilibrated,
     guarded,
     inverse_upper,
-    poison_dependent,
-    scaled,
     solve_upper,
     solve_upper_adjoint,
+    times,
 )
 
 
@@ -36,7 +35,8 @@ def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its LQ factors exists."""
     if L.shape[-1] == 0:
         return xp.any(xp.isnan(L), axis=(-2, -1), keepdims=True)  # no row, none dependent
-    return dependent(xp, equilibrated(xp, adjoint(xp, L))[0], shape_of_product(xp, L, Q).T)
+    shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
+    return dependent(xp, equilibrated(xp, adjoint(xp, L), shape).U, shape)
 
 
 def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -86,15 +86,17 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
-    R, R_bar, e, h, regular = guarded(xp, adjoint(xp, L), None if L_bar is None else adjoint(xp, L_bar), shape)
-    W = None if Q_bar is None else scaled(xp, Q @ adjoint(xp, Q_bar), -h)
-    E = adjoint(xp, inverse_upper(xp, R)) if shape.tall else None
-    K = adjoint(xp, scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular, E=E), h - e))  # (27), (11d)
-    if Q_bar is None or not shape.deep:
+    triangle, R_bar = guarded(xp, adjoint(xp, L), shape), None if L_bar is None else adjoint(xp, L_bar)
+    W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
+    E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
+    K = adjoint(xp, core_pullback(xp, triangle, W, R_bar, shape, E=E))  # (27)
+    if not shape.deep:
+        return combination(xp, (K, triangle.poisoned(xp, Q)))
+    if Q_bar is None:
         return combination(xp, (K, Q))
     if E is not None:
-        return combination(xp, (adjoint(xp, scaled(xp, E, -e)), Q_bar), (K, Q))  # (13)
-    return K @ Q + solve_upper(xp, scaled(xp, R, e), Q_bar)  # (27), L_1^-H Q_bar
+        return combination(xp, (adjoint(xp, times(xp, E, triangle.S)), Q_bar), (K, Q))  # (13)
+    return K @ Q + solve_upper(xp, triangle.undone(xp), Q_bar)  # (27), L_1^-H Q_bar
 
 
 def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -145,11 +147,9 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if Q.shape[-2] == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)
-    R, e, _ = equilibrated(xp, adjoint(xp, L))
-    R, _ = poison_dependent(xp, R, shape)
-    C = scaled(xp, Q @ adjoint(xp, A_dot), -e)
-    omega, T, R_dot = core_pushforward(xp, R, C, shape)
-    L_dot = adjoint(xp, scaled(xp, R_dot, e))  # (27t), (11d)
+    triangle = guarded(xp, adjoint(xp, L), shape)
+    omega, T, R_dot = core_pushforward(xp, triangle, Q @ adjoint(xp, A_dot), shape)
+    L_dot = adjoint(xp, R_dot)  # (27t)
     if not shape.deep:
         return L_dot, adjoint(xp, omega) @ Q  # (27t), B - X Q is zero where Q is square
-    return L_dot, solve_upper_adjoint(xp, scaled(xp, R, e), A_dot) - adjoint(xp, T) @ Q  # (27t)
+    return L_dot, solve_upper_adjoint(xp, triangle.undone(xp), A_dot) - adjoint(xp, T) @ Q  # (27t)

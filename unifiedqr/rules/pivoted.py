@@ -36,8 +36,9 @@ from unifiedqr.rules.operators import (
     lowskew,
     shape_of_product,
 )
+from unifiedqr.rules.products import inner
 from unifiedqr.rules.qr import core_pushforward, qr_jvp, qr_singular, qr_vjp
-from unifiedqr.rules.triangular import dependent, divide, divide_adjoint, equilibrated, poison_dependent, scaled
+from unifiedqr.rules.triangular import dependent, divide, divide_adjoint, equilibrated, guarded, times
 
 
 def inverse_of(xp: Namespace, P: Array) -> Array:
@@ -175,7 +176,8 @@ def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> A
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its pivoted QR factors exists."""
     if A is None or _is_whole(A, R):
         return qr_singular(Q, R, xp=xp)
-    return dependent(xp, equilibrated(xp, R)[0], _truncated_shape(xp, A, R))
+    shape = _truncated_shape(xp, A, R)
+    return dependent(xp, equilibrated(xp, R, shape).U, shape)
 
 
 def lq_pivoted_vjp(
@@ -308,31 +310,27 @@ def _truncated_shape(xp: Namespace, A: Array, R: Array) -> Shape:
 def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None) -> Array:
     """Give A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
     shape, r = _truncated_shape(xp, A, R), R.shape[-2]
-    R_scaled, e, h = equilibrated(xp, R)
-    scaled_bar = None if R_bar is None else scaled(xp, R_bar, e - h)
-    R_scaled, bar = poison_dependent(xp, R_scaled, shape, scaled_bar)
-    P = -bar @ adjoint(xp, R_scaled)
-    outside = scaled(xp, A[..., r:], -e[..., r:]) @ adjoint(xp, bar[..., r:])  # A_2 V_bar^H + Q_bar
+    triangle = guarded(xp, R, shape)
+    R_bar = xp.zeros_like(R) if R_bar is None else R_bar
+    bar = times(xp, R_bar, triangle.per_g)
+    P, outside = -(bar @ adjoint(xp, R)), A[..., r:] @ adjoint(xp, bar[..., r:])  # A_2 V_bar^H + Q_bar
     if Q_bar is not None:
-        Q_bar = scaled(xp, Q_bar, -h)
-        P, outside = P + adjoint(xp, Q) @ Q_bar, outside + Q_bar
-    F = lowskew(xp, P) - adjoint(xp, Q) @ outside
-    U = leading_columns(R_scaled, shape)
-    K = add_to_leading_columns(xp, bar, divide_adjoint(xp, F, U), shape)
-    A_bar = Q @ scaled(xp, K, h - e)
-    first = scaled(xp, divide_adjoint(xp, outside, U), h - e[..., :r])
+        Q_bar = times(xp, Q_bar, triangle.per_g)
+        P, outside = P + inner(xp, Q, Q_bar), outside + Q_bar
+    F = lowskew(xp, P) - inner(xp, Q, outside)
+    X = times(xp, divide_adjoint(xp, F, triangle.U), triangle.D)  # (11d)
+    K = add_to_leading_columns(xp, R_bar, X, shape)
+    A_bar = triangle.poisoned(xp, Q) @ K
+    first = times(xp, divide_adjoint(xp, outside, triangle.U), triangle.D)
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)
 
 
 def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
     """Give Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
     shape, r = _truncated_shape(xp, A, R), R.shape[-2]
-    R_scaled, e, _ = equilibrated(xp, R)
-    R_scaled, _ = poison_dependent(xp, R_scaled, shape)
-    A_dot = scaled(xp, A_dot, -e)
-    C = adjoint(xp, Q) @ A_dot
-    omega, T, R_dot = core_pushforward(xp, R_scaled, C, shape)
-    B = divide(xp, leading_columns(A_dot, shape), leading_columns(R_scaled, shape))
+    triangle = guarded(xp, R, shape)
+    omega, T, R_dot = core_pushforward(xp, triangle, inner(xp, Q, A_dot), shape)
+    B = divide(xp, times(xp, leading_columns(A_dot, shape), triangle.S), triangle.U)
     N = B - Q @ (omega + T)  # (6)
-    V_dot = R_dot[..., r:] + adjoint(xp, N) @ scaled(xp, A[..., r:], -e[..., r:])  # (7)
-    return Q @ omega + N, scaled(xp, xp.concat([R_dot[..., :r], V_dot], axis=-1), e)
+    V_dot = R_dot[..., r:] + inner(xp, N, A[..., r:])  # (7)
+    return Q @ omega + N, xp.concat([R_dot[..., :r], V_dot], axis=-1)

@@ -9,8 +9,8 @@ A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper t
     (12)   deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
     (13)   tall, products alone:  A_bar = Q_bar E + Q K,  E the explicit U^-H
     (11k)  real, square or wide: the last pivot never enters
-    (11d)  D, g powers of two:  A_bar = g A_bar' D,  A_bar' by (11) from R D, Q_bar/g, R_bar D^-1/g;
-           R_dot = R_dot' D^-1,  Q_dot and R_dot' by (6), (7) from R D, A_dot D
+    (11d)  S, g powers of two, U' = U S with columns of size 1:  B = (A_dot_1 S) U'^-1,
+           K = R_bar + [lowskew(P') U'^-H g S, 0],  P' = Q^H Q_bar / g - R_bar (R / g)^H
 
 `core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (27) is the same core seen from the
 other side. The derivative of a matrix with dependent leading columns does not exist and comes back as NaN.
@@ -35,6 +35,7 @@ from unifiedqr.rules.operators import (
 )
 from unifiedqr.rules.products import combination, inner
 from unifiedqr.rules.triangular import (
+    Triangle,
     dependent,
     divide,
     divide_adjoint,
@@ -44,43 +45,48 @@ from unifiedqr.rules.triangular import (
     guarded,
     inverse_upper,
     last_pivot_is_free,
-    poison_dependent,
-    scaled,
+    times,
 )
 
 
 def core_pullback(
     xp: Namespace,
-    R: Array,
+    triangle: Triangle,
     W: Array | None,
     R_bar: Array | None,
     shape: Shape,
     *,
-    regular: bool = False,
     E: Array | None = None,
 ) -> Array:
     """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
 
-    `regular` says that the last pivot is not zero, and need not be kept out (11k): it divides zeros. `E` is U^-H where
-    it is known (13).
+    `E` is U'^-H of (11d) where it is known (13).
     """
-    P = W if R_bar is None else -(R_bar @ adjoint(xp, R)) if W is None else W - R_bar @ adjoint(xp, R)  # (11)
+    R, U = triangle.R, triangle.U
+    W = None if W is None else times(xp, W, triangle.per_g)
+    if R_bar is None:
+        P = W
+    else:
+        product = R_bar @ adjoint(xp, times(xp, R, triangle.per_g))
+        P = -product if W is None else W - product  # (11), (11d)
     F = lowskew(xp, P)
     if shape.deep and W is not None:
         F = F - W  # (12)
     if E is not None:
         X = F @ E
     else:
-        kept_out = not regular and last_pivot_is_free(xp, R, shape)
-        X = (divide_adjoint_but_last if kept_out else divide_adjoint)(xp, F, leading_columns(R, shape))  # (11k)
+        kept_out = triangle.nowhere is not None and last_pivot_is_free(xp, R, shape)
+        X = (divide_adjoint_but_last if kept_out else divide_adjoint)(xp, F, U)  # (11k)
+    X = times(xp, X, triangle.D)  # (11d)
     return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape)  # (11)
 
 
-def core_pushforward(xp: Namespace, R: Array, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
+def core_pushforward(xp: Namespace, triangle: Triangle, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
     """Give Ω, T = X - Ω (when deep) and R_dot of (6), (7) from C = Q^H A_dot."""
+    R, U = triangle.R, triangle.U
     division = divide_but_last if last_pivot_is_free(xp, R, shape) else divide  # (11k)
-    X = division(xp, leading_columns(C, shape), leading_columns(R, shape))
-    omega = skew(xp, X)
+    X = division(xp, times(xp, leading_columns(C, shape), triangle.S), U)  # (11d)
+    omega = triangle.poisoned(xp, skew(xp, X))
     return omega, X - omega, xp.triu(C - omega @ R)  # (7)
 
 
@@ -88,7 +94,8 @@ def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its QR factors exists."""
     if R.shape[-2] == 0:
         return xp.any(xp.isnan(R), axis=(-2, -1), keepdims=True)  # no column, none dependent
-    return dependent(xp, equilibrated(xp, R)[0], shape_of_product(xp, Q, R))
+    shape = shape_of_product(xp, Q, R)
+    return dependent(xp, equilibrated(xp, R, shape).U, shape)
 
 
 def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -139,15 +146,17 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, Q, R)
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
-    R, R_bar, e, h, regular = guarded(xp, R, R_bar, shape)
-    W = None if Q_bar is None else scaled(xp, inner(xp, Q, Q_bar), -h)
-    E = adjoint(xp, inverse_upper(xp, R)) if shape.tall else None
-    K = scaled(xp, core_pullback(xp, R, W, R_bar, shape, regular=regular, E=E), h - e)  # (11), (11d)
-    if Q_bar is None or not shape.deep:
-        return combination(xp, (Q, K))  # (11)
+    triangle = guarded(xp, R, shape)
+    W = None if Q_bar is None else inner(xp, Q, Q_bar)
+    E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
+    K = core_pullback(xp, triangle, W, R_bar, shape, E=E)
+    if not shape.deep:
+        return combination(xp, (triangle.poisoned(xp, Q), K))  # (11)
+    if Q_bar is None:
+        return combination(xp, (Q, K))
     if E is not None:
-        return combination(xp, (Q_bar, scaled(xp, E, -e)), (Q, K))  # (13)
-    return divide_adjoint(xp, Q_bar, scaled(xp, R, e)) + Q @ K  # (12)
+        return combination(xp, (Q_bar, times(xp, E, triangle.S)), (Q, K))  # (13)
+    return divide_adjoint(xp, Q_bar, triangle.undone(xp)) + Q @ K  # (12)
 
 
 def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -199,13 +208,10 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     shape = shape_of_product(xp, Q, R)
     if Q.shape[-1] == 0:
         return xp.zeros_like(Q), xp.zeros_like(R)
-    R, e, _ = equilibrated(xp, R)
-    R, _ = poison_dependent(xp, R, shape)
-    C = scaled(xp, inner(xp, Q, A_dot), -e)
-    omega, T, R_dot = core_pushforward(xp, R, C, shape)
-    R_dot = scaled(xp, R_dot, e)  # (11d)
+    triangle = guarded(xp, R, shape)
+    omega, T, R_dot = core_pushforward(xp, triangle, inner(xp, Q, A_dot), shape)
     if not shape.deep:
         return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square
     if shape.tall:
-        return combination(xp, (A_dot, scaled(xp, inverse_upper(xp, R), -xp.matrix_transpose(e))), (Q, -T)), R_dot
-    return divide(xp, A_dot, scaled(xp, R, e)) - Q @ T, R_dot  # (6)
+        return combination(xp, (A_dot, triangle.inverse(xp)), (Q, -T)), R_dot
+    return divide(xp, A_dot, triangle.undone(xp)) - Q @ T, R_dot  # (6)

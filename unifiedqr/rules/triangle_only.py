@@ -17,27 +17,25 @@ Accuracy and Stability of Numerical Algorithms, chapter 19.
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, tangent_at_the_door, triangle_at_the_door
-from unifiedqr.rules.operators import adjoint, identity_like, leading_columns, shape_of_product, up
+from unifiedqr.rules.operators import Shape, adjoint, identity_like, leading_columns, shape_of_product, up
 from unifiedqr.rules.products import combination, inner
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import dependent, equilibrated, inverse_upper, poison_dependent, scaled
+from unifiedqr.rules.triangular import Triangle, dependent, equilibrated, guarded
 
 
 def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of R exists from A and R."""
     if R.shape[-2] == 0:
         return xp.any(xp.isnan(R), axis=(-2, -1), keepdims=True)  # no column, none dependent
-    return dependent(xp, equilibrated(xp, R)[0], shape_of_product(xp, A, A), every=True)
-
-
-def _frame(xp: Namespace, A: Array, R: Array, e: Array) -> tuple[Array, Array]:
-    """Give Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18), from an R that is equilibrated by 2^-e."""
     shape = shape_of_product(xp, A, A)
+    return dependent(xp, equilibrated(xp, R, shape).U, shape, every=True)
+
+
+def _frame(xp: Namespace, A: Array, triangle: Triangle, shape: Shape) -> tuple[Array, Array]:
+    """Give Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18)."""
     # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
-    inverse = inverse_upper(xp, leading_columns(R, shape))
-    E = scaled(xp, inverse, -xp.matrix_transpose(leading_columns(e, shape)))
-    Q = combination(xp, (leading_columns(A, shape), E))
-    identity = identity_like(xp, leading_columns(R, shape))
+    Q = combination(xp, (leading_columns(A, shape), triangle.inverse(xp)))
+    identity = identity_like(xp, triangle.U)
     return Q, identity - up(xp, inner(xp, Q, Q) - identity)
 
 
@@ -88,10 +86,9 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     if R_bar is None or R.shape[-2] == 0:
         return xp.zeros_like(A)
     shape = shape_of_product(xp, A, A)
-    R, e, h = equilibrated(xp, R)
-    R, R_bar = poison_dependent(xp, R, shape, scaled(xp, R_bar, e - h), every=True)
-    Q, factor = _frame(xp, A, R, e)
-    return combination(xp, (Q, scaled(xp, factor @ core_pullback(xp, R, None, R_bar, shape), h - e)))  # (16), (18)
+    triangle = guarded(xp, R, shape, every=True)
+    Q, factor = _frame(xp, A, triangle, shape)
+    return combination(xp, (Q, factor @ core_pullback(xp, triangle, None, R_bar, shape)))  # (16), (18)
 
 
 def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
@@ -140,11 +137,10 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     if R.shape[-2] == 0:
         return xp.zeros_like(R)
     shape = shape_of_product(xp, A, A)
-    R, e, _ = equilibrated(xp, R)
-    R, _ = poison_dependent(xp, R, shape, every=True)
-    Q, factor = _frame(xp, A, R, e)
-    C = scaled(xp, adjoint(xp, factor) @ inner(xp, Q, A_dot), -e)  # (18)
-    return scaled(xp, core_pushforward(xp, R, C, shape)[2], e)  # (7)
+    triangle = guarded(xp, R, shape, every=True)
+    Q, factor = _frame(xp, A, triangle, shape)
+    C = adjoint(xp, factor) @ inner(xp, Q, A_dot)  # (18)
+    return core_pushforward(xp, triangle, C, shape)[2]  # (7)
 
 
 def lq_l_vjp(A: Array, L: Array, L_bar: Array | None, *, xp: Namespace = None) -> Array:

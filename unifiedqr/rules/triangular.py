@@ -4,8 +4,8 @@ U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, 
 
     (11k)  X U^H = Y with the last column of X zero: only the leading (k-1) x (k-1) block of U is inverted.
            For a real square or wide A the last pivot never enters a derivative, so it may be zero.
-    (11d)  D = diag(2^-e_j), g = 2^h: the columns of R D are of size 1, and g lies halfway, in orders of magnitude,
-           between the largest and the smallest column of R. Multiplying by D and g is exact.
+    (11d)  S = diag(2^-e_j), g = 2^h: the columns of U S are of size 1, and g lies halfway, in orders of magnitude,
+           between the largest and the smallest column of R. Multiplying by S and g is exact.
 
 *Dependent columns.* Column j of A is numerically dependent on the columns before it when
 |R_jj| <= 4 max(m, n) eps ||R[:, j]||; so is a column of subnormal numbers, which have lost their digits. Then no
@@ -89,6 +89,11 @@ def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
     return X * xp.astype(2.0**exponents, X.dtype)
 
 
+def times(xp: Namespace, X: Array, powers: Array | None) -> Array:
+    """Give X times powers of two, real numbers that broadcast against X; X itself for None."""
+    return X if powers is None else X * xp.astype(powers, X.dtype)
+
+
 def smallest_normal(xp: Namespace, X: Array) -> float:
     """Give the smallest normal number of the dtype of X, or of double precision if that is larger."""
     return max(float(xp.finfo(X.dtype).smallest_normal), 2.0**-1022)
@@ -107,41 +112,59 @@ def exponents_of(xp: Namespace, sizes: Array) -> Array:
     return xp.floor(xp.log2(xp.where(sizes < 1 / least, sizes, one / least)))
 
 
-def equilibrated(xp: Namespace, R: Array) -> tuple[Array, Array, Array]:
-    """Give R D with the exponents e of D^-1, shape (..., 1, n), and h of g, shape (..., 1, 1) (11d).
+class Equilibrated(NamedTuple):
+    """The leading triangle with columns of one size, and what leads back from it (11d).
 
-    A column of zeros or subnormal numbers has no say in h, and gets e = h.
+    Attributes
+    ----------
+    U : array, shape (..., k, k)
+        U S, with columns of size 1.
+    S : array, shape (..., 1, k)
+        The diagonal of S, real.
+    g : array, shape (..., 1, 1)
+        Real.
+    """
+
+    U: Array
+    S: Array
+    g: Array
+
+
+def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
+    """Give U S, the diagonal of S, and g (11d).
+
+    A column of zeros or subnormal numbers has no say in g, and g is its own factor.
     """
     sizes, normal = sizes_of_columns(xp, R)
     e = exponents_of(xp, xp.where(normal, sizes, xp.max(sizes, axis=-1, keepdims=True)))
     h = xp.floor((xp.max(e, axis=-1, keepdims=True) + xp.min(e, axis=-1, keepdims=True)) / 2)
-    e = xp.where(normal, e, h)
-    return scaled(xp, R, -e), e, h
+    S = 2.0 ** -leading_columns(xp.where(normal, e, h), shape)
+    return Equilibrated(times(xp, leading_columns(R, shape), S), S, 2.0**h)
 
 
-def dependent(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Array:
+def dependent(xp: Namespace, U: Array, shape: Shape, *, every: bool = False) -> Array:
     """Tell per matrix whether its leading block has a dependent column, so that no derivative exists.
 
-    R is equilibrated; `every` pivot counts for a rule to which (11k) does not apply. Gives a boolean array of shape
-    (..., 1, 1). NaN in R counts as dependent.
+    U is equilibrated; `every` pivot counts for a rule to which (11k) does not apply. Gives a boolean array of shape
+    (..., 1, 1). NaN in U counts as dependent.
     """
-    last_is_free = not every and last_pivot_is_free(xp, R, shape)
-    if R.shape[-2] == 1 and last_is_free:
-        return xp.isnan(xp.abs(leading_columns(R, shape)))
-    sound = independent(xp, R, shape)
+    last_is_free = not every and last_pivot_is_free(xp, U, shape)
+    if U.shape[-2] == 1 and last_is_free:
+        return xp.isnan(xp.abs(U))
+    sound = independent(xp, U, shape)
     if last_is_free:
         sound = sound[..., :-1]
     nowhere = xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
-    if last_is_free and R.shape[-2] is None:  # traced for any size: there may be no other pivot
-        nowhere = nowhere | xp.any(xp.isnan(leading_columns(R, shape)), axis=(-2, -1), keepdims=True)
+    if last_is_free and U.shape[-2] is None:  # traced for any size: there may be no other pivot
+        nowhere = nowhere | xp.any(xp.isnan(U), axis=(-2, -1), keepdims=True)
     return nowhere
 
 
-def independent(xp: Namespace, R: Array, shape: Shape) -> Array:
-    """Tell which of the leading k columns are independent of those before them, (..., k); R is equilibrated."""
-    U_abs = xp.abs(leading_columns(R, shape))
+def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
+    """Tell which of the leading k columns are independent of those before them, (..., k); U is equilibrated."""
+    U_abs = xp.abs(U)
     length = xp.sqrt(xp.sum(U_abs**2, axis=-2))
-    rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * length
+    rounding = 4 * shape.longer * float(xp.finfo(U.dtype).eps) * length
     subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
     return xp.linalg.diagonal(U_abs) > xp.where(subnormal, xp.ones_like(length), rounding)
 
@@ -151,47 +174,66 @@ def poison(xp: Namespace, X: Array, where: Array) -> Array:
     return xp.where(where, xp.full_like(X, float("nan")), X)
 
 
-def poison_dependent(
-    xp: Namespace, R: Array, shape: Shape, R_bar: Array | None = None, *, every: bool = False
-) -> tuple[Array, Array]:
-    """Give R and its cotangent (zero for None), both NaN in the matrices that have dependent columns; report them."""
-    nowhere = dependent(xp, R, shape, every=every)
-    report_dependent(xp, nowhere)
-    R_bar = xp.zeros_like(R) if R_bar is None else R_bar
-    return poison(xp, R, nowhere), poison(xp, R_bar, nowhere)
-
-
-class Guarded(NamedTuple):
-    """R and its cotangent as a rule may use them.
+class Triangle(NamedTuple):
+    """R as a rule multiplies with it, and its leading triangle as a rule divides by it.
 
     Attributes
     ----------
-    R, R_bar : array or None
-        R D and R_bar D^-1/g, NaN in the matrices that have dependent columns.
-    e, h : array or int
-        The exponents of (11d); 0 where nothing was scaled.
-    regular : bool
-        Whether it is known that no pivot is zero, the last one of (11k) included.
+    R : array, shape (..., k, n)
+        As it came.
+    U : array, shape (..., k, k)
+        The leading triangle with columns of size 1, NaN in the matrices that have dependent columns.
+    S : array, shape (..., 1, k), or None
+        What U was multiplied by (11d); None for ones.
+    g : array, shape (..., 1, 1), or None
+        Halfway between the sizes of the columns of R (11d); None for one.
+    nowhere : array, shape (..., 1, 1), or None
+        Which matrices have dependent columns; None if none has, and it is known that no pivot is zero, the last one
+        of (11k) included.
     """
 
     R: Array
-    R_bar: Array | None
-    e: Array
-    h: Array
-    regular: bool
+    U: Array
+    S: Array | None = None
+    g: Array | None = None
+    nowhere: Array | None = None
+
+    @property
+    def per_g(self) -> Array | None:
+        """1 / g."""
+        return None if self.g is None else 1 / self.g
+
+    @property
+    def D(self) -> Array | None:
+        """The diagonal g S: what a quotient by U is multiplied by when its dividend was divided by g."""
+        return None if self.S is None or self.g is None else self.S * self.g
+
+    def inverse(self, xp: Namespace) -> Array:
+        """Give U^-1, of the leading triangle of R."""
+        return times(xp, inverse_upper(xp, self.U), None if self.S is None else xp.matrix_transpose(self.S))
+
+    def undone(self, xp: Namespace) -> Array:
+        """Give the leading triangle of R, NaN where U is."""
+        return times(xp, self.U, None if self.S is None else 1 / self.S)
+
+    def poisoned(self, xp: Namespace, X: Array) -> Array:
+        """Give X, NaN in the matrices that have dependent columns."""
+        return X if self.nowhere is None else poison(xp, X, self.nowhere)
 
 
-def guarded(xp: Namespace, R: Array, R_bar: Array | None, shape: Shape) -> Guarded:
-    """Give R and its cotangent scaled (11d) and, where no derivative exists, poisoned.
+def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Triangle:
+    """Give R with its leading triangle scaled (11d) and, where no derivative exists, poisoned; report those.
 
-    Where the values of R can be looked at for nothing, and need neither, they come back as they are: multiplying by
-    powers of two would not change a digit of any result.
+    `every` pivot counts for a rule to which (11k) does not apply. Where the values of R can be looked at for nothing,
+    and need neither, the triangle comes back as it is: multiplying by powers of two would not change a digit of any
+    result.
     """
-    if _is_harmless(xp, R, shape):
-        return Guarded(R, R_bar, 0, 0, regular=True)
-    R, e, h = equilibrated(xp, R)
-    R, R_bar = poison_dependent(xp, R, shape, None if R_bar is None else scaled(xp, R_bar, e - h))
-    return Guarded(R, R_bar, e, h, regular=False)
+    if not every and _is_harmless(xp, R, shape):
+        return Triangle(R, leading_columns(R, shape))
+    U, S, g = equilibrated(xp, R, shape)
+    nowhere = dependent(xp, U, shape, every=every)
+    report_dependent(xp, nowhere)
+    return Triangle(R, poison(xp, U, nowhere), S, g, nowhere)
 
 
 MODEST = {4: 2.0**8, 8: 2.0**64}

@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from unifiedqr.bench.machine import Machine
 from unifiedqr.bench.results import QUANTITIES, Benchmark, CaseResult, FrameworkResult, Quantity
 
 HEADINGS = (
@@ -97,6 +98,11 @@ def head(framework: FrameworkResult) -> str:
     return f"{versions or framework.name}{f'; GEMM, Gflop/s: {rates}' if rates else ''}"
 
 
+def place(machine: Machine) -> str:
+    """Tell where a benchmark ran."""
+    return f"{machine.processor}, {machine.threads} threads; {machine.system}; Python {machine.python}"
+
+
 def tables(benchmark: Benchmark) -> Group:
     """Give a table per framework, with its notes and means."""
     shown: list[Table | Text] = []
@@ -108,8 +114,7 @@ def tables(benchmark: Benchmark) -> Group:
         if framework.failure:
             shown.append(Text(f"{framework.name}: {framework.failure}", style="yellow"))
         shown.append(Text(""))
-    machine = benchmark.machine
-    shown.append(Text(f"{machine.processor}, {machine.threads} threads; {machine.system}; Python {machine.python}."))
+    shown.append(Text(f"{place(benchmark.machine)}."))
     shown.append(Text(RATIO, style="dim"))
     if benchmark.memory:
         shown.append(Text(f"No peaks of memory: {benchmark.memory}.", style="dim"))

@@ -37,7 +37,8 @@ class Machine:
     @classmethod
     def here(cls, threads: int, unifiedqr: str) -> "Machine":
         """Describe this machine."""
-        system = f"{platform.system()} {platform.release()} {platform.machine()}"
+        release = ".".join(platform.release().split(".")[:2])  # what follows names who built it
+        system = f"{platform.system()} {release} {platform.machine()}"
         when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
         return cls(_processor(), cores(), threads, system, platform.python_version(), unifiedqr, when)
 

@@ -10,10 +10,17 @@ from unifiedqr.rules.operators import is_complex
 
 
 def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
-    """Give Q D and D^H R, whose diagonal is real and non-negative (30)."""
+    """Give Q D and the upper triangle D^H R, whose diagonal is real and non-negative (30).
+
+    Q and R are a kernel's, and nobody else's: a namespace that can write over them offers
+    ``linalg.turn_in_place(Q, R, D)``.
+    """
     D = phases(xp, R)
+    native = getattr(xp.linalg, "turn_in_place", None)
+    if native is not None:
+        return native(Q, R, D)
     D_H = xp.conj(D) if is_complex(xp, D) else D
-    return Q * xp.expand_dims(D, axis=-2), xp.expand_dims(D_H, axis=-1) * R
+    return Q * xp.expand_dims(D, axis=-2), xp.triu(xp.expand_dims(D_H, axis=-1) * R)
 
 
 def phases(xp: Namespace, R: Array) -> Array:

@@ -14,9 +14,7 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
     e = _exponents(xp, A)
     Q, R = xp.linalg.qr(A if e is None else scaled(xp, A, -e))
     R = R if e is None else scaled(xp, R, e)
-    if positive:
-        Q, R = positive_gauge(xp, Q, R)
-    return Q, xp.triu(R)
+    return positive_gauge(xp, Q, R) if positive else (Q, xp.triu(R))
 
 
 def householder_r(xp: Namespace, A: Array, *, positive: bool) -> Array:

@@ -89,14 +89,17 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     triangle, R_bar = guarded(xp, adjoint(xp, L), shape), None if L_bar is None else adjoint(xp, L_bar)
     W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
     E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
-    K = adjoint(xp, core_pullback(xp, triangle, W, R_bar, shape, E=E))  # (27)
+    Y = adjoint(xp, Q_bar) if shape.narrow and Q_bar is not None else None
+    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
+    K = adjoint(xp, K)  # (27)
     if not shape.deep:
         return combination(xp, (K, triangle.poisoned(xp, Q)))
     if Q_bar is None:
         return combination(xp, (K, Q))
     if E is not None:
         return combination(xp, (adjoint(xp, times(xp, E, triangle.S)), Q_bar), (K, Q))  # (13)
-    return K @ Q + solve_upper(xp, triangle.undone(xp), Q_bar)  # (27), L_1^-H Q_bar
+    Y = solve_upper(xp, triangle.undone(xp), Q_bar) if Y is None else adjoint(xp, Y)
+    return K @ Q + Y  # (27), L_1^-H Q_bar
 
 
 def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:

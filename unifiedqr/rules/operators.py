@@ -19,6 +19,9 @@ from unifiedqr._typing import Array, Namespace
 TALL = 8
 """How many times as many rows as columns a tall matrix has."""
 
+NARROW = 32
+"""Up to which k a triangular solve costs more by the call than by the operation."""
+
 
 class Shape(NamedTuple):
     """The shape m x n of A, as far as a rule must know it.
@@ -40,6 +43,11 @@ class Shape(NamedTuple):
         if type(self.longer) is int and type(self.k) is int:
             return self.deep and self.longer >= TALL * self.k
         return self.deep
+
+    @property
+    def narrow(self) -> bool:
+        """Whether A is deep, not tall, and k so small that one call for a triangle is quicker than two."""
+        return self.deep and not self.tall and type(self.k) is int and self.k <= NARROW
 
     @property
     def T(self) -> "Shape":

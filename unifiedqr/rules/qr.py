@@ -39,12 +39,10 @@ from unifiedqr.rules.triangular import (
     dependent,
     divide,
     divide_adjoint,
-    divide_adjoint_but_last,
-    divide_but_last,
+    divide_both_adjoint,
     equilibrated,
     guarded,
     inverse_upper,
-    last_pivot_is_free,
     times,
 )
 
@@ -57,10 +55,12 @@ def core_pullback(
     shape: Shape,
     *,
     E: Array | None = None,
-) -> Array:
+    Y: Array | None = None,
+) -> tuple[Array, Array | None]:
     """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
 
-    `E` is U'^-H of (11d) where it is known (13).
+    `E` is U'^-H of (11d) where it is known (13). What is to be divided by the same triangle may come as `Y`: then the
+    second result is Y U^-H.
     """
     R, U = triangle.R, triangle.U
     W = None if W is None else times(xp, W, triangle.per_g)
@@ -74,18 +74,19 @@ def core_pullback(
         F = F - W  # (12)
     if E is not None:
         X = F @ E
+    elif Y is not None:
+        X, Y = divide_both_adjoint(xp, F, Y, U)
+        Y = times(xp, Y, triangle.S)
     else:
-        kept_out = triangle.nowhere is not None and last_pivot_is_free(xp, R, shape)
-        X = (divide_adjoint_but_last if kept_out else divide_adjoint)(xp, F, U)  # (11k)
+        X = divide_adjoint(xp, F, U)
     X = times(xp, X, triangle.D)  # (11d)
-    return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape)  # (11)
+    return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape), Y  # (11)
 
 
 def core_pushforward(xp: Namespace, triangle: Triangle, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
     """Give Ω, T = X - Ω (when deep) and R_dot of (6), (7) from C = Q^H A_dot."""
     R, U = triangle.R, triangle.U
-    division = divide_but_last if last_pivot_is_free(xp, R, shape) else divide  # (11k)
-    X = division(xp, times(xp, leading_columns(C, shape), triangle.S), U)  # (11d)
+    X = divide(xp, times(xp, leading_columns(C, shape), triangle.S), U)  # (11d)
     omega = triangle.poisoned(xp, skew(xp, X))
     return omega, X - omega, xp.triu(C - omega @ R)  # (7)
 
@@ -149,14 +150,14 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     triangle = guarded(xp, R, shape)
     W = None if Q_bar is None else inner(xp, Q, Q_bar)
     E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
-    K = core_pullback(xp, triangle, W, R_bar, shape, E=E)
+    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Q_bar if shape.narrow else None)
     if not shape.deep:
         return combination(xp, (triangle.poisoned(xp, Q), K))  # (11)
     if Q_bar is None:
         return combination(xp, (Q, K))
     if E is not None:
         return combination(xp, (Q_bar, times(xp, E, triangle.S)), (Q, K))  # (13)
-    return divide_adjoint(xp, Q_bar, triangle.undone(xp)) + Q @ K  # (12)
+    return (divide_adjoint(xp, Q_bar, triangle.undone(xp)) if Y is None else Y) + Q @ K  # (12)
 
 
 def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:

@@ -88,7 +88,8 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     shape = shape_of_product(xp, A, A)
     triangle = guarded(xp, R, shape, every=True)
     Q, factor = _frame(xp, A, triangle, shape)
-    return combination(xp, (Q, factor @ core_pullback(xp, triangle, None, R_bar, shape)))  # (16), (18)
+    K, _ = core_pullback(xp, triangle, None, R_bar, shape)
+    return combination(xp, (Q, factor @ K))  # (16), (18)
 
 
 def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:

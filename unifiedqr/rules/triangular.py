@@ -2,8 +2,8 @@ r"""Right division by the leading triangle U of R, and the guards that keep it h
 
 U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, u the unit roundoff.
 
-    (11k)  X U^H = Y with the last column of X zero: only the leading (k-1) x (k-1) block of U is inverted.
-           For a real square or wide A the last pivot never enters a derivative, so it may be zero.
+    (11k)  X U^H = Y with the last column of Y zero: so is that of X, whatever the last pivot of U is, and 1 stands in
+           its place. For a real square or wide A the last pivot never enters a derivative, so it may be zero.
     (11d)  S = diag(2^-e_j), g = 2^h: the columns of U S are of size 1, and g lies halfway, in orders of magnitude,
            between the largest and the smallest column of R. Multiplying by S and g is exact.
 
@@ -13,7 +13,6 @@ derivative exists (the last pivot of a real square or wide matrix excepted), and
 would be a lie.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
@@ -60,21 +59,17 @@ def divide_adjoint(xp: Namespace, Y: Array, U: Array) -> Array:
     return adjoint(xp, solve_upper(xp, U, adjoint(xp, Y)))
 
 
-def divide_but_last(xp: Namespace, Y: Array, U: Array) -> Array:
-    """Give Y U^-1 with its last column replaced by zeros, without reading the last pivot (11k)."""
-    return _but_last(xp, divide, Y, U)
+def divide_both_adjoint(xp: Namespace, X: Array, Y: Array, U: Array) -> tuple[Array, Array]:
+    """Give X U^-H and Y U^-H, for a U so small that each call of a solver costs more than what it solves.
 
-
-def divide_adjoint_but_last(xp: Namespace, Y: Array, U: Array) -> Array:
-    """Give X with X U^H = Y and a zero last column, for Y whose last column is zero (11k)."""
-    return _but_last(xp, divide_adjoint, Y, U)
-
-
-def _but_last(xp: Namespace, division: Callable[..., Array], Y: Array, U: Array) -> Array:
-    zero = xp.zeros_like(Y[..., -1:])
-    if U.shape[-1] == 1:
-        return zero
-    return xp.concat([division(xp, Y[..., :-1], U[..., :-1, :-1]), zero], axis=-1)
+    By one inverse, or by a namespace's ``linalg.divide_both_adjoint(X, Y, U)`` where products of small matrices cost as
+    much.
+    """
+    native = getattr(xp.linalg, "divide_both_adjoint", None)
+    if native is not None:
+        return native(X, Y, U)
+    E = adjoint(xp, inverse_upper(xp, U))
+    return X @ E, Y @ E
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
@@ -233,7 +228,14 @@ def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Tr
     U, S, g = equilibrated(xp, R, shape)
     nowhere = dependent(xp, U, shape, every=every)
     report_dependent(xp, nowhere)
+    if not every and last_pivot_is_free(xp, R, shape):
+        U = _with_last_pivot_one(xp, U)  # (11k)
     return Triangle(R, poison(xp, U, nowhere), S, g, nowhere)
+
+
+def _with_last_pivot_one(xp: Namespace, U: Array) -> Array:
+    identity = identity_like(xp, U)
+    return identity if U.shape[-1] == 1 else xp.concat([U[..., :-1, :], identity[..., -1:, :]], axis=-2)
 
 
 MODEST = {4: 2.0**8, 8: 2.0**64}
@@ -254,12 +256,14 @@ def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
     values: Any = None if glance is None else glance(R)
     if values is None or not 0 < values.size <= GLANCE:
         return False
-    pivots, k = abs(values.diagonal(0, -2, -1)), values.shape[-2]
-    real = values.dtype.kind == "f"
-    sizes = abs(values).max(-2) if k <= 16 or not real else (-values.min(-2)).clip(values.max(-2))
-    least, largest = sizes.min(), MODEST[values.real.dtype.itemsize]
-    if not (least >= 1 / largest and sizes.max() <= largest and pivots.min() > 0):
+    k, real = values.shape[-2], values.dtype.kind == "f"
+    pivots, largest = abs(values.diagonal(0, -2, -1)), MODEST[values.real.dtype.itemsize]
+    least, size = pivots.min(), max(values.max(), -values.min()) if real else abs(values).max()
+    if not (least > 0 and size <= largest):
         return False
     rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * k**0.5  # times a size it is at least that of a length
+    if least >= 1 / largest and least > rounding * size:
+        return True  # so that every column is, as most often
+    sizes = abs(values).max(-2)
     sound = pivots > rounding * sizes[..., :k]
-    return bool((sound[..., :-1] if last_pivot_is_free(xp, R, shape) else sound).all())
+    return bool(sizes.min() >= 1 / largest and (sound[..., :-1] if last_pivot_is_free(xp, R, shape) else sound).all())

@@ -10,7 +10,7 @@ from jax.core import Tracer
 
 from unifiedqr.backend import extend_namespace
 from unifiedqr.host import PREFIXES
-from unifiedqr_jax.triangles import cholesky_or_nan, inverse_upper
+from unifiedqr_jax.triangles import cholesky_or_nan, divide_both_adjoint, inverse_upper
 from unifiedqr_jax.values import seen, value_at_hand
 
 
@@ -55,6 +55,7 @@ def _is_on_cpu(A: jax.Array) -> bool:
 linalg = {
     "solve_triangular": solve_triangular,
     "inverse_upper": inverse_upper,
+    "divide_both_adjoint": divide_both_adjoint,
     "pivoted_qr": pivoted_qr,
     "cholesky_or_nan": cholesky_or_nan,
     "qr_r": partial(jnp.linalg.qr, mode="r"),

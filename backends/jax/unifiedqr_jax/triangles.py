@@ -5,6 +5,7 @@ more work by keeping a core busy, for tens of milliseconds, while the next produ
 64 x 64 could cost as much as two products of 100000 x 64. It starts none for the sizes here.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -22,11 +23,42 @@ def inverse_upper(U: jax.Array, /) -> jax.Array:
     """Give U^-1 for upper-triangular U, exactly triangular."""
     n = U.shape[-1]
     if not ALONE["inverse"] < n <= LARGEST:
-        identity = jnp.broadcast_to(jnp.eye(n, dtype=U.dtype), U.shape)
-        return jnp.triu(triangular_solve(U, identity, left_side=True))
-    A, X, B = _blocks(U)
-    A, B = inverse_upper(A), inverse_upper(B)
-    return _upper(A, -(A @ X) @ B, B)
+        return _inverse(U)
+    # 2^p blocks of s x s on the diagonal, all of them inverted at once, then joined in pairs until one is left.
+    p = math.ceil(math.log2(n / ALONE["inverse"]))
+    s = math.ceil(n / 2**p)
+    U = _padded(U, s * 2**p)
+    E = _inverse(_blocks_of(U, s, 0, 1))
+    for level in range(p):
+        A, B, X = E[..., ::2, :, :], E[..., 1::2, :, :], _blocks_of(U, s * 2**level, 1, 2)
+        E = _upper(A, -(A @ X) @ B, B)
+    return E[..., 0, :n, :n]
+
+
+def _inverse(U: jax.Array) -> jax.Array:
+    identity = jnp.broadcast_to(jnp.eye(U.shape[-1], dtype=U.dtype), U.shape)
+    return jnp.triu(triangular_solve(U, identity, left_side=True))
+
+
+def _padded(U: jax.Array, n: int) -> jax.Array:
+    """Give U with ones on the diagonal where it is made longer."""
+    more = n - U.shape[-1]
+    if more == 0:
+        return U
+    ones = jnp.diag(jnp.concat([jnp.zeros(n - more, U.dtype), jnp.ones(more, U.dtype)]))
+    return jnp.pad(U, [(0, 0)] * (U.ndim - 2) + [(0, more)] * 2) + ones
+
+
+def _blocks_of(U: jax.Array, s: int, above: int, every: int) -> jax.Array:
+    """Give the s x s blocks that stand `above` the diagonal ones, `every` second of them for 2, in a stack."""
+    starts = range(0, U.shape[-1], s * every)
+    return jnp.stack([U[..., i : i + s, i + above * s : i + above * s + s] for i in starts], axis=-3)
+
+
+def divide_both_adjoint(X: jax.Array, Y: jax.Array, U: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+    """Give X U^-H and Y U^-H by one solve: XLA's products of many small matrices take longer."""
+    Z = triangular_solve(U, jnp.concat([X, Y], axis=-2), left_side=False, transpose_a=True, conjugate_a=True)
+    return Z[..., : X.shape[-2], :], Z[..., X.shape[-2] :, :]
 
 
 def cholesky_or_nan(G: jax.Array, /) -> jax.Array:

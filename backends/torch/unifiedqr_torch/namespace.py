@@ -14,7 +14,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.backend import extend_namespace
-from unifiedqr_torch.products import combination, inner
+from unifiedqr_torch.products import combination, inner, turn_in_place
 from unifiedqr_torch.tensors import conj, is_traced
 
 
@@ -37,6 +37,11 @@ def cholesky_or_nan(G: torch.Tensor, /) -> torch.Tensor:
     """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
     R, info = torch.linalg.cholesky_ex(G, upper=True)
     return torch.where(info[..., None, None] == 0, R, torch.nan)
+
+
+def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
+    """Give U^-1 for upper-triangular U."""
+    return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
 
 
 def qr_r(x: torch.Tensor, /) -> torch.Tensor:
@@ -114,8 +119,10 @@ xp = extend_namespace(
         "pivoted_qr": pivoted_qr,
         "qr_r": qr_r,
         "cholesky_or_nan": cholesky_or_nan,
+        "inverse_upper": inverse_upper,
         "inner": inner,
         "combination": combination,
+        "turn_in_place": turn_in_place,
     },
     matrix_transpose=matrix_transpose,
     conj=conj,

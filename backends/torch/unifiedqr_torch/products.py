@@ -36,6 +36,14 @@ def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     return total
 
 
+def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give Q D and the upper triangle D^H R, in the memory of Q and R where nobody watches it."""
+    D_H = conj(D) if D.is_complex() else D
+    if is_plain(Q) and is_plain(R):
+        return Q.mul_(D.unsqueeze(-2)), R.mul_(D_H.unsqueeze(-1)).triu_()
+    return Q * D.unsqueeze(-2), (R * D_H.unsqueeze(-1)).triu()
+
+
 def _is_large_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
     X, K = terms[0]
     if not (X.is_cpu and is_plain(X) and is_plain(K)) or (X.ndim > 2 and X.shape[:-2] != K.shape[:-2]):

@@ -125,6 +125,15 @@ def solve_triangular(A: tf.Tensor, B: tf.Tensor, /, *, upper: bool) -> tf.Tensor
     return tf.linalg.triangular_solve(A, B, lower=not upper)
 
 
+def inverse_upper(U: tf.Tensor, /) -> tf.Tensor:
+    """Give U^-1 for upper-triangular U."""
+    if U.shape.is_fully_defined():
+        identity = tf.eye(U.shape[-1], batch_shape=U.shape[:-2], dtype=U.dtype)
+    else:
+        identity = tf.linalg.diag(tf.ones_like(tf.linalg.diag_part(U)))
+    return tf.linalg.triangular_solve(U, identity, lower=False)
+
+
 def diagonal(x: tf.Tensor, /, *, offset: int = 0) -> tf.Tensor:
     """Give the diagonal of the last two axes."""
     return tf.linalg.diag_part(x, k=offset)

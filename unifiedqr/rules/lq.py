@@ -18,7 +18,7 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
 from unifiedqr.rules.operators import adjoint, shape_of_product
-from unifiedqr.rules.products import combination
+from unifiedqr.rules.products import add_product, combination
 from unifiedqr.rules.qr import core_pullback, core_pushforward
 from unifiedqr.rules.triangular import (
     dependent,
@@ -87,10 +87,9 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
     triangle, R_bar = guarded(xp, adjoint(xp, L), shape), None if L_bar is None else adjoint(xp, L_bar)
-    W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
     E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
     Y = adjoint(xp, Q_bar) if shape.narrow and Q_bar is not None else None
-    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
+    K, Y = core_pullback(xp, triangle, None if Q_bar is None else Q @ adjoint(xp, Q_bar), R_bar, shape, E=E, Y=Y)
     K = adjoint(xp, K)  # (27)
     if not shape.deep:
         return combination(xp, (K, triangle.poisoned(xp, Q)))
@@ -99,7 +98,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     if E is not None:
         return combination(xp, (adjoint(xp, times(xp, E, triangle.S)), Q_bar), (K, Q))  # (13)
     Y = solve_upper(xp, triangle.undone(xp), Q_bar) if Y is None else adjoint(xp, Y)
-    return K @ Q + Y  # (27), L_1^-H Q_bar
+    return add_product(xp, Y, K, Q)  # (27), L_1^-H Q_bar
 
 
 def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:

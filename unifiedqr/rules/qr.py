@@ -33,7 +33,7 @@ from unifiedqr.rules.operators import (
     shape_of_product,
     skew,
 )
-from unifiedqr.rules.products import combination, inner
+from unifiedqr.rules.products import add_product, combination, inner
 from unifiedqr.rules.triangular import (
     Triangle,
     dependent,
@@ -62,23 +62,21 @@ def core_pullback(
     `E` is U'^-H of (11d) where it is known (13). What is to be divided by the same triangle may come as `Y`: then the
     second result is Y U^-H.
     """
+    # One name for one after the other, so that none outlives its use: they may be as large as A.
     R, U = triangle.R, triangle.U
     W = None if W is None else times(xp, W, triangle.per_g)
-    if R_bar is None:
-        P = W
-    else:
-        product = R_bar @ adjoint(xp, times(xp, R, triangle.per_g))
-        P = -product if W is None else W - product  # (11), (11d)
-    F = lowskew(xp, P)
-    if shape.deep and W is not None:
-        F = F - W  # (12)
+    X = None if R_bar is None else R_bar @ adjoint(xp, times(xp, R, triangle.per_g))
+    X = W if X is None else -X if W is None else W - X  # P of (11), (11d)
+    W = W if shape.deep else None
+    X = lowskew(xp, X)
+    X = X if W is None else X - W  # (12)
     if E is not None:
-        X = F @ E
+        X = X @ E
     elif Y is not None:
-        X, Y = divide_both_adjoint(xp, F, Y, U)
+        X, Y = divide_both_adjoint(xp, X, Y, U)
         Y = times(xp, Y, triangle.S)
     else:
-        X = divide_adjoint(xp, F, U)
+        X = divide_adjoint(xp, X, U)
     X = times(xp, X, triangle.D)  # (11d)
     return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape), Y  # (11)
 
@@ -148,16 +146,17 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
     triangle = guarded(xp, R, shape)
-    W = None if Q_bar is None else inner(xp, Q, Q_bar)
     E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
-    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Q_bar if shape.narrow else None)
+    Y = Q_bar if shape.narrow else None
+    K, Y = core_pullback(xp, triangle, None if Q_bar is None else inner(xp, Q, Q_bar), R_bar, shape, E=E, Y=Y)
     if not shape.deep:
         return combination(xp, (triangle.poisoned(xp, Q), K))  # (11)
     if Q_bar is None:
         return combination(xp, (Q, K))
     if E is not None:
         return combination(xp, (Q_bar, times(xp, E, triangle.S)), (Q, K))  # (13)
-    return (divide_adjoint(xp, Q_bar, triangle.undone(xp)) if Y is None else Y) + Q @ K  # (12)
+    Y = divide_adjoint(xp, Q_bar, triangle.undone(xp)) if Y is None else Y
+    return add_product(xp, Y, Q, K)  # (12)
 
 
 def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.backend import extend_namespace
-from unifiedqr_torch.products import combination, inner, turn_in_place
+from unifiedqr_torch.products import add_product, combination, inner, turn_in_place
 from unifiedqr_torch.tensors import conj, is_traced
 
 
@@ -122,6 +122,7 @@ xp = extend_namespace(
         "inverse_upper": inverse_upper,
         "inner": inner,
         "combination": combination,
+        "add_product": add_product,
         "turn_in_place": turn_in_place,
     },
     matrix_transpose=matrix_transpose,

@@ -32,8 +32,15 @@ def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     (X, K), *others = terms
     total = torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(*terms) else X @ K
     for X, K in others:
-        total = total.addmm_(X, K) if total.ndim == X.ndim == K.ndim == 2 and is_plain(total) else total + X @ K
+        total = add_product(total, X, K)
     return total
+
+
+def add_product(Y: torch.Tensor, X: torch.Tensor, K: torch.Tensor, /) -> torch.Tensor:
+    """Give Y + X K, in the memory of Y where nobody watches it."""
+    if is_plain(Y) and 2 <= Y.ndim == X.ndim == K.ndim <= 3 and Y.shape[:-2] == X.shape[:-2] == K.shape[:-2]:
+        return Y.addmm_(X, K) if Y.ndim == 2 else Y.baddbmm_(X, K)
+    return Y + X @ K
 
 
 def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,28 +1,36 @@
 """Write what a benchmark found into the documents, as numbers and as a document.
 
-``python ci/benchmark.py BENCHMARK FOLDER`` reads the JSON file that ``make bench`` wrote, and writes ``benchmark.json``
-and ``benchmark.md`` into the folder.
+``python ci/benchmark.py BENCHMARK FOLDER [README]`` reads the JSON file that ``make bench`` wrote, and writes
+``benchmark.json`` and ``benchmark.md`` into the folder, and the speed table of the README.
 """
 
 import argparse
 from pathlib import Path
 
-from unifiedqr.bench.document import document
+from unifiedqr.bench.document import BEGIN, END, digest, document
 from unifiedqr.bench.results import Benchmark
 from unifiedqr.compare.files import check_writable, write_whole
+from unifiedqr.conformance.support import replaced
 from unifiedqr.errors import InputError
 
 parser = argparse.ArgumentParser(description="Write benchmark.json and benchmark.md from what `make bench` found.")
 parser.add_argument("benchmark", type=Path, help="bench.json, as `make bench` writes it")
 parser.add_argument("folder", type=Path, help="where to write, such as docs")
+parser.add_argument("readme", type=Path, nargs="?", help="a document with the markers of the speed table")
 told = parser.parse_args()
 numbers, text = told.folder / "benchmark.json", told.folder / "benchmark.md"
 try:
     benchmark = Benchmark.read(told.benchmark)
-    content = document(benchmark).encode()
-    for path in (numbers, text):
+    contents = {text: document(benchmark)}
+    if told.readme:
+        before = told.readme.read_text(encoding="utf-8") if told.readme.is_file() else ""
+        if BEGIN not in before or END not in before:
+            raise InputError(f"{told.readme} has no {BEGIN} and {END}.")
+        contents[told.readme] = replaced(before, digest(benchmark), BEGIN, END)
+    for path in (numbers, *contents):
         check_writable(path)
     benchmark.to_json(numbers)
-    write_whole(text, content)
+    for path, content in contents.items():
+        write_whole(path, content.encode())
 except InputError as error:
     parser.error(str(error))

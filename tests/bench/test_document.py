@@ -8,7 +8,7 @@ import pytest
 from rich.markdown import Markdown
 
 from unifiedqr.bench.cases import SUMMARIZED, groups_of
-from unifiedqr.bench.document import document
+from unifiedqr.bench.document import BEGIN, DIGEST, END, digest, document
 from unifiedqr.bench.machine import Machine
 from unifiedqr.bench.results import Benchmark, CaseResult, FrameworkResult, Memory, Quantity
 from unifiedqr.bench.rounds import Timing
@@ -93,6 +93,20 @@ def test_the_machine_is_described_and_what_a_ratio_is(stored):
     for word in ("make bench", f"--seconds {stored.seconds:g}"):
         assert word in first
     assert RATIO in second
+
+
+def test_the_short_table_of_the_readme_is_made_of_them_too(stored):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition(BEGIN)[2].partition(END)[0].strip()
+    assert table == digest(stored), "run ci/benchmark.py"
+    _, [(first, *rows)] = shown(table)
+    assert first[1:] == [framework.name for framework in stored.frameworks if framework.name != "numpy"]
+    by_case = dict(zip(DIGEST.values(), rows, strict=True))
+    torch = next(framework for framework in stored.frameworks if framework.name == "torch")
+    mean = next(found.mean for found in torch.summary() if found.group == "tall")
+    assert by_case["tall"][first.index("torch")] == f"{mean:.2f}"
+    alone = next(result for result in torch.results if result.case == "qr:8x8:float64")
+    assert by_case["qr:8x8:float64"][first.index("torch")] == f"{alone.both.ratio:.2f}"
 
 
 def test_what_it_links_to_is_there(stored):
@@ -216,10 +230,20 @@ def test_the_script_writes_both_files(tmp_path):
     assert (tmp_path / "docs/benchmark.md").read_text(encoding="utf-8") == document(small)
 
 
+def test_the_script_writes_the_table_of_a_readme_between_its_markers(tmp_path):
+    small, readme = benchmark(framework(timed(2.0))), tmp_path / "README.md"
+    small.to_json(tmp_path / "bench.json")
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    done = run("bench.json", ".", "README.md", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}\n{digest(small)}\n{END}\nafter\n"
+
+
 BAD = {
     "no arguments": ([], "required: benchmark, folder"),
     "no file": (["absent.json", "."], "absent.json cannot be read"),
     "another file": ([ROOT / "docs/capabilities.json", "."], "is not a unifiedqr-benchmark"),
+    "no markers": ([STORED, ".", ROOT / "LICENSE"], "has no <!-- speed table: begin -->"),
     "no folder": ([STORED, "absent"], "there is no directory absent"),
 }
 

@@ -12,6 +12,39 @@ SYNTAX = re.compile(r"[\\`*\[<|~$&]|_(?![^\W_])|^(?:>|(?:[+-]|#+)(?= ))")
 """What Markdown would not show as it is: underscores that could end an emphasis, some signs at the start alone."""
 
 
+DIGEST = {
+    "geometric mean of six tall ones": "tall",
+    "geometric mean of six others": "other",
+    "`qr` of 1000000 x 16, float64": "qr:1000000x16:float64",
+    "`qr` of 100000 x 64, float64": "qr:100000x64:float64",
+    "`qr` of 2048 x 2048, float64": "qr:2048x2048:float64",
+    "`qr` of 512 x 512, float64": "qr:512x512:float64",
+    "`qr` of 256 x 4096, float64": "qr:256x4096:float64",
+    "`qr` of 1000 of 16 x 8, float32": "qr:1000x16x8:float32",
+    "`qr` of 64 x 64, float64": "qr:64x64:float64",
+    "`qr` of 8 x 8, float64": "qr:8x8:float64",
+    '`qr(mode="r")` of 100000 x 32, float64': "qr-r:100000x32:float64",
+    "`lq` of 32 x 100000, float64": "lq:32x100000:float64",
+    "`lstsq` of 20000 x 50, float64": "lstsq:20000x50:float64",
+}
+"""The rows of the short table, each a group or a case."""
+
+BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
+
+
+def digest(benchmark: Benchmark) -> str:
+    """Give a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
+    frameworks = [framework for framework in benchmark.frameworks if framework.compared == "both"]
+    rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in DIGEST.items())
+    return _table(["native / ours", *(framework.name for framework in frameworks)], rows, escaped=False).strip()
+
+
+def _told(framework: FrameworkResult, case: str) -> str:
+    ratios = {found.group: found.mean for found in framework.summary()}
+    ratios |= {result.case: x for result in framework.results if (x := result.both.ratio) is not None}
+    return ratio(ratios.get(case))
+
+
 def document(benchmark: Benchmark) -> str:
     """Give the document in Markdown."""
     sections = [_introduction(benchmark), _groups(benchmark), *map(_framework, benchmark.frameworks)]
@@ -93,9 +126,10 @@ def _headings() -> list[str]:
     return found
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, escaped: bool = True) -> str:
     rule = f"|---{'|--:' * (len(headings) - 1)}|\n"
-    first, *others = (f"| {' | '.join(map(_escaped, texts))} |\n" for texts in (headings, *rows))
+    written = _escaped if escaped else str
+    first, *others = (f"| {' | '.join(map(written, texts))} |\n" for texts in (headings, *rows))
     return "".join((first, rule, *others))
 
 

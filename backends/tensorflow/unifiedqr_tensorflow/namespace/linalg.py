@@ -128,7 +128,8 @@ def solve_triangular(A: tf.Tensor, B: tf.Tensor, /, *, upper: bool) -> tf.Tensor
 def inverse_upper(U: tf.Tensor, /) -> tf.Tensor:
     """Give U^-1 for upper-triangular U."""
     if U.shape.is_fully_defined():
-        identity = tf.eye(U.shape[-1], batch_shape=U.shape[:-2], dtype=U.dtype)
+        sizes: list[Any] = U.shape.as_list()
+        identity = tf.eye(sizes[-1], batch_shape=sizes[:-2], dtype=U.dtype)
     else:
         identity = tf.linalg.diag(tf.ones_like(tf.linalg.diag_part(U)))
     return tf.linalg.triangular_solve(U, identity, lower=False)

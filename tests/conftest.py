@@ -27,7 +27,7 @@ def nothing_piles_up():
     """Drop what the frameworks compiled for a module: the programs of all would take every memory map Linux gives.
 
     What is alive before a module stays out of all garbage collections after it: looking at millions of objects of five
-    frameworks takes seconds, twice a module a third of all tests' time.
+    frameworks takes seconds, twice a module a sixth of the time of all tests.
     """
     gc.freeze()
     yield

@@ -14,7 +14,7 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
 # Two test processes share two cores: threads of one matrix of 12 x 5 would only wait for each other.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-# Thousands of XLA's programs run once each, on small matrices: LLVM's optimizations take a third of the time of all.
+# Thousands of XLA's programs run once each, on small matrices: LLVM's optimizations take a third of their time.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 for _name in (discovery.VARIABLE, checks.VARIABLE):
     os.environ.pop(_name, None)  # whoever runs the tests may have chosen something

@@ -77,16 +77,14 @@ def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
     return not shape.deep and not is_complex(xp, R)
 
 
-def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
-    """Give X times powers of two, exactly; exponents broadcast against X, or are the number 0."""
-    if type(exponents) is int:
-        return X
-    return X * xp.astype(2.0**exponents, X.dtype)
-
-
 def times(xp: Namespace, X: Array, powers: Array | None) -> Array:
     """Give X times powers of two, real numbers that broadcast against X; X itself for None."""
     return X if powers is None else X * xp.astype(powers, X.dtype)
+
+
+def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
+    """Give X times 2 to the power of integers, real numbers that broadcast against X."""
+    return times(xp, X, 2.0**exponents)
 
 
 def smallest_normal(xp: Namespace, X: Array) -> float:
@@ -117,7 +115,7 @@ class Equilibrated(NamedTuple):
     S : array, shape (..., 1, k)
         The diagonal of S, real.
     g : array, shape (..., 1, 1)
-        Real.
+        A power of two halfway between the sizes of the columns of R, real.
     """
 
     U: Array
@@ -234,6 +232,7 @@ def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Tr
 
 
 def _with_last_pivot_one(xp: Namespace, U: Array) -> Array:
+    """Give U with 1 in place of its last pivot, the only entry of its last row that is not zero."""
     identity = identity_like(xp, U)
     return identity if U.shape[-1] == 1 else xp.concat([U[..., :-1, :], identity[..., -1:, :]], axis=-2)
 

@@ -40,7 +40,8 @@ NAMESPACE = tuple(
 """The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
 the comparison use. What a framework can do beyond the standard it offers, where it can, under these names:
 
-- ``linalg.solve_triangular(A, B, *, upper)``, in whose place ``linalg.solve`` serves, and ``linalg.inverse_upper(U)``.
+- ``linalg.solve_triangular(A, B, *, upper)``, in whose place ``linalg.solve`` serves, ``linalg.inverse_upper(U)``, and
+  ``linalg.divide_adjoint(Y, U)``, which gives Y U^-H.
 - ``linalg.qr_r(A)`` gives R alone; ``linalg.pivoted_qr(A, r)`` Q, R and the pivots, numbers (..., 1, n), after r steps,
   or None; ``linalg.cholesky_or_nan(G)`` the upper triangle R with R^H R = G, NaN for a matrix that has none.
 - ``linalg.inner(X, Y)`` gives X^H Y and ``linalg.combination((X, K), ...)`` the sum of X K, for tall X and Y;
@@ -51,6 +52,7 @@ the comparison use. What a framework can do beyond the standard it offers, where
 - ``seen(x)`` gives x as a NumPy array if its values are at hand, in host memory and outside any trace, else None;
   ``glance(x)`` likewise where this costs next to nothing; ``place(x)`` names the device as measurements are kept by.
 - ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y where sizes may be unknown in a trace.
+- ``power_of_two(x)`` gives 2 to the power of integers, exactly, where ``2.0**x`` is slow.
 """
 
 

@@ -55,8 +55,9 @@ def divide(xp: Namespace, Y: Array, U: Array) -> Array:
 
 
 def divide_adjoint(xp: Namespace, Y: Array, U: Array) -> Array:
-    """Give Y U^-H."""
-    return adjoint(xp, solve_upper(xp, U, adjoint(xp, Y)))
+    """Give Y U^-H; by a namespace's ``linalg.divide_adjoint(Y, U)``, if any."""
+    native = getattr(xp.linalg, "divide_adjoint", None)
+    return adjoint(xp, solve_upper(xp, U, adjoint(xp, Y))) if native is None else native(Y, U)
 
 
 def divide_both_adjoint(xp: Namespace, X: Array, Y: Array, U: Array) -> tuple[Array, Array]:
@@ -82,9 +83,15 @@ def times(xp: Namespace, X: Array, powers: Array | None) -> Array:
     return X if powers is None else X * xp.astype(powers, X.dtype)
 
 
+def power_of_two(xp: Namespace, exponents: Array) -> Array:
+    """Give 2 to the power of integers, which are real numbers; by a namespace's ``power_of_two(exponents)``, if any."""
+    native = getattr(xp, "power_of_two", None)
+    return 2.0**exponents if native is None else native(exponents)
+
+
 def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
     """Give X times 2 to the power of integers, real numbers that broadcast against X."""
-    return times(xp, X, 2.0**exponents)
+    return times(xp, X, power_of_two(xp, exponents))
 
 
 def smallest_normal(xp: Namespace, X: Array) -> float:
@@ -94,7 +101,11 @@ def smallest_normal(xp: Namespace, X: Array) -> float:
 
 def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
     """Give max|x| per column, shape (..., 1, n), and whether it is a normal number."""
-    sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
+    if is_complex(xp, X):
+        sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
+    else:  # without moduli as large as X
+        up, down = xp.max(X, axis=-2, keepdims=True), -xp.min(X, axis=-2, keepdims=True)
+        sizes = xp.where(up > down, up, down)
     return sizes, sizes >= smallest_normal(xp, X)
 
 
@@ -131,8 +142,8 @@ def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
     sizes, normal = sizes_of_columns(xp, R)
     e = exponents_of(xp, xp.where(normal, sizes, xp.max(sizes, axis=-1, keepdims=True)))
     h = xp.floor((xp.max(e, axis=-1, keepdims=True) + xp.min(e, axis=-1, keepdims=True)) / 2)
-    S = 2.0 ** -leading_columns(xp.where(normal, e, h), shape)
-    return Equilibrated(times(xp, leading_columns(R, shape), S), S, 2.0**h)
+    S = power_of_two(xp, -leading_columns(xp.where(normal, e, h), shape))
+    return Equilibrated(times(xp, leading_columns(R, shape), S), S, power_of_two(xp, h))
 
 
 def dependent(xp: Namespace, U: Array, shape: Shape, *, every: bool = False) -> Array:
@@ -155,16 +166,16 @@ def dependent(xp: Namespace, U: Array, shape: Shape, *, every: bool = False) -> 
 
 def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
     """Tell which of the leading k columns are independent of those before them, (..., k); U is equilibrated."""
-    U_abs = xp.abs(U)
-    length = xp.sqrt(xp.sum(U_abs**2, axis=-2))
+    length = xp.sqrt(xp.sum((xp.abs(U) if is_complex(xp, U) else U) ** 2, axis=-2))
     rounding = 4 * shape.longer * float(xp.finfo(U.dtype).eps) * length
     subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
-    return xp.linalg.diagonal(U_abs) > xp.where(subnormal, xp.ones_like(length), rounding)
+    return xp.abs(xp.linalg.diagonal(U)) > xp.where(subnormal, xp.ones_like(length), rounding)
 
 
 def poison(xp: Namespace, X: Array, where: Array) -> Array:
-    """Give X with NaN in every entry of the matrices that `where` marks."""
-    return xp.where(where, xp.full_like(X, float("nan")), X)
+    """Give X, NaN in every entry of the matrices that `where`, (..., 1, 1), marks: a sum, quicker than a selection."""
+    nan = complex("nan+nanj") if is_complex(xp, X) else float("nan")
+    return X + xp.where(where, xp.full_like(where, nan, dtype=X.dtype), xp.zeros_like(where, dtype=X.dtype))
 
 
 class Triangle(NamedTuple):

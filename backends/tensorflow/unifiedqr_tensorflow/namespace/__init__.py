@@ -8,6 +8,7 @@ import math
 from types import ModuleType
 
 from unifiedqr_tensorflow.namespace import (
+    bits,
     control,
     creation,
     dtypes,
@@ -29,3 +30,4 @@ xp.__dict__.update(dtypes.DTYPES, **elementwise.UNARY, **elementwise.BINARY)
 xp.__dict__.update({name: getattr(dtypes, name) for name in ("can_cast", "finfo", "iinfo", "isdtype", "result_type")})
 xp.__dict__.update(pi=math.pi, e=math.e, inf=math.inf, nan=math.nan, newaxis=None, linalg=linalg)
 xp.__dict__.update({name: getattr(linalg, name) for name in ("matmul", "tensordot", "vecdot")})
+xp.__dict__.update(power_of_two=bits.power_of_two)

@@ -38,8 +38,9 @@ def test_real_cotangents_and_tangents_do_for_complex_factors():
     Q_complex, R_complex = Q.astype(complex), R.astype(complex)
     mixed = rules.qr_vjp(Q_complex, R_complex, Q, 1j * R_complex)
     assert np.array_equal(mixed, rules.qr_vjp(Q_complex, R_complex, Q_complex, 1j * R_complex))
-    for dot, other in zip(rules.qr_jvp(Q_complex, R_complex, Q @ R), rules.qr_jvp(Q, R, Q @ R), strict=True):
-        assert np.array_equal(dot, other.astype(complex))
+    tangents = (rules.qr_jvp(Q_complex, R_complex, A_dot) for A_dot in (Q @ R, (Q @ R).astype(complex)))
+    for dot, other in zip(*tangents, strict=True):
+        assert np.array_equal(dot, other)
     with pytest.raises(uqr.DtypeError, match="Q_bar has dtype float32; it must have dtype complex128"):
         rules.qr_vjp(Q_complex, R_complex, Q.astype(np.float32), None)
 

@@ -248,9 +248,19 @@ def _with_last_pivot_one(xp: Namespace, U: Array) -> Array:
     return identity if U.shape[-1] == 1 else xp.concat([U[..., :-1, :], identity[..., -1:, :]], axis=-2)
 
 
-MODEST = {4: 2.0**8, 8: 2.0**64}
-"""By the bytes of a real number: the size of columns, and of its inverse, up to which scaling serves nobody: without it
-products overflow for cotangents alone that are within so much of overflow themselves."""
+class _Numbers(NamedTuple):
+    """What a dtype holds.
+
+    `modest` is the size of columns, and of its inverse, up to which scaling serves nobody: without it products overflow
+    for cotangents alone that are within so much of overflow themselves.
+    """
+
+    modest: float
+    eps: float
+
+
+NUMBERS = {4: _Numbers(2.0**8, 2.0**-23), 8: _Numbers(2.0**64, 2.0**-52)}
+"""By the bytes of a real number."""
 
 GLANCE = 2**22
 """Number of entries that are looked at in less time than is saved."""
@@ -266,14 +276,15 @@ def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
     values: Any = None if glance is None else glance(R)
     if values is None or not 0 < values.size <= GLANCE:
         return False
-    k, real = values.shape[-2], values.dtype.kind == "f"
-    pivots, largest = abs(values.diagonal(0, -2, -1)), MODEST[values.real.dtype.itemsize]
+    k, real, numbers = values.shape[-2], values.dtype.kind == "f", NUMBERS[values.real.dtype.itemsize]
+    pivots = abs(values.diagonal(0, -2, -1))
     least, size = pivots.min(), max(values.max(), -values.min()) if real else abs(values).max()
-    if not (least > 0 and size <= largest):
+    if not (least > 0 and size <= numbers.modest):
         return False
-    rounding = 4 * shape.longer * float(xp.finfo(R.dtype).eps) * k**0.5  # times a size it is at least that of a length
-    if least >= 1 / largest and least > rounding * size:
+    rounding = 4 * shape.longer * numbers.eps * k**0.5  # times a size it is at least that of a length
+    if least >= 1 / numbers.modest and least > rounding * size:
         return True  # so that every column is, as most often
     sizes = abs(values).max(-2)
     sound = pivots > rounding * sizes[..., :k]
-    return bool(sizes.min() >= 1 / largest and (sound[..., :-1] if last_pivot_is_free(xp, R, shape) else sound).all())
+    sound = sound[..., :-1] if last_pivot_is_free(xp, R, shape) else sound
+    return bool(sizes.min() >= 1 / numbers.modest and sound.all())

@@ -6,7 +6,7 @@ transforms that are in force there, as eager mode does.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -26,11 +26,15 @@ def materialized(arrays: Tensors) -> Tensors:
     return tuple(x.clone() if x._is_view() else x for x in resolved)
 
 
-def in_full_precision(x: torch.Tensor) -> AbstractContextManager[Any]:
-    """Switch autocast off: it would round the factors of every product to half precision."""
-    kind = x.device.type
-    rounds = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return torch.autocast(kind, enabled=False) if rounds else nullcontext()
+def in_full_precision(f: Callable[..., Tensors], *arguments: Any) -> Tensors:
+    """Call f with autocast off: it would round the factors of every product to half precision."""
+    if not torch._C._is_any_autocast_enabled():
+        return f(*arguments)
+    with ExitStack() as contexts:
+        for kind in torch._C._autocast_supported_devices():
+            if torch.is_autocast_enabled(kind):
+                contexts.enter_context(torch.autocast(kind, enabled=False))
+        return f(*arguments)
 
 
 def _run(row: Primitive, inputs: Tensors) -> Tensors:
@@ -73,8 +77,7 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
     class Decomposition(torch.autograd.Function):
         @staticmethod
         def forward(*inputs: torch.Tensor) -> Tensors:
-            with in_full_precision(inputs[0]):
-                return materialized(_run(row, inputs))
+            return materialized(in_full_precision(_run, row, inputs))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Tensors, output: Tensors) -> None:
@@ -85,17 +88,15 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
 
         @staticmethod
         def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Tensors:
-            kept = ctx.saved_tensors
-            with in_full_precision(kept[0]):
-                return row.vjp(xp, kept, cotangents)
+            return in_full_precision(row.vjp, xp, ctx.saved_tensors, cotangents)
 
         @staticmethod
         def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Tensors:
             # An input that was kept still carries its tangent of this level, which the rule must not see.
             kept = tuple(forward_ad.unpack_dual(x).primal for x in ctx.saved_tensors)
             # Inside a custom jvp forward mode is off, which would make nested forward mode silently wrong.
-            with forward_ad._set_fwd_grad_enabled(True), in_full_precision(kept[0]):
-                return materialized(row.jvp(xp, kept, tangents))
+            with forward_ad._set_fwd_grad_enabled(True):
+                return materialized(in_full_precision(row.jvp, xp, kept, tangents))
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: torch.Tensor) -> tuple[Tensors, tuple[int, ...]]:

@@ -19,7 +19,9 @@ LARGE = 2**22
 def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     """Give X^H Y; of tall real matrices as a sum over blocks of rows."""
     m = X.shape[-2]
-    if X.ndim > 2 or Y.ndim > 2 or X.is_complex() or is_traced() or m < 2 * ROWS:
+    if not X.is_complex() and m < 2 * ROWS:
+        return X.mT @ Y
+    if X.ndim > 2 or Y.ndim > 2 or X.is_complex() or is_traced():
         return (X.mH if is_plain(X) or not X.is_complex() else conj(X.mT)) @ Y  # forward mode rejects lazy ones
     whole = m // ROWS * ROWS
     X_blocks, Y_blocks = (Z[:whole].unflatten(0, (-1, ROWS)) for Z in (X, Y))
@@ -46,16 +48,17 @@ def add_product(Y: torch.Tensor, X: torch.Tensor, K: torch.Tensor, /) -> torch.T
 def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
     """Give Q D and the upper triangle D^H R, in the memory of Q and R where nobody watches it."""
     D_H = conj(D) if D.is_complex() else D
-    if is_plain(Q) and is_plain(R):
-        return Q.mul_(D.unsqueeze(-2)), R.mul_(D_H.unsqueeze(-1)).triu_()
+    if is_plain(Q):  # and so is R, of the same kernel
+        R.mul_(D_H.unsqueeze(-1)).mT.tril_()  # in the order of its memory, a tenth of the time
+        return Q.mul_(D.unsqueeze(-2)), R
     return Q * D.unsqueeze(-2), (R * D_H.unsqueeze(-1)).triu()
 
 
 def _is_large_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
     X, K = terms[0]
-    if not (X.is_cpu and is_plain(X) and is_plain(K)) or (X.ndim > 2 and X.shape[:-2] != K.shape[:-2]):
+    if X.shape[:-1].numel() * K.shape[-1] * X.element_size() < LARGE:
         return False
-    return X.shape[:-1].numel() * K.shape[-1] * X.element_size() >= LARGE
+    return X.is_cpu and is_plain(X) and is_plain(K) and (X.ndim == 2 or X.shape[:-2] == K.shape[:-2])
 
 
 def _fresh(X: torch.Tensor, K: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.functional import lq, qr
 from unifiedqr.rules import lq_jvp, lq_vjp, qr_jvp, qr_vjp
+from unifiedqr.rules.triangular import poison
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -84,3 +85,13 @@ def test_a_complex_matrix_has_no_such_exemption(decomposition):
     factors = backend.bind(primitive)(A)
     (A_bar,) = primitive.vjp(backend.xp, factors, factors)
     assert np.all(np.isnan(A_bar))
+
+
+@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+def test_poison_is_nan_in_every_part_and_changes_no_other_digit(complex_):
+    X = random((3, 4, 2), complex_=complex_, seed=4)
+    X[0, 1, 1], X[2, 0, 0] = np.inf, 1e300
+    marked = poison(np, X, np.array([False, True, False])[:, None, None])
+    assert np.array_equal(marked[[0, 2]], X[[0, 2]])
+    assert np.isnan(marked[1].real).all()
+    assert np.isnan(marked[1].imag).all() == complex_

@@ -200,14 +200,16 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     _, factor_dots = backend.jvp(results, exact_inputs, exact_dots)
     parts: dict[str, Any] = dict(zip(row.inputs, inputs, strict=True))
     parts |= {f"{X}_dot": dot for X, dot in zip(row.inputs, dots, strict=True)}
-    weight = None
+    exact_weight = None
     if row.spans:
-        weight = rounded(_hermitian(drawn((A.shape[-1 if row.orientation.adjoint else -2],) * 2, 12)))
-        parts["weight"] = weight
+        parts["weight"] = rounded(_hermitian(drawn((A.shape[-1 if row.orientation.adjoint else -2],) * 2, 12)))
+        exact_weight = backend.from_numpy(parts["weight"])
     bars: list[Any] = []
     for number, (X, factor, dot) in enumerate(zip(row.outputs, factors, factor_dots, strict=False), start=1):
         values = backend.to_numpy(factor)
-        bar = None if X in row.discrete else drawn(values.shape, number) if weight is None else weight @ values
+        bar = None if X in row.discrete else drawn(values.shape, number)
+        if exact_weight is not None:
+            bar = backend.to_numpy(exact_weight @ factor)  # to the last bit the same on every machine
         parts |= {X: values, f"{X}_dot": backend.to_numpy(dot)} | ({} if bar is None else {f"{X}_bar": bar})
         bars.append(None if bar is None else backend.from_numpy(bar))
     for pattern in patterns_of(row):
@@ -215,7 +217,6 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
         parts |= {f"{X}_bar_{pattern}": backend.to_numpy(bar) for X, bar in zip(row.inputs, pulled, strict=True)}
     if A.shape in SECOND_ORDER_SHAPES and "random" in name:
         steps = tuple(dot * SECOND_STEP for dot in exact_dots)
-        exact_weight = None if weight is None else backend.from_numpy(weight)
 
         def gradient(*inputs: Any) -> tuple[Any, ...]:
             found, pull = backend.vjp(results, inputs)

@@ -174,8 +174,9 @@ def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
 
 def poison(xp: Namespace, X: Array, where: Array) -> Array:
     """Give X, NaN in every entry of the matrices that `where`, (..., 1, 1), marks: a sum, quicker than a selection."""
-    nan = complex("nan+nanj") if is_complex(xp, X) else float("nan")
-    return X + xp.where(where, xp.full_like(where, nan, dtype=X.dtype), xp.zeros_like(where, dtype=X.dtype))
+    nothing, nan = xp.zeros_like(where, dtype=X.dtype), xp.full_like(where, float("nan"), dtype=X.dtype)
+    poisonous = xp.where(where, nan, nothing)
+    return X + ((1 + 1j) * poisonous if is_complex(xp, X) else poisonous)  # NaN in both parts, not in a tracer's text
 
 
 class Triangle(NamedTuple):

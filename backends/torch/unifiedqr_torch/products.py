@@ -18,11 +18,11 @@ LARGE = 2**22
 
 def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     """Give X^H Y; of tall real matrices as a sum over blocks of rows."""
+    if X.is_complex():
+        return (X.mH if is_plain(X) else conj(X.mT)) @ Y  # forward mode rejects lazy conjugates
     m = X.shape[-2]
-    if not X.is_complex() and m < 2 * ROWS:
+    if X.ndim > 2 or Y.ndim > 2 or is_traced() or m < 2 * ROWS:  # a trace serves every size
         return X.mT @ Y
-    if X.ndim > 2 or Y.ndim > 2 or X.is_complex() or is_traced():
-        return (X.mH if is_plain(X) or not X.is_complex() else conj(X.mT)) @ Y  # forward mode rejects lazy ones
     whole = m // ROWS * ROWS
     X_blocks, Y_blocks = (Z[:whole].unflatten(0, (-1, ROWS)) for Z in (X, Y))
     total = torch.bmm(X_blocks.mT, Y_blocks).sum(0)
@@ -56,9 +56,9 @@ def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple
 
 def _is_large_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
     X, K = terms[0]
-    if X.shape[:-1].numel() * K.shape[-1] * X.element_size() < LARGE:
+    if not (X.is_cpu and is_plain(X) and is_plain(K)) or (X.ndim > 2 and X.shape[:-2] != K.shape[:-2]):
         return False
-    return X.is_cpu and is_plain(X) and is_plain(K) and (X.ndim == 2 or X.shape[:-2] == K.shape[:-2])
+    return X.shape[:-1].numel() * K.shape[-1] * X.element_size() >= LARGE
 
 
 def _fresh(X: torch.Tensor, K: torch.Tensor) -> torch.Tensor:

@@ -180,3 +180,19 @@ def test_small_integers_which_tie_often(m, n, seed, data):
             P = host.pivoted_qr(A, rank)[2]
         compared = min(rank, independent)
         assert np.array_equal(P[:compared], stopped(A, rank)[1][:compared])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_glance_gives_the_least_pivot_and_the_largest_entry(dtype):
+    R = gaussian((4, 3, 5), dtype)
+    pivots = [R[i, j, j] for i in range(4) for j in range(3)]
+    assert host.glance(R) == (np.abs(pivots).min(), np.abs(R).max())
+    R[2, 1, 0] = np.nan
+    assert np.isnan(host.glance(R)[1])
+
+
+def test_a_glance_is_refused_where_it_takes_long(monkeypatch):
+    R = gaussian((3, 3))
+    assert host.glance(R[:0]) is None
+    monkeypatch.setattr(host, "GLANCE", 8)
+    assert host.glance(R) is None

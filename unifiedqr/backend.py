@@ -50,9 +50,11 @@ the comparison use. What a framework can do beyond the standard it offers, where
   upper triangle D^H R, written over Q and R.
 - ``fori_loop(count, step, state)`` and ``branch(predicate, then, otherwise)``, as operations of a trace.
 - ``seen(x)`` gives x as a NumPy array if its values are at hand, in host memory and outside any trace, else None;
-  ``glance(x)`` likewise where this costs next to nothing; ``place(x)`` names the device as measurements are kept by.
+  ``glance(R)`` the least modulus on the diagonals and the largest of all, where this costs next to nothing;
+  ``place(x)`` names the device as measurements are kept by.
 - ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y where sizes may be unknown in a trace.
-- ``power_of_two(x)`` gives 2 to the power of integers, exactly, where ``2.0**x`` is slow.
+- ``power_of_two(x)`` gives 2 to the power of integers, exactly, where ``2.0**x`` is slow; ``signs(x)`` -1 for negative
+  numbers and 1 for all others, where a selection is.
 """
 
 

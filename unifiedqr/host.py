@@ -34,6 +34,18 @@ STEP = 2**15
 """Entries that LAPACK updates in the time of a column that is factored here."""
 
 
+GLANCE = 2**22
+"""Number of entries that are looked at in less time than is saved by knowing them."""
+
+
+def glance(R: Any) -> tuple[float, float] | None:
+    """Give the least modulus on the diagonals of matrices, (..., k, n), and the largest of all; None of too many."""
+    if not 0 < R.size <= GLANCE:
+        return None
+    largest = max(R.max(), -R.min()) if R.dtype.kind == "f" else abs(R).max()
+    return float(abs(R.diagonal(0, -2, -1)).min()), float(largest)
+
+
 def pivoted_qr(A: Any, rank: int) -> Factors:
     """Give the column-pivoted QR decomposition, stopped after `rank` columns, with the pivots of LAPACK's geqp3.
 

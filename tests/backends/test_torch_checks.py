@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import unifiedqr as uqr
 from unifiedqr.checks import checks
 from unifiedqr.conformance.matrices import random
-from unifiedqr_torch.namespace import seen
+from unifiedqr_torch.namespace import FEW, glance, seen, signs
 
 SOUND = torch.asarray(random((5, 3), complex_=False, seed=1))
 SPOILED = SOUND.clone()
@@ -167,3 +167,29 @@ def test_every_dtype_and_lazy_view_is_seen(dtype):
         assert np.array_equal(seen(x.conj()), x.numpy().conj())
         assert np.array_equal(seen(x.conj().imag), -x.numpy().imag)
         assert np.array_equal(seen(x.requires_grad_()), x.detach().numpy())
+
+
+def extremes(R):
+    return np.abs(np.diagonal(R, 0, -2, -1)).min(), np.abs(R).max()
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 7), (FEW + 1, FEW + 2), (9, FEW // 4, 8), (1, 2, 2)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex128], ids=str)
+def test_a_glance_gives_the_least_pivot_and_the_largest_entry(shape, dtype):
+    R = torch.testing.make_tensor(shape, dtype=dtype, device="cpu")
+    assert glance(R) == pytest.approx(extremes(R.numpy()), rel=1e-6)
+    assert glance(R.clone().conj().requires_grad_()) == glance(R)
+    assert torch.func.grad(lambda A: A.abs().sum() * glance(A)[1])(R.real).abs().max() == glance(R.real)[1]
+    R[..., 0, 1] = torch.nan
+    assert not glance(R)[1] < np.inf
+
+
+def test_a_glance_shows_what_is_seen_and_no_more():
+    assert glance(SOUND[:0]) is None
+    assert glance(SOUND.to("meta")) is None
+    assert torch.vmap(lambda A: A if glance(A) is None else A * torch.nan)(SOUND[None]).isfinite().all()
+
+
+def test_signs_are_never_zero():
+    x = torch.tensor([-np.inf, -5e-324, -0.0, 0.0, 5e-324, np.inf, np.nan], dtype=torch.float64)
+    assert torch.equal(signs(x), torch.tensor([-1, -1, 1, 1, 1, 1, 1], dtype=torch.float64))

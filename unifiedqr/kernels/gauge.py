@@ -26,11 +26,20 @@ def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
 def phases(xp: Namespace, R: Array) -> Array:
     """Give the diagonal of D, shape (..., k) (30)."""
     diagonal = xp.linalg.diagonal(R)
-    one = xp.ones_like(diagonal)
     if is_complex(xp, R):
+        one = xp.ones_like(diagonal)
         modulus = xp.abs(diagonal)
         modulus = xp.where(modulus > 0, modulus, xp.ones_like(modulus))
         # Part by part: exactly 1 or -1 where R_jj is real, and no square of the modulus that could overflow.
         real, imag = (xp.astype(part(diagonal) / modulus, R.dtype) for part in (xp.real, xp.imag))
         return xp.where(diagonal == 0, one, real + 1j * imag)
-    return xp.where(diagonal < 0, -one, one)
+    return _signs(xp, diagonal)
+
+
+def _signs(xp: Namespace, x: Array) -> Array:
+    """Give -1 for negative numbers, 1 for all others; by a namespace's ``signs(x)``, if any."""
+    native = getattr(xp, "signs", None)
+    if native is not None:
+        return native(x)
+    one = xp.ones_like(x)
+    return xp.where(x < 0, -one, one)

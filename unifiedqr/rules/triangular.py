@@ -13,6 +13,7 @@ derivative exists (the last pivot of a real square or wide matrix excepted), and
 would be a lie.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
@@ -249,43 +250,27 @@ def _with_last_pivot_one(xp: Namespace, U: Array) -> Array:
     return identity if U.shape[-1] == 1 else xp.concat([U[..., :-1, :], identity[..., -1:, :]], axis=-2)
 
 
-class _Numbers(NamedTuple):
-    """What a dtype holds.
-
-    `modest` is the size of columns, and of its inverse, up to which scaling serves nobody: without it products overflow
-    for cotangents alone that are within so much of overflow themselves.
-    """
-
-    modest: float
-    eps: float
-
-
-NUMBERS = {4: _Numbers(2.0**8, 2.0**-23), 8: _Numbers(2.0**64, 2.0**-52)}
-"""By the bytes of a real number."""
-
-GLANCE = 2**22
-"""Number of entries that are looked at in less time than is saved."""
+MODEST = {2.0**-23: 2.0**8, 2.0**-52: 2.0**64}
+"""Up to which size of columns, and of its inverse, scaling serves nobody, by the eps of the dtype: without it products
+overflow for cotangents alone that are within so much of overflow themselves."""
 
 
 def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
-    """Tell whether R is known to have columns of modest size, none of them dependent, and no pivot of zero.
+    """Tell whether R is known to have pivots and columns of modest size, none of them dependent.
 
-    A namespace whose values are often at hand, so that looking costs nothing, offers ``glance(x)``: x as a NumPy array,
-    or None if they are not.
+    A namespace whose values are often at hand, so that looking costs next to nothing, offers ``glance(R)``: the least
+    modulus on the diagonals and the largest of all, as two numbers, or None.
     """
     glance = getattr(xp, "glance", None)
-    values: Any = None if glance is None else glance(R)
-    if values is None or not 0 < values.size <= GLANCE:
+    extremes = None if glance is None else glance(R)
+    if extremes is None:
         return False
-    k, real, numbers = values.shape[-2], values.dtype.kind == "f", NUMBERS[values.real.dtype.itemsize]
-    pivots = abs(values.diagonal(0, -2, -1))
-    least, size = pivots.min(), max(values.max(), -values.min()) if real else abs(values).max()
-    if not (least > 0 and size <= numbers.modest):
-        return False
-    rounding = 4 * shape.longer * numbers.eps * k**0.5  # times a size it is at least that of a length
-    if least >= 1 / numbers.modest and least > rounding * size:
-        return True  # so that every column is, as most often
-    sizes = abs(values).max(-2)
-    sound = pivots > rounding * sizes[..., :k]
-    sound = sound[..., :-1] if last_pivot_is_free(xp, R, shape) else sound
-    return bool(sizes.min() >= 1 / numbers.modest and sound.all())
+    least, largest = extremes
+    eps = _eps(xp, R.dtype)
+    modest, length = MODEST[eps], largest * R.shape[-2] ** 0.5  # no column is longer
+    return largest <= modest and least >= 1 / modest and least > 4 * shape.longer * eps * length
+
+
+@cache
+def _eps(xp: Namespace, dtype: Any) -> float:
+    return float(xp.finfo(dtype).eps)  # some namespaces take their time

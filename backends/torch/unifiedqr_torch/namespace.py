@@ -4,8 +4,8 @@ Column-pivoted QR, which PyTorch has not, is LAPACK's, of tensors in host memory
 operation of PyTorch, which compilers write into their graphs as it stands.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import array_api_compat.torch
 import numpy as np
@@ -54,27 +54,56 @@ def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy(force=True)
 
 
-def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
-    """Give x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
+T = TypeVar("T")
+
+
+def _if_on_host(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
+    """Look at x if its values are in host memory and nothing traces or maps what is done, else give None."""
     if is_traced():
         return None
     if _functorch.is_functorch_wrapped_tensor(x):
-        return _seen_inside(x)
+        return _if_inside(x, look)
     on_host = type(x) is torch.Tensor and x.is_cpu and x.layout is torch.strided
-    if not on_host or _functorch.is_legacy_batchedtensor(x):
-        return None
-    # The quick way for what rules ask after; each call counts where a matrix is small.
-    return x.numpy() if x.dtype == torch.bool else to_numpy(x)
+    return look(x) if on_host and not _functorch.is_legacy_batchedtensor(x) else None
 
 
-def _seen_inside(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
-    """Give what `torch.func.grad`, `vjp` and `jvp` wrap; None if `torch.vmap` or another transform has a part in it."""
+def _if_inside(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
+    """Look at what `torch.func.grad`, `vjp`, `jvp` wrap, unless `torch.vmap` or another transform has a part in it."""
     while _functorch.is_gradtrackingtensor(x):
         x = _functorch.get_unwrapped(x)
     if _functorch.is_functorch_wrapped_tensor(x):
         return None
     with torch._C._DisableFuncTorch():  # or what is done to x would be wrapped again
-        return seen(x)
+        return _if_on_host(x, look)
+
+
+def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
+    """Give x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
+    return _if_on_host(x, to_numpy)
+
+
+def glance(R: torch.Tensor) -> tuple[float, float] | None:
+    """Give the least modulus on the diagonals and the largest of all, if `seen` would give R, else None."""
+    return _if_on_host(R, _extremes)
+
+
+FEW = 64
+"""Number of numbers that Python finds the least of sooner than PyTorch."""
+
+
+def _extremes(R: torch.Tensor) -> tuple[float, float] | None:
+    R = R.detach()
+    pivots = R.diagonal(0, -2, -1)
+    if pivots.numel() > FEW:
+        return host.glance(to_numpy(R))
+    if R.numel() == 0:
+        return None
+    return min(map(abs, pivots.ravel().tolist())), torch.linalg.vector_norm(R, torch.inf).item()
+
+
+def signs(x: torch.Tensor, /) -> torch.Tensor:
+    """Give -1 for negative numbers, 1 for all others."""
+    return (x.sgn() + 0.5).sgn()  # of NaN 0, and then 1
 
 
 Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -129,6 +158,7 @@ xp = extend_namespace(
     conj=conj,
     concat=concat,
     seen=seen,
-    glance=seen,
+    glance=glance,
+    signs=signs,
     place=place,
 )

@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
+from unifiedqr import host
+
 
 def seen(x: tf.Tensor, /) -> np.ndarray | None:
     """Give x as a NumPy array if its values are computed already and in this machine's memory, else None."""
@@ -29,4 +31,7 @@ def _default_kind() -> str:
     return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
 
 
-glance = seen
+def glance(R: tf.Tensor, /) -> tuple[float, float] | None:
+    """Give the least modulus on the diagonals and the largest of all, if they are at hand, else None."""
+    values = seen(R)
+    return None if values is None else host.glance(values)

@@ -74,7 +74,7 @@ def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
     if mode not in ("reduced", "complete"):
         raise ValueError(f"mode={mode!r} is unknown; choose one of 'reduced', 'complete'.")
     scale = converted(leading_power_of_two(tf.reduce_max(_largest_part(x), axis=-2, keepdims=True)), x.dtype)
-    Q, R = _householder(x / scale, full_matrices=mode == "complete")
+    Q, R = _householder(x * (1 / scale), full_matrices=mode == "complete")
     return QRResult(Q, R * scale)
 
 

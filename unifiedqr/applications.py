@@ -67,7 +67,7 @@ def _orth_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
 def _orth_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     A, Q, G = kept
     shape = shape_of_product(xp, A, A)
-    report_frame(xp, G)
+    report_frame(xp, Q, G)
     return frame_pushforward(xp, Q, G, leading_columns(tangents[0], shape), shape)
 
 
@@ -79,12 +79,12 @@ def _complement_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arra
     N, Q, G = kept
     N_bar, Q_bar, G_bar = cotangents
     Q_bar = _sum(Q_bar, None if N_bar is None else complement_pullback(xp, N, Q, N_bar))
-    return (range_pullback(xp, Q, G, Q_bar, G_bar, _deep(Q), Q),)
+    return (range_pullback(xp, Q, G, Q_bar, G_bar, _deep(Q), Q, N_bar),)
 
 
 def _complement_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     N, Q, G = kept
-    report_frame(xp, G)
+    report_frame(xp, Q, G)
     Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], _deep(Q))
     return complement_pushforward(xp, N, Q, Q_dot), Q_dot, G_dot
 
@@ -93,7 +93,7 @@ def _slogdet_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     sign, inverse = kept
     sign_bar, logabsdet_bar, inverse_bar = cotangents
     A_bar = determinant_pullback(xp, sign, inverse, sign_bar, logabsdet_bar)
-    return (_sum(A_bar, None if inverse_bar is None else inverse_pullback(xp, inverse, inverse_bar)),)
+    return (_sum(A_bar, None if inverse_bar is None else inverse_pullback(xp, sign, inverse, inverse_bar)),)
 
 
 def _slogdet_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
@@ -162,6 +163,7 @@ class Backend(ABC):
 
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
+        BETWEEN.update(plugin.array_modules, [type(self).__module__.partition(".")[0]])
 
     @property
     def name(self) -> str:

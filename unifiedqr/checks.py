@@ -6,8 +6,12 @@ without waiting for another device or breaking a trace. Where they cannot, the r
 
 import os
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from inspect import currentframe
+from types import FrameType
 from typing import Any
 
 from unifiedqr._typing import Array, Namespace
@@ -18,6 +22,9 @@ MODES = ("off", "warn", "raise")
 DEFAULT = "warn"
 
 _process_wide: str | None = None
+
+BETWEEN = {"unifiedqr", "contextlib", "functools", "threading"}
+"""Top-level modules whose frames may stand between a user's line and a report; every backend adds its own."""
 
 
 def set_checks(mode: str) -> None:
@@ -76,20 +83,51 @@ def checks(mode: str) -> Generator[None]:
         _process_wide = before
 
 
-def report_dependent(xp: Namespace, nowhere: Array) -> None:
-    """Warn or raise if a matrix of the batch, marked in a boolean array (..., 1, 1), has no derivative."""
-    chosen = mode()
-    if chosen == "off":
+Report = Callable[[], None]
+
+_later: ContextVar[list[Report] | None] = ContextVar("unifiedqr_reports", default=None)
+
+
+@contextmanager
+def reports_later() -> Generator[list[Report]]:
+    """Collect the reports of a block whose values cannot be looked at yet; calling one looks, and reports."""
+    collected: list[Report] = []
+    token = _later.set(collected)
+    try:
+        yield collected
+    finally:
+        _later.reset(token)
+
+
+def are_put_off() -> bool:
+    """Tell whether reports are collected for later."""
+    return _later.get() is not None
+
+
+def values_at_hand(xp: Namespace, x: Array) -> Any:
+    """Return x as a NumPy array if its values can be looked at for nothing, else None."""
+    return getattr(xp, "seen", _seen_by_numpy)(x)
+
+
+def report_dependent(xp: Namespace, nowhere: Array, factor: Array) -> None:
+    """Warn or raise if a matrix of the batch, marked in a boolean array (..., 1, 1), has no derivative.
+
+    Whether a factor is finite says why: dependent columns, or NaN and Inf.
+    """
+    if mode() == "off":
         return
-    marks: Any = getattr(xp, "seen", _seen_by_numpy)(nowhere)
-    if marks is None or b"\x01" not in marks.tobytes():  # half the time of marks.any() for few matrices
+    marks = values_at_hand(xp, nowhere)
+    if marks is None:
+        _put_off(partial(report_dependent, xp, nowhere, factor))
         return
-    message = _message(marks[..., 0, 0])
-    if chosen == "raise":
+    if b"\x01" not in marks.tobytes():  # half the time of marks.any() for few matrices
+        return
+    message = _message(marks[..., 0, 0], values_at_hand(xp, factor))
+    if mode() == "raise":
         from unifiedqr.singular import SingularMatrixError  # imports NumPy, which importing unifiedqr does not
 
         raise SingularMatrixError(message)
-    warnings.warn(message, SingularMatrixWarning, stacklevel=3)
+    _warn(message, SingularMatrixWarning)
 
 
 def report_gauge(xp: Namespace, violation: Array) -> None:
@@ -97,41 +135,67 @@ def report_gauge(xp: Namespace, violation: Array) -> None:
 
     `violation` is v of (21) divided by what is allowed, real, of shape (..., 1, 1).
     """
-    chosen = mode()
-    if chosen == "off":
+    if mode() == "off":
         return
-    values: Any = getattr(xp, "seen", _seen_by_numpy)(violation)
-    if values is None or not (values > 1).any():
+    values = values_at_hand(xp, violation)
+    if values is None:
+        _put_off(partial(report_gauge, xp, violation))
+        return
+    if not (values > 1).any():
         return
     message = (
         f"the loss depends on which basis of the space was chosen, {values.max():.1e} times as much as rounding would "
         f"(21): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or "
         f"accept it by unifiedqr.set_checks('off')."
     )
-    if chosen == "raise":
+    if mode() == "raise":
         raise GaugeError(message)
-    warnings.warn(message, GaugeWarning, stacklevel=3)
+    _warn(message, GaugeWarning)
 
 
-def report(xp: Namespace, seen: Any) -> None:
-    """Report what a namespace was asked to look at, and looks at later: marks of singular matrices, or violations."""
-    (report_dependent if seen.dtype == bool else report_gauge)(xp, seen)
+def _put_off(report: Report) -> None:
+    collected = _later.get()
+    if collected is not None:
+        collected.append(report)
+
+
+def _warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's program, whatever of this package and of a framework stands in between."""
+    frame, level = currentframe(), 0
+    while frame is not None and (level == 0 or _module_of(frame).partition(".")[0] in BETWEEN):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level + 1)
+
+
+def _module_of(frame: FrameType) -> str:
+    return frame.f_globals.get("__name__") or ""
 
 
 def _seen_by_numpy(x: Array) -> Any:
     return x if type(x).__module__ == "numpy" else None
 
 
-def _message(marks: Any) -> str:
+def _message(marks: Any, factor: Any) -> str:
+    """Return what is wrong with the marked matrices, (...); `factor` is finite where A is, None if unseen."""
+    infinite = marks & ~marks if factor is None else marks & ~(abs(factor) < float("inf")).all(axis=(-2, -1))
     where = ""
     if marks.ndim:
         first = tuple(int(axis[0]) for axis in marks.nonzero())
         where = f" for {int(marks.sum())} of {marks.size} matrices of the batch, the first at index {first}"
+    causes: list[str] = []
+    if infinite.any():
+        causes.append(
+            "the matrix holds NaN or Inf, or numbers so large that its factors overflow; find where they come from"
+        )
+    if (marks & ~infinite).any():
+        causes.append(
+            "a leading column (row, for LQ) is numerically dependent on those before it, "
+            "|R_jj| <= 4 max(m, n) eps ||R[:, j]||, and a cotangent or tangent reaches what depends on it; "
+            "unifiedqr.diagnose(A) tells the rank; remove or reorder dependent columns"
+        )
     return (
-        f"no derivative of the QR or LQ decomposition exists{where}: a leading column (row, for LQ) is numerically "
-        f"dependent on those before it, |R_jj| <= 4 max(m, n) eps ||R[:, j]||. The derivative is NaN there. "
-        f"unifiedqr.diagnose(A) tells the rank; remove or reorder dependent columns, or accept NaN by "
-        f"unifiedqr.set_checks('off')."
+        f"no derivative of the QR or LQ decomposition exists{where}: {'. Elsewhere '.join(causes)}. The derivative is "
+        f"NaN there; accept it by unifiedqr.set_checks('off')."
     )
 
 

@@ -131,10 +131,10 @@ class _Run:
             if self.row.spans:
                 computed, truth = projector(computed), projector(truth)
             yield Outcome(f"value {name}", relative_error(computed, truth), self.bound)
-            yield _exactly(f"dtype of {name}", self.backend.dtype_name(X) == self.dtype)
-            yield _exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.inputs[0]))
+            yield exactly(f"dtype of {name}", self.backend.dtype_name(X) == self.dtype)
+            yield exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.inputs[0]))
             if name in self.row.discrete:
-                yield _exactly(f"{name}", np.array_equal(computed, truth))
+                yield exactly(f"{name}", np.array_equal(computed, truth))
         if self.row.triangle is not None:
             yield from self.triangle(self.backend.to_numpy(outputs[self.row.outputs.index(self.row.triangle)]))
 
@@ -145,9 +145,9 @@ class _Run:
         triangle = triangle[..., ::-1, ::-1] if orientation.reversed else triangle
         below = np.tril(np.ones(triangle.shape[-2:], dtype=bool), -1)
         zeros = np.concatenate([part[..., below].ravel() for part in (triangle.real, triangle.imag)])
-        yield _exactly("zeros of the triangle", bool(np.all(zeros == 0) and not np.any(np.signbit(zeros))))
+        yield exactly("zeros of the triangle", bool(np.all(zeros == 0) and not np.any(np.signbit(zeros))))
         diagonal = np.diagonal(triangle, axis1=-2, axis2=-1)
-        yield _exactly("real non-negative diagonal", bool(np.all(diagonal.imag == 0) and np.all(diagonal.real >= 0)))
+        yield exactly("real non-negative diagonal", bool(np.all(diagonal.imag == 0) and np.all(diagonal.real >= 0)))
 
     def gradient(self, pattern: str) -> Iterator[Outcome]:
         """Compare a gradient with the truth, and see that nothing given was written to."""
@@ -157,11 +157,11 @@ class _Run:
             of = "" if name == "A" else f" of {name}"
             error = relative_error(self.backend.to_numpy(bar), truth)
             yield Outcome(f"vjp {pattern}{of}", error, self.bound)
-            yield _exactly(f"dtype of vjp {pattern}{of}", self.backend.dtype_name(bar) == self.dtype)
+            yield exactly(f"dtype of vjp {pattern}{of}", self.backend.dtype_name(bar) == self.dtype)
         for given, X in zip(self.inputs, self.case.inputs, strict=True):
-            yield _exactly("matrix unchanged", self.same(given, X))
+            yield exactly("matrix unchanged", self.same(given, X))
         for given, X_bar in zip(cotangents, self.case.cotangents(pattern), strict=True):
-            yield _exactly("cotangent unchanged", self.same(given, X_bar))
+            yield exactly("cotangent unchanged", self.same(given, X_bar))
 
     def tangents(self) -> Iterator[Outcome]:
         """Compare the tangents of the results with the truth."""
@@ -206,58 +206,7 @@ def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterato
         A = backend.from_numpy(np.zeros(shape, dtype=dtype))
         ones = tuple(backend.from_numpy(np.ones(size, dtype=dtype)) for size in expected[:2])
         (X, Y), (A_bar,) = derivatives.vjp((A,), ones)
-        yield _exactly(f"zero size {shape}", tuple(tuple(Z.shape) for Z in (X, Y, A_bar)) == expected)
-
-
-def spoiled(case: Golden) -> dict[str, Any]:
-    """Give the matrix of a case in several ways spoiled: the columns (rows) that must be independent are not."""
-    spoil: dict[str, Callable[[Any], Any]] = {
-        "a repeated column": lambda X: X.__setitem__((..., 1), X[..., 0]),
-        "a combined column": lambda X: X.__setitem__((..., 2), 2 * X[..., 0] - 3 * X[..., 1]),
-        "a zero column": lambda X: X.__setitem__((..., 1), 0),
-        "zeros": lambda X: X.__setitem__(..., 0),
-        "a NaN": lambda X: X.__setitem__((..., 0, 0), np.nan),
-    }
-    orientation = DECOMPOSITIONS[case.decomposition]().orientation
-    if np.isrealobj(case.A) and case.A.shape[-1 if orientation.adjoint else -2] == 3:
-        del spoil["a combined column"]  # the last pivot of a real square or wide matrix is exempt
-    matrices: dict[str, Any] = {}
-    for name, change in spoil.items():
-        X = case.A.copy()
-        lines = X.swapaxes(-1, -2) if orientation.adjoint else X
-        change(lines[..., ::-1] if orientation.reversed else lines)
-        matrices[name] = X
-    return matrices
-
-
-def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
-    """Batch a matrix with others whose leading columns are dependent: NaN there, the truth beside it."""
-    row = DECOMPOSITIONS[case.decomposition]()
-    if row.pivots or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
-        return
-    matrices = spoiled(case)
-    derivatives = routes(backend, row)
-
-    def stack(*arrays: Any) -> Any:
-        return backend.from_numpy(np.stack(arrays).astype(dtype))
-
-    def repeated(X: Any) -> Any:
-        return None if X is None else stack(*[X] * (1 + len(matrices)))
-
-    inputs = (stack(case.A, *matrices.values()), *map(repeated, case.inputs[1:]))
-    with checks("off"):
-        _, (A_bar, *_) = derivatives.vjp(inputs, tuple(map(repeated, case.factor_bars)))
-        _, dots = derivatives.jvp(inputs, tuple(map(repeated, case.input_dots))) if derivatives.jvp else ((), ())
-    sound, *nowhere = backend.to_numpy(A_bar)
-    yield Outcome("vjp beside dependent ones", relative_error(sound, case.A_bars["both"]), bound_of(case, dtype))
-    for name, gradient in zip(matrices, nowhere, strict=True):
-        yield _exactly(f"vjp of {name} is NaN", bool(np.all(np.isnan(gradient))))
-    for i, (X_dot, truth) in enumerate(zip(map(backend.to_numpy, dots), case.factor_dots, strict=False)):
-        if not row.spans:
-            yield Outcome("jvp beside dependent ones", relative_error(X_dot[0], truth), bound_of(case, dtype))
-        for name, tangent in zip(matrices, X_dot[1:], strict=True):
-            determined = truth != 0 if row.outputs[i] not in row.discrete else np.zeros(truth.shape, dtype=bool)
-            yield _exactly(f"jvp of {name} is NaN", bool(np.all(np.isnan(tangent[determined]))))
+        yield exactly(f"zero size {shape}", tuple(tuple(Z.shape) for Z in (X, Y, A_bar)) == expected)
 
 
 def is_planted_on(case: Golden) -> bool:
@@ -329,5 +278,6 @@ def _pairing(X: Any, Y: Any) -> float:
     return float(np.sum((np.conj(X) * Y).real))
 
 
-def _exactly(check: str, holds: bool) -> Outcome:
+def exactly(check: str, holds: bool) -> Outcome:
+    """Return the outcome of what holds or does not."""
     return Outcome(check, 0.0 if holds else 1.0, 0.0)

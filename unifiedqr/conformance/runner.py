@@ -9,13 +9,13 @@ from unifiedqr.backend import DTYPES, Backend
 from unifiedqr.conformance.checks import (
     Outcome,
     check_case,
-    check_dependent,
     check_second_order,
     check_sentinel,
     check_zero_size,
     in_scope,
     is_planted_on,
 )
+from unifiedqr.conformance.dependence import check_dependent
 from unifiedqr.conformance.golden import TRUTH, Golden, golden
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend

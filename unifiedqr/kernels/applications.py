@@ -7,14 +7,14 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.kernels.pivoting import pivoted_qr
 from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complement, reflector_signs
+from unifiedqr.rules.dependence import independent, nan_where, unless_empty
 from unifiedqr.rules.determinant import inverse_of_factors
-from unifiedqr.rules.frame import frame_inverse
+from unifiedqr.rules.frame import frame_inverse, frame_singular
 from unifiedqr.rules.least_squares import frame_shape, squared_lengths
 from unifiedqr.rules.operators import adjoint, identity_like, is_complex, shape_of_product
 from unifiedqr.rules.pivoted import inverse_of
 from unifiedqr.rules.triangular import (
     equilibrated,
-    independent,
     inverse_upper,
     poison,
     solve_upper,
@@ -30,14 +30,17 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     shape, is_adjoint = frame_shape(xp, A)
     Q, R = reduced_qr(xp, adjoint(xp, A) if is_adjoint else A, positive=True)
     G = frame_inverse(xp, R, shape)
-    nowhere = xp.any(xp.isnan(G), axis=(-2, -1), keepdims=True)
     sound = independent(xp, equilibrated(xp, R, shape).U, shape)
     rank = xp.expand_dims(xp.sum(xp.astype(sound, A.dtype), axis=-1, keepdims=True), axis=-1)
-    R = poison(xp, R, nowhere)
+    lacking = unless_empty(xp, frame_singular(xp, G))
+    b_or_nan = b
+    if lacking is not None:
+        R = xp.where(lacking, identity_like(xp, R), R)  # some solvers refuse a singular matrix, and the batch with it
+        b_or_nan = b * nan_where(xp, lacking, b.dtype)
     if is_adjoint:
-        x = Q @ solve_upper_adjoint(xp, R, b)
+        x = Q @ solve_upper_adjoint(xp, R, b_or_nan)
         return x, xp.zeros_like(_squares(xp, x)), rank, Q, G
-    x = solve_upper(xp, R, adjoint(xp, Q) @ b)
+    x = solve_upper(xp, R, adjoint(xp, Q) @ b_or_nan)
     residuals = _squares(xp, b - A @ x)
     return x, residuals if shape.deep else xp.zeros_like(residuals), rank, Q, G
 

@@ -23,7 +23,7 @@ Householder vectors from tall-skinny QR.
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import complete_at_the_door, cotangents_at_the_door, tangent_at_the_door
 from unifiedqr.rules.operators import adjoint, identity_like
-from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
+from unifiedqr.rules.qr import qr_jvp, qr_pullback, qr_singular
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward
 
 
@@ -63,7 +63,9 @@ def householder_vjp(
     Q_1_bar = None if Q_bar is None else Q_bar[..., :n]
     if Y_bar is not None:
         Q_1_bar = Y_bar * S if Q_1_bar is None else Q_1_bar + Y_bar * S
-    return qr_vjp(Q_1, R_1, Q_1_bar, None if R_bar is None else R_bar[..., :n, :], xp=xp)
+    # The last columns are a function of all of the first ones.
+    others = tuple(X for X in (None if Q_bar is None else Q_bar[..., n:], G_bar) if X is not None)
+    return qr_pullback(xp, Q_1, R_1, Q_1_bar, None if R_bar is None else R_bar[..., :n, :], others)
 
 
 def householder_jvp(
@@ -106,7 +108,8 @@ def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None
     -------
     A_bar : array, shape (..., m, n)
         Gradient with respect to A of a loss that depends on the last m - n columns of Q through the space they span;
-        NaN for a matrix of the batch whose columns are numerically dependent.
+        for a matrix of the batch with dependent columns as in `qr_vjp`, and NaN if the cotangent of those last columns
+        is not zero.
 
     Raises
     ------
@@ -143,7 +146,8 @@ def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None
     n = R.shape[-1]
     Q_1, Q_2, R_1 = Q[..., :n], Q[..., n:], R[..., :n, :]
     Q_1_bar = None if Q_bar is None else Q_bar[..., :n] + complement_pullback(xp, Q_2, Q_1, Q_bar[..., n:])
-    return qr_vjp(Q_1, R_1, Q_1_bar, None if R_bar is None else R_bar[..., :n, :], xp=xp)
+    others = () if Q_bar is None else (Q_bar[..., n:],)
+    return qr_pullback(xp, Q_1, R_1, Q_1_bar, None if R_bar is None else R_bar[..., :n, :], others)
 
 
 def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -164,7 +168,7 @@ def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -
     -------
     Q_dot : array, shape (..., m, m)
     R_dot : array, shape (..., m, n)
-        Tangents of the factors; NaN for a matrix of the batch whose columns are numerically dependent.
+        Tangents of the factors; NaN beyond the first dependent column of a matrix of the batch, as in `qr_jvp`.
 
     Raises
     ------
@@ -266,7 +270,7 @@ def lq_complete_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -
     -------
     L_dot : array, shape (..., m, n)
     Q_dot : array, shape (..., n, n)
-        Tangents of the factors; NaN for a matrix of the batch whose rows are numerically dependent.
+        Tangents of the factors; NaN beyond the first dependent row of a matrix of the batch, as in `lq_jvp`.
 
     Raises
     ------

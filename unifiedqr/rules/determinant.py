@@ -14,9 +14,11 @@ collection of matrix derivative results for forward and reverse mode algorithmic
 """
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.dependence import anywhere
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.frame import frame_inverse, report_frame
+from unifiedqr.rules.frame import frame_inverse, marked_of, report_frame, undefined_unless_zero, without
 from unifiedqr.rules.operators import Shape, adjoint, is_complex
+from unifiedqr.rules.triangular import plus
 
 
 def inverse_of_factors(xp: Namespace, Q: Array, R: Array) -> Array:
@@ -29,28 +31,36 @@ def determinant_pullback(
     xp: Namespace, sign: Array, inverse: Array, sign_bar: Array | None, logabsdet_bar: Array | None
 ) -> Array:
     """Give A_bar by (35); `sign` and the cotangents are (..., 1, 1), of the dtype of the matrix."""
-    report_frame(xp, inverse)
+    marked = marked_of(xp, inverse)
+    undefined = undefined_unless_zero(xp, sign, marked, sign_bar, logabsdet_bar)
     factor = 0 * sign if logabsdet_bar is None else logabsdet_bar
     if is_complex(xp, inverse):
         factor = xp.astype(xp.real(factor), inverse.dtype)
         if sign_bar is not None:
             factor = factor + 1j * xp.astype(xp.imag(xp.conj(sign) * sign_bar), inverse.dtype)
-    return factor * adjoint(xp, inverse)  # (35)
+    return plus(factor, undefined) * adjoint(xp, _sound(xp, inverse, marked))  # (35)
 
 
 def determinant_pushforward(xp: Namespace, sign: Array, inverse: Array, A_dot: Array) -> tuple[Array, Array]:
     """Give the tangents of the sign and of the logarithm by (35), in shape (..., 1, 1) and the dtype of the matrix."""
-    report_frame(xp, inverse)
+    report_frame(xp, sign, inverse)
     t = xp.sum(xp.matrix_transpose(inverse) * A_dot, axis=(-2, -1), keepdims=True)
     if not is_complex(xp, inverse):
         return 0 * t, t
     return 1j * xp.astype(xp.imag(t), t.dtype) * sign, xp.astype(xp.real(t), t.dtype)  # (35)
 
 
-def inverse_pullback(xp: Namespace, inverse: Array, inverse_bar: Array) -> Array:
+def inverse_pullback(xp: Namespace, sign: Array, inverse: Array, inverse_bar: Array) -> Array:
     """Give A_bar from a cotangent of A^-1: d(A^-1) = -A^-1 dA A^-1."""
-    inverse_H = adjoint(xp, inverse)
-    return -inverse_H @ inverse_bar @ inverse_H
+    marked = marked_of(xp, inverse)
+    undefined = undefined_unless_zero(xp, sign, marked, inverse_bar)
+    inverse_H = adjoint(xp, _sound(xp, inverse, marked))
+    return plus(-inverse_H @ inverse_bar @ inverse_H, undefined)
+
+
+def _sound(xp: Namespace, inverse: Array, marked: Array | None) -> Array:
+    """Return inverses, zero for matrices that have none."""
+    return inverse if marked is None else without(xp, inverse, anywhere(xp, marked))
 
 
 def slogdet_vjp(
@@ -74,7 +84,8 @@ def slogdet_vjp(
     Returns
     -------
     A_bar : array, shape (..., n, n)
-        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a numerically singular matrix.
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX). For a numerically singular matrix
+        of the batch zero where both cotangents are, NaN elsewhere.
 
     Raises
     ------

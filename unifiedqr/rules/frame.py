@@ -6,7 +6,9 @@ with any unitary W. Then any W may be followed along a path, and the one that do
 
     (44)  Q_dot = Π A_dot G,   G_dot = -G Q^H A_dot G,   A_bar = (Π Q_bar - Q G^H G_bar) G^H
 
-`frame` gives NaN in G for a matrix with dependent columns, so that whatever is derived from it is NaN.
+Where columns r, r + 1, ... are marked (29r), the frame is that of the first r columns, whatever follows: Q[:, :r] and
+G[:, :r], which is zero below its first r rows. `frame_inverse` puts NaN in the other columns of G, and that is how it
+is known later which they are. What is built on the whole frame has no derivative then, unless its cotangent is zero.
 
 References
 ----------
@@ -16,43 +18,97 @@ variables separate.
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
+from unifiedqr.rules.dependence import (
+    any_of,
+    anywhere,
+    is_not_zero,
+    marked_columns,
+    nan_where,
+    undefined,
+    unless_empty,
+)
 from unifiedqr.rules.operators import Shape, adjoint, identity_like, leading_columns
-from unifiedqr.rules.triangular import dependent, equilibrated, inverse_upper, poison
+from unifiedqr.rules.triangular import equilibrated, inverse_upper, plus
 
 
 def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
-    """Give G = U^-1 for the leading k columns U of R, NaN in the matrices in which one of them is dependent."""
+    """Return G = U^-1 for the leading k columns U of R, NaN in marked columns (29r)."""
     U = leading_columns(R, shape)
     if R.shape[-2] == 0:
         return U
-    nowhere = dependent(xp, equilibrated(xp, R, shape).U, shape, every=True)
-    U = xp.where(nowhere, identity_like(xp, U), U)  # some solvers refuse a singular matrix, and the batch with it
-    return poison(xp, inverse_upper(xp, U), nowhere)
+    marked = unless_empty(xp, marked_columns(xp, equilibrated(xp, R, shape).U, shape, every=True))
+    if marked is None:
+        return inverse_upper(xp, U)
+    G = inverse_upper(xp, xp.where(marked, identity_like(xp, U), U))
+    return G * nan_where(xp, marked, G.dtype)
 
 
 def frame_singular(xp: Namespace, G: Array) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether it has no frame."""
-    return xp.any(xp.isnan(G), axis=(-2, -1), keepdims=True)
+    """Tell per matrix, in a boolean array (..., 1, 1), whether it has marked columns."""
+    return anywhere(xp, xp.isnan(G))
 
 
-def report_frame(xp: Namespace, G: Array) -> None:
-    """Report the matrices that have no frame, and so no derivative."""
-    report_dependent(xp, frame_singular(xp, G))
+def report_frame(xp: Namespace, factor: Array, G: Array) -> None:
+    """Report the matrices that have marked columns, of which a tangent is NaN; `factor` is finite where A is."""
+    report_dependent(xp, frame_singular(xp, G), factor)
+
+
+def marked_of(xp: Namespace, G: Array) -> Array | None:
+    """Return the columns of a frame that are marked, (..., 1, k); None if it is known that there are none."""
+    return unless_empty(xp, xp.any(xp.isnan(G), axis=-2, keepdims=True)) if G.shape[-1] != 0 else None
+
+
+def without(xp: Namespace, X: Array, marked: Array | None) -> Array:
+    """Return X, zero where marked."""
+    return X if marked is None else xp.where(marked, xp.zeros_like(X), X)
+
+
+def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *bars: Array | None) -> Array | None:
+    """Return NaN for the matrices with marked columns of which a cotangent is not zero, 0 for others, (..., 1, 1).
+
+    `factor` is finite where A is.
+    """
+    given = [bar for bar in bars if bar is not None]
+    if marked is None or not given:
+        return None
+    anything = anywhere(xp, marked)
+    struck = anything & any_of(xp, *(is_not_zero(xp, bar) for bar in given))
+    return undefined(xp, factor, marked, lambda: struck, *((anything, bar) for bar in given))
 
 
 def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape) -> Array:
-    """Give A_bar by (44); zero, where G is sound, if both cotangents are None."""
-    G_H, X = adjoint(xp, G), None
-    if Q_bar is not None and shape.deep:
-        X = Q_bar - Q @ (adjoint(xp, Q) @ Q_bar)
+    """Return A_bar by (44); zero if both cotangents are None."""
+    marked = marked_of(xp, G)
+    G_H, X, W = adjoint(xp, without(xp, G, marked)), None, None
+    if Q_bar is not None and (shape.deep or marked is not None):
+        W = adjoint(xp, Q) @ Q_bar
+        rows = None if marked is None else xp.matrix_transpose(marked)
+        X = Q_bar - Q @ without(xp, W, rows)
+        if not shape.deep and marked is not None:  # Q spans everything, unless
+            X = xp.where(anywhere(xp, marked), X, xp.zeros_like(X))
     if G_bar is not None:
         turned = Q @ (G_H @ G_bar)
         X = -turned if X is None else X - turned
-    return Q @ (0 * G_H) if X is None else X @ G_H  # (44)
+    if X is None:
+        return Q @ (0 * G_H)
+    if marked is not None:
+        struck = any_of(xp, *(marked & is_not_zero(xp, bar) for bar in (Q_bar, G_bar) if bar is not None))
+        G_H = plus(G_H, undefined(xp, Q, marked, lambda: struck, (marked, W), (marked, G_bar)))
+    return X @ G_H  # (44)
 
 
 def frame_pushforward(xp: Namespace, Q: Array, G: Array, A_dot: Array, shape: Shape) -> tuple[Array, Array]:
-    """Give Q_dot and G_dot by (44)."""
-    C = adjoint(xp, Q) @ A_dot @ G
-    Q_dot = A_dot @ G - Q @ C if shape.deep else Q @ (0 * C)
-    return Q_dot, -G @ C  # (44)
+    """Return Q_dot and G_dot by (44), NaN in marked columns."""
+    marked = marked_of(xp, G)
+    if marked is None:
+        C = adjoint(xp, Q) @ A_dot @ G
+        Q_dot = A_dot @ G - Q @ C if shape.deep else Q @ (0 * C)
+        return Q_dot, -G @ C  # (44)
+    rows, G = xp.matrix_transpose(marked), without(xp, G, marked)
+    B = A_dot @ G
+    C = without(xp, adjoint(xp, Q) @ B, rows)
+    Q_dot = B - Q @ C
+    if not shape.deep:
+        Q_dot = xp.where(anywhere(xp, marked), Q_dot, xp.zeros_like(Q_dot))
+    factors = nan_where(xp, marked, G.dtype)
+    return Q_dot * factors, -G @ C * factors  # (44)

@@ -27,9 +27,19 @@ variables separate; N. J. Higham (2002), Accuracy and Stability of Numerical Alg
 """
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.dependence import anywhere
 from unifiedqr.rules.door import cotangents_at_the_door, least_squares_at_the_door, tangent_at_the_door
-from unifiedqr.rules.frame import frame_inverse, frame_pullback, frame_pushforward, report_frame
+from unifiedqr.rules.frame import (
+    frame_inverse,
+    frame_pullback,
+    frame_pushforward,
+    marked_of,
+    report_frame,
+    undefined_unless_zero,
+    without,
+)
 from unifiedqr.rules.operators import Shape, adjoint, is_complex, shape_of_product
+from unifiedqr.rules.triangular import plus
 
 
 def squared_lengths(xp: Namespace, X: Array) -> Array:
@@ -57,10 +67,17 @@ def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
 def solution_pullback(
     xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, x_bar: Array | None, residuals_bar: Array | None
 ) -> tuple[Array, Array]:
-    """Give A_bar and b_bar of a full-rank problem from its frame, by (31) or (32)."""
-    report_frame(xp, G)
+    """Return A_bar and b_bar of a full-rank problem from its frame, by (31) or (32).
+
+    A matrix of less rank has no solution here, and gives NaN unless the cotangents are zero.
+    """
     shape, is_adjoint = frame_shape(xp, A)
-    x_bar = 0 * x if x_bar is None else x_bar
+    marked = marked_of(xp, G)
+    undefined = undefined_unless_zero(xp, Q, marked, x_bar, residuals_bar)
+    if marked is not None:
+        lacking = anywhere(xp, marked)
+        G, x = without(xp, G, lacking), without(xp, x, lacking)
+    x_bar = plus(0 * x if x_bar is None else x_bar, undefined)
     if is_adjoint:
         c = adjoint(xp, Q) @ x_bar
         w, z = G @ c, G @ (adjoint(xp, Q) @ x)
@@ -78,7 +95,7 @@ def solution_pushforward(
     xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, A_dot: Array, b_dot: Array
 ) -> tuple[Array, Array]:
     """Give the tangents of x and of the squared residuals of a full-rank problem, by (31) or (32)."""
-    report_frame(xp, G)
+    report_frame(xp, Q, G)
     shape, is_adjoint = frame_shape(xp, A)
     f = b_dot - A_dot @ x
     if is_adjoint:
@@ -182,7 +199,8 @@ def lstsq_vjp(
     -------
     A_bar : array, shape (..., m, n)
     b_bar : array, shape (..., m, s)
-        Gradients under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch that is numerically of less rank.
+        Gradients under <X_bar, dX> = Re tr(X_bar^H dX). For a matrix of the batch that is numerically of less rank they
+        are zero where the cotangents are, and NaN elsewhere.
 
     Raises
     ------

@@ -21,10 +21,10 @@ from unifiedqr.rules.operators import adjoint, shape_of_product
 from unifiedqr.rules.products import add_product, combination
 from unifiedqr.rules.qr import core_pullback, core_pushforward
 from unifiedqr.rules.triangular import (
-    dependent,
-    equilibrated,
     guarded,
+    has_marked,
     inverse_upper,
+    plus,
     solve_upper,
     solve_upper_adjoint,
     times,
@@ -32,11 +32,8 @@ from unifiedqr.rules.triangular import (
 
 
 def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its LQ factors exists."""
-    if L.shape[-1] == 0:
-        return xp.any(xp.isnan(L), axis=(-2, -1), keepdims=True)  # no row, none dependent
-    shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
-    return dependent(xp, equilibrated(xp, adjoint(xp, L), shape).U, shape)
+    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its LQ factors has no derivative."""
+    return has_marked(xp, adjoint(xp, L), shape_of_product(xp, L, Q).T)  # of A^H = Q^H R
 
 
 def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -56,8 +53,9 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose leading
-        k rows are numerically dependent, where no derivative exists.
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX). If row r is the first, of the leading k, that
+        is numerically dependent on those before it, the gradient of that matrix of the batch exists for cotangents that
+        are zero in L_bar[:, r:] and Q_bar[r:, :], and is NaN for others.
 
     Raises
     ------
@@ -66,7 +64,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (27), with (11k) and (11d).
+    Equation (27), with (11k), (11d) and (29r).
 
     References
     ----------
@@ -86,14 +84,14 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
-    triangle, R_bar = guarded(xp, adjoint(xp, L), shape), None if L_bar is None else adjoint(xp, L_bar)
+    triangle = guarded(xp, adjoint(xp, L), shape)
+    R_bar = None if L_bar is None else triangle.read_of(xp, adjoint(xp, L_bar))
     E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
     Y = adjoint(xp, Q_bar) if shape.narrow and Q_bar is not None else None
-    K, Y = core_pullback(xp, triangle, None if Q_bar is None else Q @ adjoint(xp, Q_bar), R_bar, shape, E=E, Y=Y)
-    K = adjoint(xp, K)  # (27)
-    if not shape.deep:
-        return combination(xp, (K, triangle.poisoned(xp, Q)))
-    if Q_bar is None:
+    W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
+    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
+    K = adjoint(xp, plus(K, triangle.undefined(xp, shape, Q_bar_H=Q_bar, W=W, R_bar=R_bar)))  # (27)
+    if Q_bar is None or not shape.deep:
         return combination(xp, (K, Q))
     if E is not None:
         return combination(xp, (adjoint(xp, times(xp, E, triangle.S)), Q_bar), (K, Q))  # (13)
@@ -119,7 +117,8 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     -------
     L_dot : array, shape (..., m, k)
     Q_dot : array, shape (..., k, n)
-        Tangents of the factors; NaN for a matrix of the batch whose leading k rows are numerically dependent.
+        Tangents of the factors. If row r is the first, of the leading k, that is numerically dependent on those before
+        it, the lower trapezoid of L_dot[:, r:] and Q_dot[r:, :] are NaN.
 
     Raises
     ------
@@ -128,7 +127,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
 
     Notes
     -----
-    Equation (27t), the mirror of (6) and (7), with (11d).
+    Equation (27t), the mirror of (6) and (7), with (11d) and (29r).
 
     References
     ----------

@@ -38,7 +38,7 @@ from unifiedqr.rules.operators import (
 )
 from unifiedqr.rules.products import inner
 from unifiedqr.rules.qr import core_pushforward, qr_jvp, qr_singular, qr_vjp
-from unifiedqr.rules.triangular import dependent, divide, divide_adjoint, equilibrated, guarded, times
+from unifiedqr.rules.triangular import divide, divide_adjoint, guarded, has_marked, plus, times
 
 
 def inverse_of(xp: Namespace, P: Array) -> Array:
@@ -74,8 +74,8 @@ def qr_pivoted_vjp(
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose rank is
-        less than r.
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX). For a matrix of the batch whose rank is less
+        than r it exists for cotangents that are zero beyond that rank, as in `qr_vjp`, and is NaN for others.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def qr_pivoted_jvp(
     -------
     Q_dot : array, shape (..., m, r)
     R_dot : array, shape (..., r, n)
-        Tangents of the factors; NaN for a matrix of the batch whose rank is less than r.
+        Tangents of the factors; NaN beyond the rank of a matrix of the batch, as in `qr_jvp`.
 
     Raises
     ------
@@ -173,11 +173,10 @@ def qr_pivoted_jvp(
 
 
 def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its pivoted QR factors exists."""
+    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its pivoted factors has no derivative."""
     if A is None or _is_whole(A, R):
         return qr_singular(Q, R, xp=xp)
-    shape = _truncated_shape(xp, A, R)
-    return dependent(xp, equilibrated(xp, R, shape).U, shape)
+    return has_marked(xp, R, _truncated_shape(xp, A, R))
 
 
 def lq_pivoted_vjp(
@@ -203,7 +202,7 @@ def lq_pivoted_vjp(
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A; NaN for a matrix of the batch whose rank is less than r.
+        Gradient with respect to A, as `qr_pivoted_vjp` gives it for A^H.
 
     Raises
     ------
@@ -261,7 +260,7 @@ def lq_pivoted_jvp(
     -------
     L_dot : array, shape (..., m, r)
     Q_dot : array, shape (..., r, n)
-        Tangents of the factors; NaN for a matrix of the batch whose rank is less than r.
+        Tangents of the factors; NaN beyond the rank of a matrix of the batch, as in `qr_jvp`.
 
     Raises
     ------
@@ -311,16 +310,18 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
     """Give A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
     shape, r = _truncated_shape(xp, A, R), R.shape[-2]
     triangle = guarded(xp, R, shape)
-    R_bar = xp.zeros_like(R) if R_bar is None else R_bar
+    R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(xp, R_bar)
     bar = times(xp, R_bar, triangle.per_g)
-    P, outside = -(bar @ adjoint(xp, R)), A[..., r:] @ adjoint(xp, bar[..., r:])  # A_2 V_bar^H + Q_bar
+    P, outside, W = -(bar @ adjoint(xp, R)), A[..., r:] @ adjoint(xp, bar[..., r:]), None  # A_2 V_bar^H + Q_bar
     if Q_bar is not None:
-        Q_bar = times(xp, Q_bar, triangle.per_g)
-        P, outside = P + inner(xp, Q, Q_bar), outside + Q_bar
+        given = times(xp, Q_bar, triangle.per_g)
+        W = inner(xp, Q, given)
+        P, outside = P + W, outside + given
     F = lowskew(xp, P) - inner(xp, Q, outside)
     X = times(xp, divide_adjoint(xp, F, triangle.U), triangle.D)  # (11d)
     K = add_to_leading_columns(xp, R_bar, X, shape)
-    A_bar = triangle.poisoned(xp, Q) @ K
+    K = plus(K, triangle.undefined(xp, shape, Q_bar=Q_bar, W=W, R_bar=R_bar))
+    A_bar = Q @ K
     first = times(xp, divide_adjoint(xp, outside, triangle.U), triangle.D)
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)
 

@@ -13,7 +13,7 @@ A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper t
            K = R_bar + [lowskew(P') U'^-H g S, 0],  P' = Q^H Q_bar / g - R_bar (R / g)^H
 
 `core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (27) is the same core seen from the
-other side. The derivative of a matrix with dependent leading columns does not exist and comes back as NaN.
+other side. What has no derivative where leading columns are dependent is NaN (29r).
 
 References
 ----------
@@ -36,13 +36,13 @@ from unifiedqr.rules.operators import (
 from unifiedqr.rules.products import add_product, combination, inner
 from unifiedqr.rules.triangular import (
     Triangle,
-    dependent,
     divide,
     divide_adjoint,
     divide_both_adjoint,
-    equilibrated,
     guarded,
+    has_marked,
     inverse_upper,
+    plus,
     times,
 )
 
@@ -82,19 +82,44 @@ def core_pullback(
 
 
 def core_pushforward(xp: Namespace, triangle: Triangle, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
-    """Give Ω, T = X - Ω (when deep) and R_dot of (6), (7) from C = Q^H A_dot."""
+    """Give Ω, T = X - Ω and R_dot of (6), (7) from C = Q^H A_dot; NaN in marked columns of Ω and T (29r)."""
     R, U = triangle.R, triangle.U
     X = divide(xp, times(xp, leading_columns(C, shape), triangle.S), U)  # (11d)
-    omega = triangle.poisoned(xp, skew(xp, X))
-    return omega, X - omega, xp.triu(C - omega @ R)  # (7)
+    omega = skew(xp, X)
+    R_dot = xp.triu(triangle.unless_marked(xp, C - omega @ R, rows=True))  # (7)
+    T = triangle.unless_marked(xp, X - omega)
+    triangle.report(xp)
+    return triangle.unless_marked(xp, omega), T, R_dot
+
+
+def qr_pullback(
+    xp: Namespace, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, others: tuple[Array, ...] = ()
+) -> Array:
+    """Return A_bar by (11), (12) or (13); `others` are cotangents of what depends on every column of Q.
+
+    What reaches them is part of Q_bar already: here they tell for which matrices nothing exists that could (29r).
+    """
+    shape = shape_of_product(xp, Q, R)
+    if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
+        return xp.zeros_like(Q @ R)
+    triangle = guarded(xp, R, shape)
+    R_bar = None if R_bar is None else triangle.read_of(xp, R_bar)
+    E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
+    Y = Q_bar if shape.narrow else None
+    W = None if Q_bar is None else inner(xp, Q, Q_bar)
+    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
+    K = plus(K, triangle.undefined(xp, shape, Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
+    if Q_bar is None or not shape.deep:
+        return combination(xp, (Q, K))  # (11)
+    if E is not None:
+        return combination(xp, (Q_bar, times(xp, E, triangle.S)), (Q, K))  # (13)
+    Y = divide_adjoint(xp, Q_bar, triangle.undone(xp)) if Y is None else Y
+    return add_product(xp, Y, Q, K)  # (12)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its QR factors exists."""
-    if R.shape[-2] == 0:
-        return xp.any(xp.isnan(R), axis=(-2, -1), keepdims=True)  # no column, none dependent
-    shape = shape_of_product(xp, Q, R)
-    return dependent(xp, equilibrated(xp, R, shape).U, shape)
+    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its QR factors has no derivative."""
+    return has_marked(xp, R, shape_of_product(xp, Q, R))
 
 
 def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -114,8 +139,9 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose leading
-        k columns are numerically dependent, where no derivative exists.
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX). If column r is the first, of the leading k,
+        that is numerically dependent on those before it, the gradient of that matrix of the batch exists for cotangents
+        that are zero in Q_bar[:, r:] and R_bar[r:, :], and is NaN for others.
 
     Raises
     ------
@@ -124,7 +150,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (12) when deep (m > n), as (13) when m >= 8 n, (11) otherwise, with (11k) and (11d).
+    Equation (12) when deep (m > n), as (13) when m >= 8 n, (11) otherwise, with (11k), (11d) and (29r).
 
     References
     ----------
@@ -142,21 +168,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     if xp is None:
         xp = factors_at_the_door(Q=Q, R=R)
         Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
-    shape = shape_of_product(xp, Q, R)
-    if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
-        return xp.zeros_like(Q @ R)
-    triangle = guarded(xp, R, shape)
-    E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
-    Y = Q_bar if shape.narrow else None
-    K, Y = core_pullback(xp, triangle, None if Q_bar is None else inner(xp, Q, Q_bar), R_bar, shape, E=E, Y=Y)
-    if not shape.deep:
-        return combination(xp, (triangle.poisoned(xp, Q), K))  # (11)
-    if Q_bar is None:
-        return combination(xp, (Q, K))
-    if E is not None:
-        return combination(xp, (Q_bar, times(xp, E, triangle.S)), (Q, K))  # (13)
-    Y = divide_adjoint(xp, Q_bar, triangle.undone(xp)) if Y is None else Y
-    return add_product(xp, Y, Q, K)  # (12)
+    return qr_pullback(xp, Q, R, Q_bar, R_bar)
 
 
 def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -177,7 +189,8 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     -------
     Q_dot : array, shape (..., m, k)
     R_dot : array, shape (..., k, n)
-        Tangents of the factors; NaN for a matrix of the batch whose leading k columns are numerically dependent.
+        Tangents of the factors. If column r is the first, of the leading k, that is numerically dependent on those
+        before it, Q_dot[:, r:] and the upper trapezoid of R_dot[r:, :] are NaN.
 
     Raises
     ------
@@ -186,8 +199,8 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
 
     Notes
     -----
-    Equations (6) and (7), with (11d). For a real square or wide matrix the strictly lower triangle of X alone is read,
-    so that the last pivot of R may be zero, as in (11k).
+    Equations (6) and (7), with (11d) and (29r). For a real square or wide matrix the strictly lower triangle of X alone
+    is read, so that the last pivot of R may be zero, as in (11k).
 
     References
     ----------

@@ -23,8 +23,16 @@ from unifiedqr.rules.door import (
     same_dtype_at_the_door,
     tangent_at_the_door,
 )
-from unifiedqr.rules.frame import frame_inverse, frame_pullback, frame_pushforward, report_frame
+from unifiedqr.rules.frame import (
+    frame_inverse,
+    frame_pullback,
+    frame_pushforward,
+    marked_of,
+    report_frame,
+    undefined_unless_zero,
+)
 from unifiedqr.rules.operators import Shape, adjoint, leading_columns, shape_of_product
+from unifiedqr.rules.triangular import plus
 
 
 def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
@@ -48,11 +56,21 @@ def complement_pushforward(xp: Namespace, N: Array, Q: Array, Q_dot: Array) -> A
 
 
 def range_pullback(
-    xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape, like: Array
+    xp: Namespace,
+    Q: Array,
+    G: Array,
+    Q_bar: Array | None,
+    G_bar: Array | None,
+    shape: Shape,
+    like: Array,
+    N_bar: Array | None = None,
 ) -> Array:
-    """Give A_bar, shaped as `like`, from cotangents of the frame of its leading columns (34)."""
-    report_frame(xp, G)
+    """Return A_bar, shaped as `like`, from cotangents of the frame of its leading columns (34).
+
+    `N_bar` is a cotangent of the complement, which is part of Q_bar already, and depends on every column.
+    """
     A_bar = frame_pullback(xp, Q, G, Q_bar, G_bar, shape)
+    A_bar = plus(A_bar, undefined_unless_zero(xp, Q, marked_of(xp, G), N_bar))
     return xp.concat([A_bar, xp.zeros_like(like[..., shape.k :])], axis=-1) if shape.wide else A_bar
 
 
@@ -73,8 +91,10 @@ def orth_vjp(Q: Array, R: Array, Q_bar: Array | None, *, xp: Namespace = None) -
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A of a loss that depends on the range alone; NaN for a matrix of the batch whose
-        leading k columns are numerically dependent. Zero for a wide matrix of full rank, whose range is everything.
+        Gradient with respect to A of a loss that depends on the range alone. If column r is the first, of the leading
+        k, that is numerically dependent on those before it, the gradient of that matrix of the batch is that of a loss
+        of the range of the first r columns, NaN if Q_bar[:, r:] is not zero. Zero for a wide matrix of full rank, whose
+        range is everything.
 
     Raises
     ------
@@ -83,7 +103,7 @@ def orth_vjp(Q: Array, R: Array, Q_bar: Array | None, *, xp: Namespace = None) -
 
     Notes
     -----
-    Equation (34).
+    Equation (34), with (29r).
 
     References
     ----------
@@ -122,7 +142,7 @@ def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     Returns
     -------
     Q_dot : array, shape (..., m, k)
-        Tangent of the basis that turns no more than the range does; NaN as in `orth_vjp`.
+        Tangent of the basis that turns no more than the range does, NaN in Q_dot[:, r:] with r as in `orth_vjp`.
 
     Raises
     ------
@@ -131,7 +151,7 @@ def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
 
     Notes
     -----
-    Equation (34).
+    Equation (34), with (29r).
 
     References
     ----------
@@ -151,7 +171,7 @@ def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
         A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
     shape = shape_of_product(xp, Q, R)
     G = frame_inverse(xp, R, shape)
-    report_frame(xp, G)
+    report_frame(xp, Q, G)
     return frame_pushforward(xp, Q, G, leading_columns(A_dot, shape), shape)[0]
 
 
@@ -175,7 +195,7 @@ def left_null_space_vjp(N: Array, Q: Array, R: Array, N_bar: Array | None, *, xp
     -------
     A_bar : array, shape (..., m, n)
         Gradient with respect to A of a loss that depends on the space alone; NaN for a matrix of the batch whose
-        columns are numerically dependent.
+        columns are numerically dependent, unless the cotangent is zero.
 
     Raises
     ------
@@ -212,7 +232,7 @@ def left_null_space_vjp(N: Array, Q: Array, R: Array, N_bar: Array | None, *, xp
         (N_bar,) = cotangents_at_the_door(N=(N, N_bar))
     shape = shape_of_product(xp, Q, R)
     Q_bar = None if N_bar is None else complement_pullback(xp, N, Q, N_bar)
-    return range_pullback(xp, Q, frame_inverse(xp, R, shape), Q_bar, None, shape, R)
+    return range_pullback(xp, Q, frame_inverse(xp, R, shape), Q_bar, None, shape, R, N_bar)
 
 
 def null_space_vjp(N: Array, L: Array, Q: Array, N_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -235,7 +255,7 @@ def null_space_vjp(N: Array, L: Array, Q: Array, N_bar: Array | None, *, xp: Nam
     -------
     A_bar : array, shape (..., m, n)
         Gradient with respect to A of a loss that depends on the kernel alone; NaN for a matrix of the batch whose rows
-        are numerically dependent.
+        are numerically dependent, unless the cotangent is zero.
 
     Raises
     ------

@@ -9,6 +9,13 @@ The factor of (18) is the inverse of the Cholesky factor of Q_0^H Q_0, to first 
 digits that Q_0 has lost, with it the result is as good as from Householder's Q. The small factor is multiplied first,
 so that the long side is passed three times. The last pivot of a real square or wide matrix is needed like any other.
 
+Where columns r, r + 1, ... are marked (29r), Q_1 = Q[:, :r] and A_1, A_2 the first r columns of A and the others,
+
+    (16r)  A_bar_1 = Q_1 (U_bar - lowskew(R_bar R^H) U^-H) + Π A_2 V_bar^H U^-H,   A_bar_2 = Q_1 V_bar
+
+with Π = I - Q_1 Q_1^H, which is (11r) for Q_bar = 0. It is (16) for A = Q R with the identity in the marked rows of R
+and Π A_2 in the marked columns of Q, and what columns beyond the first k add to that.
+
 References
 ----------
 M. Seeger, A. Hetzel, Z. Dai, E. Meissner, N. Lawrence (2017), Auto-differentiating linear algebra; N. J. Higham (2002),
@@ -16,27 +23,53 @@ Accuracy and Stability of Numerical Algorithms, chapter 19.
 """
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.dependence import anywhere
 from unifiedqr.rules.door import cotangents_at_the_door, tangent_at_the_door, triangle_at_the_door
-from unifiedqr.rules.operators import Shape, adjoint, identity_like, leading_columns, shape_of_product, up
+from unifiedqr.rules.operators import (
+    Shape,
+    add_to_leading_columns,
+    adjoint,
+    identity_like,
+    leading_columns,
+    shape_of_product,
+    up,
+)
 from unifiedqr.rules.products import combination, inner
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import Triangle, dependent, equilibrated, guarded
+from unifiedqr.rules.triangular import Triangle, divide, divide_adjoint, guarded, has_marked, plus
 
 
 def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of R exists from A and R."""
-    if R.shape[-2] == 0:
-        return xp.any(xp.isnan(R), axis=(-2, -1), keepdims=True)  # no column, none dependent
-    shape = shape_of_product(xp, A, A)
-    return dependent(xp, equilibrated(xp, R, shape).U, shape, every=True)
+    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of R has no derivative from A and R."""
+    return has_marked(xp, R, shape_of_product(xp, A, A), every=True)
 
 
-def _frame(xp: Namespace, A: Array, triangle: Triangle, shape: Shape) -> tuple[Array, Array]:
-    """Give Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18)."""
+def _frame(xp: Namespace, A: Array, R: Array, shape: Shape) -> tuple[Triangle, Array, Array]:
+    """Return the triangle, Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18).
+
+    Of marked columns the rows of the triangle become those of the identity: A = Q R still holds, for the columns that
+    R does not reach, with what is orthogonal to Q[:, :r] of A's own columns in the place of Q[:, r:] (16r).
+    """
+    triangle = guarded(xp, R, shape, every=True)
     # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
     Q = combination(xp, (leading_columns(A, shape), triangle.inverse(xp)))
     identity = identity_like(xp, triangle.U)
-    return Q, identity - up(xp, inner(xp, Q, Q) - identity)
+    off = inner(xp, Q, Q) - identity
+    marked = triangle.marked
+    if marked is not None:
+        rows = xp.matrix_transpose(marked)
+        off = xp.where(rows & marked, xp.zeros_like(off), off)
+        beyond = R[..., shape.k :]
+        undone = triangle.undone(xp)
+        undone = xp.concat([undone, xp.zeros_like(beyond)], axis=-1) if shape.wide else undone
+        triangle = triangle._replace(R=xp.where(rows, undone, R))
+    return triangle, Q, identity - up(xp, off)
+
+
+def _rest(xp: Namespace, Q: Array, marked: Array, X: Array) -> Array:
+    """Return Π X for the Q[:, :r] of marked matrices, Q being orthonormal there, and zero for the others."""
+    Q = xp.where(marked, xp.zeros_like(Q), Q)
+    return xp.where(anywhere(xp, marked), X - Q @ inner(xp, Q, X), xp.zeros_like(X))
 
 
 def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -56,8 +89,9 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX); NaN for a matrix of the batch whose leading
-        k columns are numerically dependent.
+        Gradient with respect to A under <X_bar, dX> = Re tr(X_bar^H dX). If column r is the first, of the leading k,
+        that is numerically dependent on those before it, the gradient of that matrix of the batch exists for cotangents
+        that are zero in R_bar[r:, :], and is NaN for others.
 
     Raises
     ------
@@ -66,7 +100,7 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
 
     Notes
     -----
-    Equation (16) with (18) and (11d).
+    Equation (16) with (18), (11d) and (16r).
 
     References
     ----------
@@ -86,10 +120,16 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     if R_bar is None or R.shape[-2] == 0:
         return xp.zeros_like(A)
     shape = shape_of_product(xp, A, A)
-    triangle = guarded(xp, R, shape, every=True)
-    Q, factor = _frame(xp, A, triangle, shape)
-    K, _ = core_pullback(xp, triangle, None, R_bar, shape)
-    return combination(xp, (Q, factor @ K))  # (16), (18)
+    triangle, Q, factor = _frame(xp, A, R, shape)
+    bar = triangle.read_of(xp, R_bar)
+    K, _ = core_pullback(xp, triangle, None, bar, shape)
+    K = plus(K, triangle.undefined(xp, shape, W=None, R_bar=bar))
+    A_bar = combination(xp, (Q, factor @ K))  # (16), (18)
+    if triangle.marked is None or not shape.wide:
+        return A_bar
+    outside = A[..., shape.k :] @ adjoint(xp, bar[..., shape.k :])
+    outside = _rest(xp, Q @ factor, triangle.marked, outside)
+    return add_to_leading_columns(xp, A_bar, divide_adjoint(xp, outside, triangle.undone(xp)), shape)  # (16r)
 
 
 def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
@@ -109,7 +149,8 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     Returns
     -------
     R_dot : array, shape (..., k, n)
-        Tangent of R; NaN for a matrix of the batch whose leading k columns are numerically dependent.
+        Tangent of R. If column r is the first, of the leading k, that is numerically dependent on those before it, the
+        upper trapezoid of R_dot[r:, :] is NaN.
 
     Raises
     ------
@@ -118,7 +159,7 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
 
     Notes
     -----
-    Equation (7) with (18) and (11d).
+    Equation (7) with (18), (11d) and (16r).
 
     References
     ----------
@@ -138,10 +179,15 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     if R.shape[-2] == 0:
         return xp.zeros_like(R)
     shape = shape_of_product(xp, A, A)
-    triangle = guarded(xp, R, shape, every=True)
-    Q, factor = _frame(xp, A, triangle, shape)
+    triangle, Q, factor = _frame(xp, A, R, shape)
     C = adjoint(xp, factor) @ inner(xp, Q, A_dot)  # (18)
-    return core_pushforward(xp, triangle, C, shape)[2]  # (7)
+    R_dot = core_pushforward(xp, triangle, C, shape)[2]  # (7)
+    if triangle.marked is None or not shape.wide:
+        return R_dot
+    outside = _rest(xp, Q @ factor, triangle.marked, divide(xp, A_dot[..., : shape.k], triangle.undone(xp)))
+    outside = xp.where(triangle.marked, xp.zeros_like(outside), outside)
+    V_dot = R_dot[..., shape.k :] + inner(xp, outside, A[..., shape.k :])  # (16r)
+    return xp.concat([R_dot[..., : shape.k], V_dot], axis=-1)
 
 
 def lq_l_vjp(A: Array, L: Array, L_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -161,7 +207,7 @@ def lq_l_vjp(A: Array, L: Array, L_bar: Array | None, *, xp: Namespace = None) -
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient with respect to A; NaN for a matrix of the batch whose leading k rows are numerically dependent.
+        Gradient with respect to A, as `qr_r_vjp` gives it for A^H.
 
     Raises
     ------
@@ -207,7 +253,7 @@ def lq_l_jvp(A: Array, L: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     Returns
     -------
     L_dot : array, shape (..., m, k)
-        Tangent of L; NaN for a matrix of the batch whose leading k rows are numerically dependent.
+        Tangent of L, as `qr_r_jvp` gives it for A^H.
 
     Raises
     ------

@@ -2,15 +2,10 @@ r"""Right division by the leading triangle U of R, and the guards that keep it h
 
 U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, u the unit roundoff.
 
-    (11k)  X U^H = Y with the last column of Y zero: so is that of X, whatever the last pivot of U is, and 1 stands in
-           its place. For a real square or wide A the last pivot never enters a derivative, so it may be zero.
     (11d)  S = diag(2^-e_j), g = 2^h: the columns of U S are of size 1, and g lies halfway, in orders of magnitude,
            between the largest and the smallest column of R. Multiplying by S and g is exact.
 
-*Dependent columns.* Column j of A is numerically dependent on the columns before it when
-|R_jj| <= 4 max(m, n) eps ||R[:, j]||; so is a column of subnormal numbers, which have lost their digits. Then no
-derivative exists (the last pivot of a real square or wide matrix excepted), and `poison` puts NaN where a finite number
-would be a lie.
+Columns that depend on those before them are the subject of `unifiedqr.rules.dependence`.
 """
 
 from functools import cache
@@ -18,6 +13,18 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
+from unifiedqr.rules.dependence import (
+    any_of,
+    anywhere,
+    if_any,
+    is_not_zero,
+    last_of,
+    last_pivot_is_free,
+    marked_columns,
+    nan_where,
+    undefined,
+    unless_empty,
+)
 from unifiedqr.rules.operators import Shape, adjoint, identity_like, is_complex, leading_columns
 
 
@@ -72,11 +79,6 @@ def divide_both_adjoint(xp: Namespace, X: Array, Y: Array, U: Array) -> tuple[Ar
         return native(X, Y, U)
     E = adjoint(xp, inverse_upper(xp, U))
     return X @ E, Y @ E
-
-
-def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
-    """Tell whether the last pivot of R never enters a derivative: A is real, square or wide (11k)."""
-    return not shape.deep and not is_complex(xp, R)
 
 
 def times(xp: Namespace, X: Array, powers: Array | None) -> Array:
@@ -147,32 +149,6 @@ def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
     return Equilibrated(times(xp, leading_columns(R, shape), S), S, power_of_two(xp, h))
 
 
-def dependent(xp: Namespace, U: Array, shape: Shape, *, every: bool = False) -> Array:
-    """Tell per matrix whether its leading block has a dependent column, so that no derivative exists.
-
-    U is equilibrated; `every` pivot counts for a rule to which (11k) does not apply. Gives a boolean array of shape
-    (..., 1, 1). NaN in U counts as dependent.
-    """
-    last_is_free = not every and last_pivot_is_free(xp, U, shape)
-    if U.shape[-2] == 1 and last_is_free:
-        return xp.isnan(xp.abs(U))
-    sound = independent(xp, U, shape)
-    if last_is_free:
-        sound = sound[..., :-1]
-    nowhere = xp.expand_dims(~xp.all(sound, axis=-1, keepdims=True), axis=-1)
-    if last_is_free and U.shape[-2] is None:  # traced for any size: there may be no other pivot
-        nowhere = nowhere | xp.any(xp.isnan(U), axis=(-2, -1), keepdims=True)
-    return nowhere
-
-
-def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
-    """Tell which of the leading k columns are independent of those before them, (..., k); U is equilibrated."""
-    length = xp.sqrt(xp.sum((xp.abs(U) if is_complex(xp, U) else U) ** 2, axis=-2))
-    rounding = 4 * shape.longer * float(xp.finfo(U.dtype).eps) * length
-    subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
-    return xp.abs(xp.linalg.diagonal(U)) > xp.where(subnormal, xp.ones_like(length), rounding)
-
-
 def poison(xp: Namespace, X: Array, where: Array) -> Array:
     """Give X, NaN in every entry of the matrices that `where`, (..., 1, 1), marks: a sum, quicker than a selection."""
     nothing, nan = xp.zeros_like(where, dtype=X.dtype), xp.full_like(where, float("nan"), dtype=X.dtype)
@@ -188,21 +164,20 @@ class Triangle(NamedTuple):
     R : array, shape (..., k, n)
         As it came.
     U : array, shape (..., k, k)
-        The leading triangle with columns of size 1, NaN in the matrices that have dependent columns.
+        The leading triangle with columns of size 1, and those of the identity where marked (29r) or never read (11k).
     S : array, shape (..., 1, k), or None
         What U was multiplied by (11d); None for ones.
     g : array, shape (..., 1, 1), or None
         Halfway between the sizes of the columns of R (11d); None for one.
-    nowhere : array, shape (..., 1, 1), or None
-        Which matrices have dependent columns; None if none has, and it is known that no pivot is zero, the last one
-        of (11k) included.
+    marked : array, shape (..., 1, k), or None
+        Marked columns; None if it is known that there are none.
     """
 
     R: Array
     U: Array
     S: Array | None = None
     g: Array | None = None
-    nowhere: Array | None = None
+    marked: Array | None = None
 
     @property
     def per_g(self) -> Array | None:
@@ -215,39 +190,94 @@ class Triangle(NamedTuple):
         return None if self.S is None or self.g is None else self.S * self.g
 
     def inverse(self, xp: Namespace) -> Array:
-        """Give U^-1, of the leading triangle of R."""
+        """Return U^-1, of the leading triangle of R."""
         return times(xp, inverse_upper(xp, self.U), None if self.S is None else xp.matrix_transpose(self.S))
 
     def undone(self, xp: Namespace) -> Array:
-        """Give the leading triangle of R, NaN where U is."""
+        """Return the leading triangle of R, as far as a rule reads it."""
         return times(xp, self.U, None if self.S is None else 1 / self.S)
 
-    def poisoned(self, xp: Namespace, X: Array) -> Array:
-        """Give X, NaN in the matrices that have dependent columns."""
-        return X if self.nowhere is None else poison(xp, X, self.nowhere)
+    def read_of(self, xp: Namespace, R_bar: Array) -> Array:
+        """Return a cotangent of R without what R never varies in, in the marked rows: all below the diagonal, phases.
+
+        In the other rows that cancels in the rules, which divide by their own U there.
+        """
+        if self.marked is None:
+            return R_bar
+        read = xp.triu(R_bar)
+        if is_complex(xp, R_bar):
+            above = xp.triu(R_bar, k=1)
+            read = above + xp.astype(xp.real(read - above), R_bar.dtype)
+        return xp.where(xp.matrix_transpose(self.marked), read, R_bar)
+
+    def undefined(
+        self,
+        xp: Namespace,
+        shape: Shape,
+        *,
+        W: Array | None,
+        R_bar: Array | None,
+        Q_bar: Array | None = None,
+        Q_bar_H: Array | None = None,
+        others: tuple[Array, ...] = (),
+    ) -> Array | None:
+        """Return NaN for the matrices of which a cotangent reaches what has no derivative, 0 for others, (..., 1, 1).
+
+        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead. `others` are
+        cotangents of what depends on every column. None if nothing is marked.
+        """
+        marked = self.marked
+        if marked is None:
+            return None
+        rows = xp.matrix_transpose(marked)
+
+        def look() -> Array:
+            found = [(marked, Q_bar), (rows, Q_bar_H), (rows, R_bar), *((anywhere(xp, marked), X) for X in others)]
+            return any_of(xp, *(marks & is_not_zero(xp, X) for marks, X in found if X is not None))
+
+        struck = (lambda: if_any(xp, marked, look)) if shape.deep and W is not None else look
+        return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
+
+    def unless_marked(self, xp: Namespace, X: Array, *, rows: bool = False) -> Array:
+        """Return X with NaN in its marked columns, or rows."""
+        if self.marked is None:
+            return X
+        factors = nan_where(xp, self.marked, X.dtype)
+        return X * (xp.matrix_transpose(factors) if rows else factors)
+
+    def report(self, xp: Namespace) -> None:
+        """Report the matrices that have marked columns: a tangent has no end there."""
+        if self.marked is not None:
+            report_dependent(xp, anywhere(xp, self.marked), self.R)
+
+
+def has_marked(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Array:
+    """Tell per matrix, (..., 1, 1), whether one of the leading k columns is marked, and a part has no derivative."""
+    if R.shape[-2] == 0:
+        return anywhere(xp, xp.isnan(R))  # no column, none dependent
+    return anywhere(xp, marked_columns(xp, equilibrated(xp, R, shape).U, shape, every=every))
+
+
+def plus(X: Array, number: Array | None) -> Array:
+    """Return X + number, X itself for None."""
+    return X if number is None else X + number
 
 
 def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Triangle:
-    """Give R with its leading triangle scaled (11d) and, where no derivative exists, poisoned; report those.
+    """Return R with its leading triangle scaled (11d), and with columns of the identity where marked (29r).
 
     `every` pivot counts for a rule to which (11k) does not apply. Where the values of R can be looked at for nothing,
     and need neither, the triangle comes back as it is: multiplying by powers of two would not change a digit of any
     result.
     """
-    if not every and _is_harmless(xp, R, shape):
+    if _is_harmless(xp, R, shape):
         return Triangle(R, leading_columns(R, shape))
     U, S, g = equilibrated(xp, R, shape)
-    nowhere = dependent(xp, U, shape, every=every)
-    report_dependent(xp, nowhere)
+    marked = replaced = marked_columns(xp, U, shape, every=every)
     if not every and last_pivot_is_free(xp, R, shape):
-        U = _with_last_pivot_one(xp, U)  # (11k)
-    return Triangle(R, poison(xp, U, nowhere), S, g, nowhere)
-
-
-def _with_last_pivot_one(xp: Namespace, U: Array) -> Array:
-    """Give U with 1 in place of its last pivot, the only entry of its last row that is not zero."""
-    identity = identity_like(xp, U)
-    return identity if U.shape[-1] == 1 else xp.concat([U[..., :-1, :], identity[..., -1:, :]], axis=-2)
+        replaced = marked | (last_of(xp, S) > 0)  # (11k)
+    U = xp.where(replaced, identity_like(xp, U), U)  # (29r)
+    return Triangle(R, U, S, g, unless_empty(xp, marked))
 
 
 MODEST = {2.0**-23: 2.0**8, 2.0**-52: 2.0**64}

@@ -10,8 +10,8 @@ kernel instead.
 JAX pairs tr(X_bar^T dX) without conjugation: cotangents are conjugated on the way in and out, here and nowhere else.
 
 A function that is compiled as a whole differentiates fastest, but no rule in it sees a value. So where a derivative is
-taken eagerly the values of small factors are awaited, and if a matrix among them has no derivative, or the factors are
-large, each rule is compiled by itself, and reports such matrices when it is run.
+taken eagerly the values of small factors are awaited, and if a part of them has no derivative, or they are large, each
+rule is run by itself: compiled if all derivatives exist, and else step by step, so that it can report.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive as JaxPrimitive
 from jax.interpreters import ad, batching, mlir
 
-from unifiedqr.checks import mode, report_dependent
+from unifiedqr.checks import mode
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.namespace import xp
 from unifiedqr_jax.values import seen, value_at_hand
@@ -105,17 +105,19 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     compiled_push, compiled_pull = jax.jit(push), jax.jit(pull)
     singular = jax.jit(partial(primitive.singular, xp))
 
-    def look(kept: Sequence[jax.Array]) -> bool:
-        """Report matrices that have no derivative; tell whether the values of what was kept are at hand."""
-        at_hand = _are_at_hand(kept)
-        if at_hand and mode() != "off":
-            with jax.core.eval_context():
-                report_dependent(xp, singular(tuple(map(value_at_hand, kept))))
-        return at_hand
+    def is_sound(kept: Sequence[jax.Array]) -> bool:
+        """Tell whether the values of what was kept are at hand, and every matrix has all derivatives, or who cares.
 
-    def push_and_look(*arguments: jax.Array) -> list[jax.Array]:
-        look(arguments[:count])
-        return compiled_push(*arguments)
+        Elsewhere the rule is not compiled, and reports by itself.
+        """
+        if not _are_at_hand(kept):
+            return False
+        with jax.core.eval_context():
+            marks = seen(singular(tuple(map(value_at_hand, kept)))) if mode() != "off" else None
+        return marks is None or not marks.any()
+
+    def push_or_look(*arguments: jax.Array) -> list[jax.Array]:
+        return (compiled_push if is_sound(arguments[:count]) else push)(*arguments)
 
     def derivative(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Differentiate the rule with respect to what was kept, and apply the map to the tangents' tangents."""
@@ -133,11 +135,11 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
 
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
         kept = arguments[:count]
-        rule = compiled_pull if look(kept) and not primitive.spans else pull
+        rule = compiled_pull if is_sound(kept) and not primitive.spans else pull
         return [None] * count + rule(kept, [None if isinstance(bar, ad.Zero) else bar for bar in cotangents])
 
     linear = _indivisible(f"unifiedqr_{primitive.name}_tangent", push)
-    linear.def_impl(push_and_look)
+    linear.def_impl(push_or_look)
     ad.primitive_jvps[linear] = derivative
     ad.primitive_transposes[linear] = transpose
     return linear

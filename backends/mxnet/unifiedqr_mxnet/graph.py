@@ -14,12 +14,12 @@ import array_api_compat.numpy as np_xp
 import numpy as np
 
 from unifiedqr.backend import DTYPES, HALF_DTYPES
+from unifiedqr.checks import reports_later
 from unifiedqr.decomposition import Primitive, rows
 from unifiedqr.errors import DtypeError, ShapeError
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.dtypes import name_of
 from unifiedqr_mxnet.failures import keeping
-from unifiedqr_mxnet.host import looked_at_later
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 from unifiedqr_mxnet.recording import store
@@ -62,7 +62,7 @@ class _Operator(mx.operator.CustomOp):
     @keeping("kCustomOpBackward")
     @with_numpy_semantics
     def backward(self, req: Any, out_grad: Any, in_data: Any, out_data: Any, in_grad: Any, aux: Any) -> None:
-        with mx.autograd.pause(), looked_at_later():  # never: a check is silent in a graph
+        with mx.autograd.pause(), reports_later():  # never: a check is silent in a graph
             # Only what is kept has values here: select before touching any.
             kept = self.arrays(self.primitive.kept(self.grouped(in_data), self.grouped(out_data)))
             self.write(in_grad, req, self.primitive.vjp(xp, kept, self.arrays(self.grouped(out_grad))))

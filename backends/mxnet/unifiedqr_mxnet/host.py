@@ -1,12 +1,10 @@
 """NumPy's view of MXNet memory and MXNet's view of NumPy memory, without a copy where both lie on the host."""
 
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from unifiedqr.checks import are_put_off
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 
@@ -45,31 +43,10 @@ def _is_on_host(x: Any) -> bool:
     return x.ctx.device_type.startswith("cpu")  # or cpu_pinned, cpu_shared
 
 
-class _PutBy(threading.local):
-    arrays: list[Any] | None = None
-
-
-_put_by = _PutBy()
-
-
 def seen(x: Any) -> np.ndarray | None:
-    """Give x as a NumPy array if it is in host memory and not to be looked at later, else None."""
-    if not _is_on_host(x):
-        return None
-    if _put_by.arrays is not None:
-        _put_by.arrays.append(x)
-        return None
-    return x.asnumpy()
+    """Give x as a NumPy array if it is in host memory, else None.
 
-
-@contextmanager
-def looked_at_later() -> Generator[list[Any]]:
-    """Give the list that receives what this thread asks `seen` for meanwhile.
-
-    Looking waits for the engine: between two operations of a rule that is time in which nothing is handed to it.
+    Nor while reports are put off: looking waits for the engine, and between two operations of a rule that is time in
+    which nothing is handed to it.
     """
-    _put_by.arrays = arrays = []
-    try:
-        yield arrays
-    finally:
-        _put_by.arrays = None
+    return None if are_put_off() or not _is_on_host(x) else x.asnumpy()

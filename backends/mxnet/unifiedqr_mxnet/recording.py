@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from unifiedqr.checks import report
-from unifiedqr_mxnet import host
+from unifiedqr.checks import reports_later
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.failures import keep, translate_errors
 from unifiedqr_mxnet.pair import RealArray
@@ -102,15 +101,15 @@ def _backward(n_outputs: int, n_inputs: int, handles: Any, requests: Any, is_tra
 def _pull(pullback: Pullback, cotangents: list[Any], gradients: list[Any], requests: Sequence[int]) -> None:
     """Write what the pullback gives, NaN if it fails; then report the matrices that have no derivative."""
     try:
-        with host.looked_at_later() as asked:
+        with reports_later() as reports:
             pulled = pullback(cotangents)
     except Exception:
         # MXNet raises its error once. Whoever goes on must not read what stood in the gradient before.
         _write(gradients, [mx.np.full_like(gradient, float("nan")) for gradient in gradients], requests)
         raise
     _write(gradients, pulled, requests)
-    for X in asked:
-        report(host, X)  # all it needs of a namespace is `seen`
+    for report in reports:
+        report()
 
 
 def _write(gradients: Sequence[RealArray], values: Sequence[RealArray], requests: Sequence[int]) -> None:

@@ -1,0 +1,144 @@
+r"""Dependent columns: which derivatives they leave, and NaN for those they do not.
+
+Column j of A is numerically dependent on the columns before it when |R_jj| <= 4 max(m, n) eps ||R[:, j]||; so is a
+column of subnormal numbers, which have lost their digits. Let r be the number of leading columns before the first
+dependent one. Q[:, :r] and R[:r, :] are the factors after r steps, smooth functions of A whatever follows (11r);
+Q[:, r:] and R[r:, :] have no derivative. Columns r, r + 1, ... are *marked*. In the formulas
+
+    (29r)  U' = [U[:, :r], I[:, r:]] stands in place of U
+
+and they are exact for cotangents with Q_bar[:, r:] = 0 and R_bar[r:, :] = 0, the upper trapezoid of R_bar: every entry
+of U'^-H beyond its first r rows is then multiplied by zero. Any other cotangent of a marked matrix gives NaN. Forward
+mode gives Q_dot[:, :r] and R_dot[:r, :], and NaN beyond.
+
+    (11k)  The last pivot of a real square or wide matrix never enters a derivative, since lowskew(P) has no last column
+           then: the identity stands in place of the last column of U too, which is not marked.
+
+Where the values of R are at hand and nothing is marked, nothing more is computed. Elsewhere, as in a compiled program,
+marks are arrays, and a NaN is the quotient 0 / 0 of marked matrices alone, so that tools which stop a program at its
+first NaN do not stop at a regular matrix.
+"""
+
+from collections.abc import Callable
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.checks import report_dependent, values_at_hand
+from unifiedqr.rules.operators import Shape, is_complex
+
+
+def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
+    """Tell which of the leading k columns are independent of those before them, (..., k); U is equilibrated."""
+    return xp.abs(xp.linalg.diagonal(U)) > _rounding(xp, U, shape)
+
+
+def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False) -> Array:
+    """Return which of the leading k columns are marked: dependent, or preceded by a dependent one; (..., 1, k).
+
+    U is equilibrated. `every` pivot counts for a rule to which (11k) does not apply. A NaN counts as dependent.
+    """
+    bound = _rounding(xp, U, shape)
+    if not every and last_pivot_is_free(xp, U, shape):
+        bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (11k)
+    dependent = ~(xp.abs(xp.linalg.diagonal(U)) > bound)
+    count = xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ xp.triu(_ones_of_squares(xp, U))
+    return count > 0.5
+
+
+def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
+    """Tell whether the last pivot of R never enters a derivative: A is real, square or wide (11k)."""
+    return not shape.deep and not is_complex(xp, R)
+
+
+def last_of(xp: Namespace, row: Array) -> Array:
+    """Return 1 for the last entry along the last axis of real numbers, 0 for the others."""
+    ones = xp.ones_like(row)
+    return xp.concat([xp.zeros_like(ones[..., :-1]), ones[..., -1:]], axis=-1)
+
+
+def unless_empty(xp: Namespace, marks: Array) -> Array | None:
+    """Return boolean marks, or None if they are known to mark nothing."""
+    values = values_at_hand(xp, marks)
+    return marks if values is None or b"\x01" in values.tobytes() else None  # half the time of values.any()
+
+
+def is_not_zero(xp: Namespace, X: Array) -> Array:
+    """Tell per entry whether X is not zero; NaN is not."""
+    return ~(xp.abs(X) <= 0)
+
+
+def anywhere(xp: Namespace, marks: Array) -> Array:
+    """Tell per matrix, (..., 1, 1), whether an entry is marked."""
+    return xp.any(marks, axis=(-2, -1), keepdims=True)
+
+
+def any_of(xp: Namespace, *marks: Array) -> Array:
+    """Tell per matrix, (..., 1, 1), whether an entry of any of some arrays is marked."""
+    found = [anywhere(xp, each) for each in marks]
+    total = found[0]
+    for each in found[1:]:
+        total = total | each
+    return total
+
+
+def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
+    """Return numbers of a dtype that are NaN where marked and 1 elsewhere."""
+    one = xp.ones_like(marks, dtype=dtype)
+    if values_at_hand(xp, marks) is not None:
+        return xp.where(marks, xp.full_like(one, float("nan")), one)
+    zero_or_one = xp.where(marks, xp.zeros_like(one), one)
+    return zero_or_one / zero_or_one
+
+
+def undefined(
+    xp: Namespace, factor: Array, marked: Array, look: Callable[[], Array], *terms: tuple[Array, Array | None]
+) -> Array:
+    """Return a number per matrix, (..., 1, 1): NaN where `look` finds a cotangent that is not zero, 0 elsewhere.
+
+    Parameters
+    ----------
+    xp : namespace
+    factor : array
+        Finite where A is: it tells, in a report, dependent columns from NaN or Inf.
+    marked : array, shape (..., 1, k)
+        Marked columns.
+    look : callable
+        Tells per matrix, (..., 1, 1), whether a cotangent of what has no derivative is not zero.
+    *terms : (array, array or None)
+        Marks, and the cotangents to which they belong, or their products with Q^H. A derivative of the result with
+        respect to these is NaN where marked: a loss that vanishes there to first order need not to second.
+    """
+    struck = look()
+    report_dependent(xp, struck, factor)
+    total = _sum(xp, terms)
+    return xp.where(struck, total * nan_where(xp, anywhere(xp, marked), total.dtype), xp.zeros_like(total))
+
+
+def if_any(xp: Namespace, marked: Array, look: Callable[[], Array]) -> Array:
+    """Return look() where something is marked, and False elsewhere; where a program can branch, it then only looks."""
+    branch = getattr(xp, "branch", None)
+    if branch is None or values_at_hand(xp, marked) is not None:
+        return look()
+    nothing = anywhere(xp, marked & ~marked)
+    return branch(xp.any(marked), lambda: (look(),), lambda: (nothing,))[0]
+
+
+def _sum(xp: Namespace, terms: tuple[tuple[Array, Array | None], ...]) -> Array:
+    sums = [
+        xp.sum(xp.where(marks, X, xp.zeros_like(X)), axis=(-2, -1), keepdims=True)
+        for marks, X in terms
+        if X is not None
+    ]
+    return sum(sums[1:], sums[0])
+
+
+def _rounding(xp: Namespace, U: Array, shape: Shape) -> Array:
+    """Return the modulus up to which a pivot is rounding noise, (..., k)."""
+    length = xp.sqrt(xp.sum((xp.abs(U) if is_complex(xp, U) else U) ** 2, axis=-2))
+    rounding = 4 * shape.longer * float(xp.finfo(U.dtype).eps) * length
+    subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
+    return xp.where(subnormal, xp.ones_like(length), rounding)
+
+
+def _ones_of_squares(xp: Namespace, U: Array) -> Array:
+    ones = xp.ones_like(U)
+    return xp.real(ones) if is_complex(xp, U) else ones

@@ -8,7 +8,7 @@ import scipy.io
 import scipy.sparse
 from safetensors.numpy import save_file
 
-from unifiedqr.compare.matrices import bundled, longley, read_matrices
+from unifiedqr.compare.matrices import bundled, longley, read_all, read_matrices
 from unifiedqr.errors import InputError
 
 A = np.array([[1.0, 2.5], [3.0, -4.0], [5.0, 7.25]])
@@ -60,18 +60,48 @@ def test_one_array_of_several(tmp_path):
         read_matrices(f"{path}:Z")
 
 
-def test_sparse_files_are_made_dense(tmp_path):
-    path = str(tmp_path / "s.mtx")
-    scipy.io.mmwrite(path, scipy.sparse.coo_matrix(A))
-    np.testing.assert_array_equal(read_matrices(path)[0].values, A)
+SPARSE = {
+    ".mtx": scipy.io.mmwrite,
+    ".mat": lambda path, X: scipy.io.savemat(path, {"X": X}),
+    **{f" {kind}.npz": scipy.sparse.save_npz for kind in ("csr", "csc", "coo", "bsr", "dia")},
+}
+
+
+@pytest.mark.parametrize("ending", SPARSE)
+def test_sparse_files_are_made_dense_and_it_is_said(tmp_path, ending):
+    kind, _, suffix = ending.strip().rpartition(".")
+    path = str(tmp_path / f"s.{suffix}")
+    SPARSE[ending](path, scipy.sparse.coo_matrix(np.diag([1.0, 2.0, 3.0])).asformat(kind or "coo"))
+    (matrix,) = read_matrices(path)
+    np.testing.assert_array_equal(matrix.values, np.diag([1.0, 2.0, 3.0]))
+    assert matrix.notes == ("sparse, 3 entries stored; made dense",)
+
+
+def test_dense_files_are_not_called_sparse(tmp_path):
+    for suffix, write in WRITERS.items():
+        write(tmp_path / f"m{suffix}", A)
+        assert read_matrices(str(tmp_path / f"m{suffix}"))[0].notes == ()
+
+
+def test_two_matrices_of_one_name_are_refused(tmp_path):
+    paths = [tmp_path / "a" / "m.npy", tmp_path / "b" / "m.npy"]
+    for path in paths:
+        path.parent.mkdir()
+        np.save(path, A)
+    with pytest.raises(InputError, match=r"both hold a matrix called 'm.npy'"):
+        read_all([str(path) for path in paths])
+    with pytest.raises(InputError, match="give it once"):
+        read_all([str(paths[0])] * 2)
 
 
 TEXTS = {
     "ragged": ("1,2\n3\n", "ragged: line 2"),
-    "not numeric": ("a,b\n1,2\n", "'a' is not a number"),
+    "not numeric": ("1,2\na,b\n", "'a' is not a number"),
+    "words": ("a,b\nc,d\n", "no line of numbers"),
     "not finite": ("1,nan\n2,3\n", "NaN or infinite"),
     "infinite": ("1,inf\n2,3\n", "NaN or infinite"),
-    "empty": ("# nothing\n", "empty"),
+    "no rows": ("# nothing\n", "no line of numbers"),
+    "empty": ("", "is empty"),
 }
 
 
@@ -85,7 +115,10 @@ def test_bad_text_is_refused(tmp_path, case):
 
 
 ARRAYS = {
-    "1-D": (np.ones(3), "shape"),
+    "0-D": (np.array(1.0), r"shape \(\); a matrix"),
+    "1-D": (np.ones(3), r"shape \(3,\); a matrix .* is needed. Reshape it"),
+    "structured": (np.ones((2, 2), dtype=[("x", "f8")]), "real or complex numbers"),
+    "dates": (np.zeros((2, 2), dtype="M8[D]"), "real or complex numbers"),
     "objects": (np.array([[1, "x"]], dtype=object), "pickled"),
     "text": (np.array([["a", "b"]]), "real or complex numbers"),
     "booleans": (np.eye(2, dtype=bool), "real or complex numbers"),
@@ -120,9 +153,16 @@ def test_damaged_files_are_refused(tmp_path, suffix):
         read_matrices(str(path))
 
 
-@pytest.mark.parametrize(("name", "message"), [("no.npy", "no such file"), ("m.pkl", "not read"), (".", "directory")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *(("no.npy", "no such file"), ("m.pkl", "not read"), (".", "directory"), ("no.npz:X", "no such file")),
+        *(("m", "without suffix"), ("m.pkl/x.npy", "Not a directory"), ("m" * 300 + ".npy", "too long")),
+    ],
+)
 def test_wrong_paths_are_refused(tmp_path, name, message):
-    (tmp_path / "m.pkl").write_bytes(b"")
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(A))
+    (tmp_path / "m").write_bytes(b"1")
     with pytest.raises(InputError, match=message):
         read_matrices(str(tmp_path / name))
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,62 @@ from unifiedqr.errors import InputError
 HEADER = "header"
 
 
+def check_readable(path: Path) -> None:
+    """Raise `InputError` unless there is a file at `path` that has something in it and may be read."""
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a directory; name a file.")
+    try:
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if empty:
+        raise InputError(f"{path} is empty: it has no bytes; was it written to its end?")
+
+
+def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path] = ()) -> None:
+    """Raise `InputError` unless every output can be written, no two are the same, and none is an input.
+
+    Asked before the work starts. ``None`` stands for an output that was not asked for.
+    """
+    taken = {os.path.realpath(path): "an input" for path in inputs}
+    for path in filter(None, outputs):
+        check_writable(path)
+        place = os.path.realpath(path)
+        if place in taken:
+            raise InputError(f"{path} cannot be written: it is {taken[place]}; give each output a file of its own.")
+        taken[place] = "another output too"
+
+
 def check_writable(path: Path) -> None:
     """Raise `InputError` unless a file can be written at `path`; asked before the work starts, not after it."""
     folder = path.parent
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a directory; name a file to write.")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{path} cannot be written: there is no directory {folder}.")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    try:
+        path.exists()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
         raise InputError(f"{path} cannot be written: permission denied.")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, never meets half of it."""
+    """Write a file so that a reader, or a crash, never meets half of it.
+
+    A link keeps its place and its target is replaced. A device or a pipe, such as /dev/stdout, is written to.
+    """
     check_writable(path)
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        path = Path(os.path.realpath(path))
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".unifiedqr-", delete=False) as temporary:
             name = temporary.name
             try:
                 temporary.write(content)

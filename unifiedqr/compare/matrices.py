@@ -1,8 +1,8 @@
 """Matrices from files, and the bundled data set. Whatever cannot be compared is refused in one clear line."""
 
-import csv
-import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from unifiedqr._typing import Array
+from unifiedqr.compare.files import check_readable
 from unifiedqr.compare.job import FUNCTION, Matrix
+from unifiedqr.compare.text import read_text
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import InputError
 
@@ -25,7 +27,7 @@ EXACT_INTEGERS = 2**53
 def longley() -> tuple[Array, Array]:
     """Give the 16 x 7 design matrix (ones, x1 ... x6) and the observations y of the bundled Longley data."""
     text = files("unifiedqr.compare").joinpath("data/longley.csv").read_text(encoding="utf-8")
-    table = _table(text, "longley.csv")
+    table = np.loadtxt(text.splitlines(), delimiter=",")
     return np.concatenate([np.ones((table.shape[0], 1)), table[:, 1:]], axis=1), table[:, 0]
 
 
@@ -45,6 +47,39 @@ def bundled() -> tuple[Matrix, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Found:
+    """An array as a file has it, and what was done to read it."""
+
+    values: Any
+    notes: tuple[str, ...] = ()
+
+
+Reader = Callable[[Path], dict[str, Found]]
+
+
+def read_all(texts: Sequence[str]) -> tuple[Matrix, ...]:
+    """Read every matrix that the arguments of a command name.
+
+    Raises
+    ------
+    InputError
+        What `read_matrices` raises, or two matrices have the same name.
+    """
+    named: dict[str, str] = {}
+    matrices: list[Matrix] = []
+    for text in texts:
+        for matrix in read_matrices(text):
+            if matrix.label in named:
+                raise InputError(
+                    f"{named[matrix.label]} and {text} both hold a matrix called {matrix.label!r}, and results are "
+                    f"told by name; rename one, or give it once."
+                )
+            named[matrix.label] = text
+            matrices.append(matrix)
+    return tuple(matrices)
+
+
 def read_matrices(text: str) -> tuple[Matrix, ...]:
     """Read every matrix of a file, or the one that ``FILE:NAME`` names in a file of several.
 
@@ -55,30 +90,27 @@ def read_matrices(text: str) -> tuple[Matrix, ...]:
         not numeric, or has a NaN or infinite entry.
     """
     path, name = Path(text), None
-    if not path.exists() and ":" in path.name:
+    if not os.path.exists(path) and ":" in path.name:
         head, _, name = text.rpartition(":")
         path = Path(head)
-    if path.is_dir():
-        raise InputError(f"{path} is a directory; name a file.")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+    check_readable(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(
             f"{path}: files of kind {path.suffix or 'without suffix'!r} are not read; {', '.join(READERS)} are."
         )
     found = _read(path, reader)
+    if not found:
+        raise InputError(f"{path} contains no array.")
     if name is not None:
         if name not in found:
             raise InputError(f"{path} has no array {name!r}; it has {', '.join(found)}.")
         found = {name: found[name]}
-    if not found:
-        raise InputError(f"{path} contains no array.")
     single = len(found) == 1 and name is None
-    return tuple(_checked(values, path.name if single else f"{path.name}:{key}", path) for key, values in found.items())
+    return tuple(_checked(array, path.name if single else f"{path.name}:{key}", path) for key, array in found.items())
 
 
-def _read(path: Path, reader: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def _read(path: Path, reader: Reader) -> dict[str, Found]:
     try:
         return reader(path)
     except InputError:
@@ -96,60 +128,32 @@ def _read(path: Path, reader: Callable[[Path], dict[str, Any]]) -> dict[str, Any
         raise InputError(f"{path} cannot be read as {path.suffix}: {told or type(error).__name__}.") from error
 
 
-def _npy(path: Path) -> dict[str, Any]:
+def _npy(path: Path) -> dict[str, Found]:
     with path.open("rb") as stream:
         if stream.read(6) != b"\x93NUMPY":
             raise InputError(f"{path} is no .npy file (a pickle is never loaded); save it with numpy.save.")
-    return {path.stem: np.load(path, allow_pickle=False)}
+    return {path.stem: Found(np.load(path, allow_pickle=False))}
 
 
-def _npz(path: Path) -> dict[str, Any]:
+def _npz(path: Path) -> dict[str, Found]:
     with path.open("rb") as stream:
         if stream.read(2) != b"PK":
             raise InputError(f"{path} is no .npz file (a pickle is never loaded); save it with numpy.savez.")
     with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        if not SPARSE.issubset(archive.files):
+            return {name: Found(archive[name]) for name in archive.files}
+    return {path.stem: _dense(import_module("scipy.sparse").load_npz(path))}
 
 
-def _text(path: Path) -> dict[str, Any]:
-    return {path.stem: _table(path.read_text(encoding="utf-8-sig"), str(path))}
+def _text(path: Path) -> dict[str, Found]:
+    return {path.stem: Found(*read_text(path))}
 
 
-def _table(text: str, path: str) -> Array:
-    """Read numbers separated by commas, semicolons, tabs or blanks; lines from # on are comments."""
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
-    separator = next((mark for mark in ",;\t" if any(mark in line for line in lines)), None)
-    rows: list[list[complex]] = []
-    for number, line in enumerate(lines, start=1):
-        if line:
-            cells = line.split() if separator is None else next(csv.reader(io.StringIO(line), delimiter=separator))
-            rows.append([_number(cell, path, number, column) for column, cell in enumerate(cells, start=1)])
-            if len(rows[-1]) != len(rows[0]):
-                raise InputError(
-                    f"{path} is ragged: line {number} has {len(rows[-1])} entries, the first row {len(rows[0])}."
-                )
-    values = np.array(rows, dtype=np.complex128)
-    return values if np.any(values.imag != 0) else values.real.copy()
-
-
-def _number(cell: str, path: str, line: int, column: int) -> complex:
-    """Read a real or complex number as Python, NumPy or MATLAB write them."""
-    text = cell.replace(" ", "").lower().replace("+-", "-")
-    if text.endswith(("i", "i)")):
-        text = text.replace("i", "j")
-    try:
-        return complex(text)
-    except ValueError:
-        raise InputError(
-            f"{path}, line {line}, entry {column}: {cell.strip()[:40]!r} is not a number (a heading must start with #)."
-        ) from None
-
-
-def _mtx(path: Path) -> dict[str, Any]:
+def _mtx(path: Path) -> dict[str, Found]:
     return {path.stem: _dense(import_module("scipy.io").mmread(path))}
 
 
-def _mat(path: Path) -> dict[str, Any]:
+def _mat(path: Path) -> dict[str, Found]:
     try:
         contents: dict[str, Any] = import_module("scipy.io").loadmat(path)
     except NotImplementedError as error:
@@ -157,18 +161,21 @@ def _mat(path: Path) -> dict[str, Any]:
     return {name: _dense(value) for name, value in contents.items() if not name.startswith("__")}
 
 
-def _safetensors(path: Path) -> dict[str, Any]:
-    return dict(import_module("safetensors.numpy").load_file(path))
+def _safetensors(path: Path) -> dict[str, Found]:
+    return {name: Found(array) for name, array in import_module("safetensors.numpy").load_file(path).items()}
 
 
-def _dense(x: Any) -> Any:
-    return x.toarray() if hasattr(x, "toarray") else x
+def _dense(x: Any) -> Found:
+    if not hasattr(x, "toarray"):
+        return Found(x)
+    return Found(x.toarray(), (f"sparse, {x.nnz} entries stored; made dense",))
 
 
-READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+READERS: dict[str, Reader] = {
     ".npy": _npy,
     ".npz": _npz,
     ".csv": _text,
+    ".tsv": _text,
     ".txt": _text,
     ".mtx": _mtx,
     ".mat": _mat,
@@ -176,12 +183,18 @@ READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 """The readers by suffix."""
 
+SPARSE = {"format", "shape", "data"}
+"""The arrays by which a file of `scipy.sparse.save_npz` is known, whatever its format."""
 
-def _checked(values: Any, label: str, path: Path) -> Matrix:
-    values, notes = as_floating(np.asarray(values), label)
+
+def _checked(found: Found, label: str, path: Path) -> Matrix:
+    values, notes = as_floating(np.asarray(found.values), label)
     if values.ndim < 2:
-        raise InputError(f"{label} has shape {values.shape}; a matrix (m, n) or a stack of them (..., m, n) is needed.")
-    return Matrix(label, values, f"file {path.name}", notes)
+        raise InputError(
+            f"{label} has shape {values.shape}; a matrix (m, n) or a stack of them (..., m, n) is needed. Reshape it "
+            f"to one column (m, 1) or one row (1, n) if that is meant."
+        )
+    return Matrix(label, values, f"file {path.name}", (*found.notes, *notes))
 
 
 def as_floating(values: Array, label: str) -> tuple[Array, tuple[str, ...]]:

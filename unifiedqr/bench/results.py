@@ -10,7 +10,7 @@ from typing import Any
 from unifiedqr.bench.cases import SUMMARIZED, groups_of
 from unifiedqr.bench.machine import Machine
 from unifiedqr.bench.rounds import Timing
-from unifiedqr.compare.files import write_whole
+from unifiedqr.compare.files import write_json
 from unifiedqr.errors import InputError
 
 FORMAT = "unifiedqr-benchmark"
@@ -188,7 +188,7 @@ class Benchmark:
 
     def to_json(self, path: Path) -> None:
         """Write everything as a JSON file, whole or not at all."""
-        write_whole(path, json.dumps(self.to_dict(), indent=1, allow_nan=False).encode() + b"\n")
+        write_json(path, self.to_dict())
 
     @classmethod
     def read(cls, path: Path) -> "Benchmark":

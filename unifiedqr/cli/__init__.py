@@ -12,7 +12,7 @@ def main() -> None:
     from unifiedqr.errors import UnifiedQRError
 
     try:
-        application()
+        application(prog_name="unifiedqr")  # by which shells ask for completions
     except UnifiedQRError as error:
         told = " ".join(str(error).split())
         print(f"unifiedqr: error: {told}", file=sys.stderr)

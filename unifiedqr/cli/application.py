@@ -11,14 +11,22 @@ from unifiedqr.cli.compare import compare
 from unifiedqr.cli.conformance import conformance
 from unifiedqr.cli.record import record
 
+
+def _spelled(token: str) -> str:
+    """Read an earlier spelling of --backends; the verb may lack its last letter too."""
+    return "backends" if token == "backend" else token
+
+
 application = typer.Typer(
     name="unifiedqr",
     help="QR and LQ decompositions with correct derivatives, identical in PyTorch, TensorFlow, MXNet and JAX.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": _spelled,
+    },
 )
 for verb in (compare, record, backends, conformance, bench):
     application.command()(verb)

@@ -11,12 +11,15 @@ from unifiedqr.errors import InputError
 
 
 def bench(
-    backend: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Frameworks to measure.", show_default="all installed")
-    ] = None,
+    backends: options.Backends = None,
     group: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help=f"Groups of cases: {', '.join(GROUPS)}.", show_default="all"),
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Groups of cases, comma-separated: {', '.join(GROUPS)}.",
+            show_default="all",
+            autocompletion=options.completing(lambda: GROUPS),
+        ),
     ] = None,
     case: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only cases that contain this.", show_default=False)
@@ -47,14 +50,13 @@ def bench(
     from unifiedqr.bench.report import render
     from unifiedqr.bench.table import tables
     from unifiedqr.cli.progress import watching
-    from unifiedqr.compare.files import check_writable, write_whole
+    from unifiedqr.compare.files import check_outputs, write_whole
 
-    for path in filter(None, (report, json)):
-        check_writable(path)
+    check_outputs(report, json)
     if shape and (group or case):
         raise InputError("--shape stands instead of the groups; leave out --group and --case.")
-    cases = select_cases(None if group is None else options.names("group", group), case, shape or ())
-    names = choose_backends(None if backend is None else options.names("backend", backend))
+    cases = select_cases(options.names("group", group), case, shape or ())
+    names = choose_backends(options.names("backends", backends))
     with watching() as watch:
         benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
     if report is not None:

@@ -13,11 +13,9 @@ def compare(
     matrices: options.Matrices = None,
     loss: options.Loss = None,
     decomposition: options.Decomposition = None,
-    derivative: options.Derivative = "value,vjp,jvp",
+    derivative: options.Derivative = None,
     dtype: options.Dtype = None,
-    backends: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Frameworks to run.", show_default="all installed")
-    ] = None,
+    backends: options.Backends = None,
     python: Annotated[
         list[str] | None,
         typer.Option(metavar="BACKEND=INTERPRETER", help="Run a framework in another environment; repeatable."),
@@ -29,7 +27,12 @@ def compare(
         ),
     ] = None,
     reference: Annotated[
-        str, typer.Option(metavar="KIND", help="What to measure against: exact (100 digits), extended, none.")
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="What to measure against: exact (100 digits), extended, none.",
+            autocompletion=options.completing(lambda: ("exact", "extended", "none")),
+        ),
     ] = "exact",
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
@@ -45,12 +48,11 @@ def compare(
     """
     from unifiedqr.cli.progress import watching
     from unifiedqr.compare.api import read_records, run_comparison
-    from unifiedqr.compare.files import check_writable
+    from unifiedqr.compare.files import check_outputs
     from unifiedqr.compare.function import function_in_file
     from unifiedqr.compare.reference import check_reference
 
-    for path in filter(None, (report, json)):
-        check_writable(path)
+    check_outputs(report, json, inputs=[*(matrices or ()), *(records or ())])
     interpreters = _interpreters(python or [])
     check_reference(reference)
     if records:
@@ -63,7 +65,7 @@ def compare(
     with watching() as watch:
         comparison = run_comparison(
             job,
-            None if backends is None else options.names("backends", backends),
+            options.names("backends", backends),
             reference=reference,
             interpreters=interpreters,
             recorded=recorded,
@@ -98,5 +100,7 @@ def _interpreters(texts: list[str]) -> dict[str, str]:
             raise InputError(f"--python {text!r} has not the form BACKEND=INTERPRETER.")
         if not Path(interpreter).exists():
             raise InputError(f"--python {text!r}: there is no file {interpreter}.")
+        if name in found:
+            raise InputError(f"--python names {name} twice, with {found[name]} and {interpreter}; give it once.")
         found[name] = interpreter
     return found

@@ -2,38 +2,85 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from unifiedqr.backend import DTYPES
+from unifiedqr.cli import options
+from unifiedqr.decomposition import DECOMPOSITIONS
 
 SHOWN = 20
 
 
 def conformance(
-    backend: Annotated[
+    backends: options.Backends = None,
+    decomposition: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Backend to test; repeatable.", show_default="all available"),
+        typer.Option(
+            metavar="NAMES",
+            help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}.",
+            show_default=options.ALL,
+            autocompletion=options.completing(lambda: (*DECOMPOSITIONS, options.ALL)),
+        ),
+    ] = None,
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Dtypes: {', '.join(DTYPES)}.",
+            show_default="all",
+            autocompletion=options.completing(lambda: DTYPES),
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write what was seen, every failure too, as JSON.")
     ] = None,
 ) -> None:
     """Run the conformance suite: golden vectors, adjoint identities, planted wrong rules.
 
-    Exit status: 0 conforms, 1 does not, 2 bad input.
+    Exit status: 0 all conform, 1 one does not, 2 bad input.
     """
     from rich.console import Console
 
+    import unifiedqr
+    from unifiedqr.cli.progress import watching
+    from unifiedqr.compare.files import check_outputs, write_json
+    from unifiedqr.compare.process import Progress
     from unifiedqr.conformance.golden import TRUTH
     from unifiedqr.conformance.runner import run_suite
-    from unifiedqr.discovery import backends, plugin
+    from unifiedqr.discovery import plugin
 
-    names = list(backend or [name for name, info in backends().items() if info.available and name != TRUTH])
+    check_outputs(json)
+    installed = unifiedqr.backends()
+    names = options.names("backends", backends) or tuple(
+        name for name, info in installed.items() if info.available and name != TRUTH
+    )
     for name in names:
         os.environ.update(plugin(name).environment)  # before the framework is imported
-    with Console(stderr=True).status("starting") as status:
-        result = run_suite(names, progress=status.update)
+    with watching() as watch:
+        result = run_suite(
+            names,
+            lambda name, done, total: watch(Progress(name, "done" if done == total else "running", done, total)),
+            options.decompositions(decomposition) or tuple(DECOMPOSITIONS),
+            options.names("dtype", dtype) or DTYPES,
+        )
+    if json is not None:
+        write_json(
+            json,
+            {
+                **result.to_dict(),
+                "unifiedqr": unifiedqr.__version__,
+                "versions": {name: installed[name].version for name in names},
+            },
+        )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(result.table())
     for failure in result.failures[:SHOWN]:
-        console.print(str(failure), soft_wrap=True)
+        console.print(str(failure), soft_wrap=True, markup=False)
     if len(result.failures) > SHOWN:
         console.print(f"... and {len(result.failures) - SHOWN} more")
+    for name in names:
+        console.print(result.verdict(name), soft_wrap=True, markup=False)
     raise typer.Exit(0 if result.passed else 1)

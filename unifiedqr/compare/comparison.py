@@ -1,12 +1,11 @@
 """The result of a comparison: its verdict, and the ways to look at it."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unifiedqr.compare.files import write_whole
+from unifiedqr.compare.files import write_json, write_whole
 from unifiedqr.compare.job import Job
 from unifiedqr.compare.process import Failure
 from unifiedqr.compare.record import Record
@@ -162,7 +161,7 @@ class Comparison:
         InputError
             It cannot be written.
         """
-        write_whole(Path(path), json.dumps(self.to_dict(), indent=1, allow_nan=False).encode() + b"\n")
+        write_json(Path(path), self.to_dict())
 
     def to_html(self, path: str | Path) -> None:
         """Write the report as one self-contained HTML file that needs no network.

@@ -88,6 +88,11 @@ def write_whole(path: Path, content: bytes) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+def write_json(path: Path, told: dict[str, Any]) -> None:
+    """Write a JSON file, which has no infinite or undefined numbers, whole or not at all."""
+    write_whole(path, json.dumps(told, indent=1, allow_nan=False).encode() + b"\n")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

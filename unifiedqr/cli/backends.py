@@ -28,7 +28,8 @@ def backends(
             except UnifiedQRError as error:
                 reason = str(error)
         if reason:
-            reasons.append(f"{name}: {' '.join(reason.split())}")
+            advice = ". Reinstall the framework, or uninstall it to have it left out." if info.version else ""
+            reasons.append(f"{name}: {' '.join(reason.split())}{advice}")
         able = ["yes" if capability in info.capabilities else "-" for capability in CAPABILITIES]
         row = (name, info.version or "-", "no" if reason else "yes", *able, *([found] if devices else []))
         table.add_row(*map(escape, row), style="dim" if reason else None)

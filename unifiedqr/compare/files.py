@@ -111,7 +111,8 @@ def read_archive(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy would leave a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(str(arrays.pop(HEADER)))
         found = header["format"]

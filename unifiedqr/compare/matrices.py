@@ -1,5 +1,6 @@
 """Matrices from files, and the bundled data set. Whatever cannot be compared is refused in one clear line."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -139,9 +140,10 @@ def _npz(path: Path) -> dict[str, Found]:
     with path.open("rb") as stream:
         if stream.read(2) != b"PK":
             raise InputError(f"{path} is no .npz file (a pickle is never loaded); save it with numpy.savez.")
-    with np.load(path, allow_pickle=False) as archive:
-        if not SPARSE.issubset(archive.files):
-            return {name: Found(archive[name]) for name in archive.files}
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as archive:
+            if not SPARSE.issubset(archive.files):
+                return {name: Found(archive[name]) for name in archive.files}
     return {path.stem: _dense(import_module("scipy.sparse").load_npz(path))}
 
 
@@ -194,7 +196,8 @@ def _checked(found: Found, label: str, path: Path) -> Matrix:
             f"{label} has shape {values.shape}; a matrix (m, n) or a stack of them (..., m, n) is needed. Reshape it "
             f"to one column (m, 1) or one row (1, n) if that is meant."
         )
-    return Matrix(label, values, f"file {path.name}", (*found.notes, *notes))
+    stacked = (f"a stack of {math.prod(values.shape[:-2])} matrices",) if values.ndim > 2 else ()
+    return Matrix(label, values, f"file {path.name}", (*found.notes, *notes, *stacked))
 
 
 def as_floating(values: Array, label: str) -> tuple[Array, tuple[str, ...]]:

@@ -188,7 +188,8 @@ def test_the_bundled_data_in_every_framework(tmp_path):
 
 
 def test_conformance_of_one_backend(folder):
-    done = run("conformance", "--backend", "numpy", cwd=folder)
+    done = run("conformance", "--backend", "numpy", "--decomposition", "orth", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "unifiedqr conformance" in done.stdout
+    assert " checks passed, 0 failed: conforms in what was asked for (orth)" in done.stdout.splitlines()[-1]
     assert run("conformance", "--backend", "caffe", cwd=folder).returncode == 2

@@ -35,11 +35,11 @@ def bench(
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write everything as JSON.")] = None,
-    timeout: options.Timeout = 7200.0,
+    timeout: options.Timeout = 36000.0,
 ) -> None:
     """Measure unifiedqr against each framework's own functions: time, rate and memory of values and derivatives.
 
-    Exit status: 0 measured, 2 bad input.
+    Exit status: 0 measured, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
     """
     from rich.console import Console
 
@@ -49,8 +49,7 @@ def bench(
     from unifiedqr.cli.progress import watching
     from unifiedqr.compare.files import check_writable, write_whole
 
-    for path in filter(None, (report, json)):
-        check_writable(path)
+    check_writable(*filter(None, (report, json)))
     if shape and (group or case):
         raise InputError("--shape stands instead of the groups; leave out --group and --case.")
     cases = select_cases(None if group is None else options.names("group", group), case, shape or ())
@@ -65,3 +64,4 @@ def bench(
     if not console.is_terminal:
         console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it
     console.print(tables(benchmark))
+    raise typer.Exit(3 if any(framework.failure for framework in benchmark.frameworks) else 0)

@@ -48,7 +48,7 @@ Dtype = Annotated[
         show_default="float64,complex128",
     ),
 ]
-Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="When to give up on one framework.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="Bound on the time of the whole command.")]
 
 
 def names(option: str, text: str) -> tuple[str, ...]:

@@ -22,7 +22,10 @@ def record(
     dtype: options.Dtype = None,
     timeout: options.Timeout = 600.0,
 ) -> None:
-    """Record one framework's values and derivatives in a file, to be compared elsewhere with 'compare --records'."""
+    """Record one framework's values and derivatives in a file, to be compared elsewhere with 'compare --records'.
+
+    Exit status: 0 recorded, 2 bad input, 3 the framework failed or the time was over, 128 + n interrupted by signal n.
+    """
     from unifiedqr.cli.progress import watching
     from unifiedqr.compare.api import select_backends
     from unifiedqr.compare.files import check_writable
@@ -37,7 +40,7 @@ def record(
         records, failures = run_workers(job, (name,), reference="none", timeout=timeout, watch=watch)
     if failures:
         print(f"unifiedqr: {name} gave no results: {failures[0].reason}", file=sys.stderr)
-        raise typer.Exit(1)
+        raise typer.Exit(3)
     made = records[name]
     made.write(output)
     done = sum(outcome.status == "ok" for outcome in made.outcomes.values())
@@ -46,4 +49,4 @@ def record(
     failed = [(key, outcome) for key, outcome in made.outcomes.items() if outcome.status == "failed"]
     for (case, derivative_name), outcome in failed:
         print(f"unifiedqr: {case}, {derivative_name}: {outcome.reason}", file=sys.stderr)
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(3 if failed else 0)

@@ -3,9 +3,11 @@
 import io
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,40 +19,46 @@ from unifiedqr.errors import InputError
 HEADER = "header"
 
 
-def check_writable(path: Path) -> None:
-    """Raise `InputError` unless a file can be written at `path`; asked before the work starts, not after it."""
-    folder = path.parent
-    if path.is_dir():
-        raise InputError(f"{path} is a directory; name a file to write.")
-    if not folder.is_dir():
-        raise InputError(f"{path} cannot be written: there is no directory {folder}.")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise InputError(f"{path} cannot be written: permission denied.")
+def check_writable(*paths: Path) -> None:
+    """Raise `InputError` unless a file can be written at each path; asked before the work starts, not after it."""
+    for i, path in enumerate(paths):
+        if any(path.resolve() == other.resolve() for other in paths[:i]):
+            raise InputError(f"{path} is to be written twice; name two files.")
+        with _written(path, _beside(path)) as temporary:
+            temporary.touch()
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, never meets half of it."""
-    check_writable(path)
+    with _written(path, temporary := _beside(path)):
+        temporary.write_bytes(content)
+        os.replace(temporary, path.resolve())
+
+
+def _beside(path: Path) -> Path:
+    """Return the path of a new file in the folder of another, or of what that links to."""
+    return path.resolve().parent / f".unifiedqr-{secrets.token_hex(8)}"
+
+
+@contextmanager
+def _written(path: Path, temporary: Path) -> Generator[Path]:
+    """Say of what goes wrong in the block that `path` cannot be written; leave no temporary file."""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
-            name = temporary.name
-            try:
-                temporary.write(content)
-                temporary.close()
-                os.chmod(name, 0o666 & ~_umask())
-                os.replace(name, path)
-            except BaseException:
-                temporary.close()
-                Path(name).unlink(missing_ok=True)
-                raise
+        folder = path.resolve().parent
+        if path.is_dir():
+            raise InputError(f"{path} is a directory; name a file to write.")
+        if not folder.is_dir():
+            raise InputError(f"{path} cannot be written: there is no directory {folder}.")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no regular file, and would be replaced by one; name a file to write.")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise InputError(f"{path} cannot be written: permission denied.")
+        yield temporary
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_archive(path: Path, header: dict[str, Any], arrays: dict[str, Array]) -> None:

@@ -57,7 +57,7 @@ def compare(
     from unifiedqr.compare.interruption import time_limit
     from unifiedqr.compare.reference import check_reference
 
-    with time_limit(timeout):
+    with time_limit(timeout) as elapsed:
         check_writable(*filter(None, (report, json)))
         check_reference(reference)
         named = None if backends is None else options.names("backends", backends)
@@ -73,6 +73,7 @@ def compare(
             interpreters=interpreters,
             recorded=recorded,
             timeout=timeout,
+            elapsed=elapsed(),
         )
         if report is not None:
             comparison.to_html(report)

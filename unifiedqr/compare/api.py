@@ -145,12 +145,14 @@ def run_comparison(
     interpreters: Mapping[str, str] | None = None,
     recorded: Sequence[Record] = (),
     timeout: float = TIMEOUT,
+    elapsed: float = 0.0,
     watch: Watcher = unwatched,
     announce: Callable[[str], object] = len,
 ) -> Comparison:
     """Run a job in the backends named (all, if None and nothing is recorded), and compare with what is recorded.
 
-    `announce` is told, before the work starts, what a long comparison is expected to take.
+    Of the `timeout` so many seconds have `elapsed`. `announce` is told, before the work starts, what a long comparison is
+    expected to take.
 
     Raises
     ------
@@ -168,7 +170,7 @@ def run_comparison(
         backends,
         reference=reference,
         interpreters=interpreters,
-        timeout=WORKING * timeout,
+        timeout=max(0.0, WORKING * timeout - elapsed),
         watch=watch,
     )
     truth = ran.pop(TRUTH, None)

@@ -1,7 +1,8 @@
 """Signals, and the end of the time allowed, as exceptions: so `with` and `finally` end what was started."""
 
 import signal
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -41,16 +42,21 @@ def catch_signals() -> None:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Generator[None]:
-    """Bound the time of a block in a program's main thread.
+def time_limit(seconds: float) -> Generator[Callable[[], float]]:
+    """Bound the time of a block in a program's main thread; what it gives tells how much of it has passed.
 
     Raises
     ------
     DurationError
         After so many seconds.
     """
+    start = time.monotonic()
+
+    def elapsed() -> float:
+        return time.monotonic() - start
+
     if ALARM is None:
-        yield
+        yield elapsed
         return
 
     def expire(number: int, _: FrameType | None) -> None:
@@ -59,7 +65,7 @@ def time_limit(seconds: float) -> Generator[None]:
     before = signal.signal(ALARM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield elapsed
     except Interrupted as interruption:
         if interruption.number != ALARM:
             raise

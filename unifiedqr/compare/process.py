@@ -208,7 +208,7 @@ class Workers:
         with self._lock:
             self._running.discard(process)
         if expired.is_set():
-            return f"gave no result within {self._timeout:g} s"
+            return f"gave no result within {self._timeout:.3g} s"
         return "" if process.returncode == 0 else _why(process.returncode, log)
 
 

@@ -3,8 +3,8 @@
 Errors are relative in the Frobenius norm, the arrays of a decomposition in the units of the matrix (`in_units`). The
 tolerance is that of the conformance suite, for the condition of the leading block; between two frameworks twice that.
 Where there is a truth, who misses it disagrees and nobody else. Where there is none, or only along a few directions,
-two frameworks that differ both disagree, unless one of them misses what is known. The factors must besides reproduce the
-matrix and be orthonormal to the tolerance of a perfectly conditioned one.
+two frameworks that differ both disagree, unless one of them misses what is known. The factors must besides reproduce
+the matrix and be orthonormal to the tolerance of a perfectly conditioned one.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,15 @@ from unifiedqr.compare.evaluate import Outcome
 from unifiedqr.compare.job import Case, Job
 from unifiedqr.compare.record import Record
 from unifiedqr.compare.reference import probing_directions
-from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
+from unifiedqr.conformance.tolerance import (
+    BACKWARD,
+    MARGIN,
+    condition_of,
+    leading_condition,
+    member_tolerance,
+    relative_error,
+    unit,
+)
 from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
@@ -78,9 +86,10 @@ def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list
     """Compare every result of every record."""
     findings: list[Finding] = []
     for case in job.cases:
-        limit = case_tolerance(job, case)
-        determined = limit < 1 and is_determined(job, case)
+        condition = case_condition(job, case)
+        determined = case_tolerance(job, case, condition) < 1 and is_determined(job, case)
         for derivative in job.derivatives:
+            limit = case_tolerance(job, case, condition, derivative)
             findings += _judge_case(job, case, derivative, records, truth, limit=limit, determined=determined)
     return findings
 
@@ -95,11 +104,15 @@ def case_condition(job: Job, case: Case) -> float:
     return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
 
 
-def case_tolerance(job: Job, case: Case, condition: float | None = None) -> float:
-    """Give the tolerance of a case."""
-    shapes = [A.shape[-2:] for A in job.inputs_of(case) if A.ndim >= 2] or [(1, 1)]
+def case_tolerance(job: Job, case: Case, condition: float | None = None, derivative: str = "vjp") -> float:
+    """Give the tolerance of a case; that of a user's function is the widest, for what it amplifies is not known."""
     condition = case_condition(job, case) if condition is None else condition
-    return max(tolerance(case.dtype, m, n, condition) for m, n in shapes)
+    shapes = _shapes(job, case)
+    return max(member_tolerance(case.target, case.dtype, m, n, condition, derivative) for m, n in shapes)
+
+
+def _shapes(job: Job, case: Case) -> list[tuple[int, int]]:
+    return [A.shape[-2:] for A in job.inputs_of(case) if A.ndim >= 2] or [(1, 1)]
 
 
 def is_determined(job: Job, case: Case) -> bool:
@@ -197,7 +210,8 @@ def _why_no_factors(job: Job, case: Case, outcome: Outcome, backward: float | No
     """Tell why results are no factors of the matrix, whatever the truth is; empty if they may be."""
     if not _is_triangular(case, outcome):
         return "the triangular factor, or its tangent, has an entry outside its triangle"
-    if backward is not None and not backward <= case_tolerance(job, case, 1.0):
+    limit = max(MARGIN * BACKWARD * unit(case.dtype, m, n) for m, n in _shapes(job, case))
+    if backward is not None and not backward <= limit:
         return f"the factors do not reproduce the matrix: backward error {backward:.1e}"
     return ""
 

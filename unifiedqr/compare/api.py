@@ -151,8 +151,8 @@ def run_comparison(
 ) -> Comparison:
     """Run a job in the backends named (all, if None and nothing is recorded), and compare with what is recorded.
 
-    Of the `timeout` so many seconds have `elapsed`. `announce` is told, before the work starts, what a long comparison is
-    expected to take.
+    Of the `timeout` so many seconds have `elapsed`. `announce` is told, before the work starts, what a long comparison
+    is expected to take.
 
     Raises
     ------

@@ -121,8 +121,10 @@ def test_the_timeout_bounds_the_whole_command(folder):
     told, errors = process.communicate(timeout=60)
     assert time.monotonic() - start < 40  # the rest is for starting Python on a busy machine
     assert process.returncode == 3, told + errors
-    assert "gave no result within" in told
-    assert "Not established" in told
+    # On a busy machine the time may be over before the verdict is told.
+    assert (
+        "Not established: truth: gave no result within" in " ".join(told.split()) or "was established within" in errors
+    )
     assert not any(map(is_alive, pids))
     assert list((folder / "temporary").iterdir()) == []
 

@@ -25,8 +25,8 @@ from unifiedqr.compare.reference import check_reference
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, DurationError, InputError, UnknownBackendError
 
-WORKING = 0.9
-"""Part of the time that the workers have; the rest is for the judgement and the report."""
+RESERVE = 5.0
+"""Seconds of the time allowed that are kept for the judgement and the report: at least these, or a tenth of it."""
 
 LONG = 10.0
 """Seconds from which it is said what a comparison is expected to take."""
@@ -170,7 +170,7 @@ def run_comparison(
         backends,
         reference=reference,
         interpreters=interpreters,
-        timeout=max(0.0, WORKING * timeout - elapsed),
+        timeout=max(0.0, timeout - min(timeout / 2, max(timeout / 10, RESERVE)) - elapsed),
         watch=watch,
     )
     truth = ran.pop(TRUTH, None)

@@ -29,7 +29,7 @@ CALL = 4e-6
 LONG = {False: 8e-8, True: 1.5e-7}
 """Cost of one multiplication and addition in real and in complex long doubles."""
 
-DOUBLE = {False: 4e-9, True: 1.2e-8}
+DOUBLE = {False: 1e-9, True: 4e-9}
 """Cost of one in a framework, of real and of complex numbers."""
 
 PIVOTING = 2e-7

@@ -107,8 +107,8 @@ def member_tolerance(name: str, dtype: str, m: int, n: int, condition: float, de
     Returns
     -------
     float
-        As `tolerance`, with `MARGIN` times what was `MEASURED` in place of `FACTOR` where that is less and the condition
-        is at most `WELL`, but for derivatives of matrices with fewer than `FEWEST` rows or columns.
+        As `tolerance`, with `MARGIN` times what was `MEASURED` in place of `FACTOR`, where that is less and the
+        condition at most `WELL`; not for derivatives of matrices with fewer than `FEWEST` rows or columns.
     """
     factor = FACTOR
     if name in MEASURED and condition <= WELL and (derivative == "value" or min(m, n) >= FEWEST):

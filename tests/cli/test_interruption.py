@@ -137,3 +137,11 @@ def test_a_matrix_that_takes_longer_is_refused_at_once(folder):
     assert "expected" in errors
     assert "exceeds the timeout of 600 s, so nothing was run. Give it more time" in errors
     assert not (folder / "c.json").exists()
+
+
+def test_a_benchmark_whose_time_is_over_says_so(folder):
+    process = started((*BENCH, "--timeout", "1"), folder)
+    told, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, errors
+    assert "gave no result within 1 s" in " ".join((told + errors).split())
+    assert list((folder / "temporary").iterdir()) == []

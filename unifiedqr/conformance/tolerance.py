@@ -32,9 +32,9 @@ _ROUNDING = {
     "complete": (1.4, 2.4),
     "basis": (2.7, 3.2),
     "solution": (0.9, 2.6),
-    "determinant": (0.9, 5.0),
-    "projector": (2.2, 5.0),
-    "shortest": (0.7, 5.0),
+    "determinant": (0.9, 7.3),
+    "projector": (2.2, 9.0),
+    "shortest": (0.7, 13.4),
 }
 
 MEASURED = {
@@ -53,12 +53,11 @@ MEASURED = {
 }
 """The worst error of a value and of a derivative, in units of `unit`, of every kind of result.
 
-Measured on standard normal matrices, three of each of 5 x 3, 4 x 4, 3 x 5, 12 x 5, 5 x 12, 8 x 8, 20 x 6 and a stack of two
-4 x 3, in all four dtypes, for every member that takes the shape: 10080 results of NumPy and PyTorch against the rules in
-long double, cotangents, tangents and errors in the units of the columns, as `unifiedqr compare` has them. TensorFlow, MXNet
-and JAX stay below the same numbers on 12 x 5, 6 x 6 and 5 x 12. Half of the results are below 0.4, and 99 of 100 below 2.
-Where a derivative may nearly vanish (orth, the logarithm of a determinant, the shortest solution) one in a thousand reaches
-13; these have `FACTOR`.
+Measured on standard normal matrices, three of each of 5 x 3, 4 x 4, 3 x 5, 12 x 5, 5 x 12, 8 x 8, 20 x 6 and a stack of
+two 4 x 3, in four dtypes, for every member that takes the shape: 9888 results of NumPy and PyTorch against the rules in
+long double, with the cotangents, tangents and units of `unifiedqr compare`. Half of them are below 0.4, 99 of 100 below
+2; those of matrices up to 60 x 10 and 40 x 40 are smaller. Where a derivative may nearly vanish (of a projector, a
+determinant, the shortest solution) ten times the worst is more than `FACTOR`, which then holds.
 """
 
 BACKWARD = 2.3

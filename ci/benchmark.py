@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unifiedqr.bench.document import BEGIN, END, digest, document
 from unifiedqr.bench.results import Benchmark
-from unifiedqr.compare.files import check_writable, write_whole
+from unifiedqr.compare.files import check_outputs, write_whole
 from unifiedqr.conformance.support import replaced
 from unifiedqr.errors import InputError
 
@@ -27,8 +27,7 @@ try:
         if BEGIN not in before or END not in before:
             raise InputError(f"{told.readme} has no {BEGIN} and {END}.")
         contents[told.readme] = replaced(before, digest(benchmark), BEGIN, END)
-    for path in (numbers, *contents):
-        check_writable(path)
+    check_outputs(numbers, *contents)
     benchmark.to_json(numbers)
     for path, content in contents.items():
         write_whole(path, content.encode())

@@ -8,6 +8,7 @@ from unifiedqr.primitive import Orientation, Primitive, mirrored, on_demand
 from unifiedqr.rules.determinant import determinant_pullback, determinant_pushforward, inverse_pullback
 from unifiedqr.rules.frame import frame_pushforward, frame_singular, report_frame
 from unifiedqr.rules.least_squares import (
+    PseudoInverse,
     constant_rank_pullback,
     constant_rank_pushforward,
     pseudo_inverse_pullback,
@@ -30,6 +31,10 @@ def _has_no_frame(xp: Namespace, kept: Arrays) -> Array:
     return frame_singular(xp, kept[-1])
 
 
+def _is_not_finite(xp: Namespace, kept: Arrays) -> Array:
+    return frame_singular(xp, kept[3])
+
+
 def _lstsq_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     A, b, x, Q, G = kept
     x_bar, residuals_bar, _, Q_bar, G_bar = cotangents
@@ -45,17 +50,19 @@ def _lstsq_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
 
 
 def _constant_rank_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
-    A, b, x, G = kept
-    x_bar, residuals_bar, _, G_bar = cotangents
-    A_bar, b_bar = constant_rank_pullback(xp, A, b, x, G, x_bar, residuals_bar)
-    return _sum(A_bar, None if G_bar is None else pseudo_inverse_pullback(xp, A, G, G_bar)), b_bar
+    A, b, x, *frame = kept
+    x_bar, residuals_bar, _, *frame_bars = cotangents
+    inverse = PseudoInverse(*frame)
+    A_bar, b_bar = constant_rank_pullback(xp, inverse, A, b, x, x_bar, residuals_bar)
+    return _sum(A_bar, pseudo_inverse_pullback(xp, inverse, *frame_bars)), b_bar
 
 
 def _constant_rank_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
-    A, b, x, G = kept
+    A, b, x, *frame = kept
     A_dot, b_dot = tangents
-    x_dot, residuals_dot = constant_rank_pushforward(xp, A, b, x, G, A_dot, b_dot)
-    return x_dot, residuals_dot, xp.zeros_like(x[..., :1, :1]), pseudo_inverse_pushforward(xp, A, G, A_dot)
+    inverse = PseudoInverse(*frame)
+    dots = constant_rank_pushforward(xp, inverse, A, b, x, A_dot, b_dot)
+    return *dots, xp.zeros_like(x[..., :1, :1]), *pseudo_inverse_pushforward(xp, inverse, A_dot)
 
 
 def _orth_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
@@ -183,13 +190,13 @@ def least_squares_of_constant_rank(rcond: float | None) -> Primitive:
         options=(f"rcond {rcond}",),
         orientation=Orientation(),
         inputs=("A", "b"),
-        outputs=("x", "residuals", "rank", "G"),
+        outputs=("x", "residuals", "rank", "G", "Q", "V"),
         results=3,
         discrete=("rank",),
-        keeps=("A", "b", "x", "G"),
+        keeps=("A", "b", "x", "G", "Q", "V"),
         forward=partial(kernels.least_squares_of_constant_rank, rcond=rcond),
         vjp=_constant_rank_vjp,
         jvp=_constant_rank_jvp,
-        singular=_has_no_frame,
+        singular=_is_not_finite,
         pivots=True,
     )

@@ -25,6 +25,10 @@ class InputError(UnifiedQRError, ValueError):
     """A file or a command-line value cannot be used."""
 
 
+class DurationError(UnifiedQRError, TimeoutError):
+    """The work takes, or is estimated to take, longer than it may."""
+
+
 class UnknownBackendError(UnifiedQRError, ValueError):
     """No installed distribution registers a backend under this name."""
 

@@ -84,11 +84,11 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_results_alone(monkeypatch, tm
 def test_the_threads_of_every_framework_are_set(monkeypatch):
     environments = {}
 
-    def run_worker(command, name, log_path, *, environment, **_):
+    def run(_, command, name, total, *, environment):
         environments[name] = environment
         return "not run"
 
-    monkeypatch.setattr(launch, "run_worker", run_worker)
+    monkeypatch.setattr(launch.Workers, "run", run)
     monkeypatch.setattr(launch, "cores", lambda: 7)
     found = run_benchmark(CASES, ("tensorflow", "jax"), seconds=0.0)
     assert [framework.failure for framework in found.frameworks] == ["not run", "not run"]

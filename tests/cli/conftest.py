@@ -1,10 +1,12 @@
 """The command line run in this process: a subprocess a test would take seconds to import what this one has imported."""
 
+import signal
 from dataclasses import dataclass
 
 import pytest
 
 from unifiedqr.cli import main
+from unifiedqr.compare.interruption import ENDING
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ def command(tmp_path, monkeypatch, capfd):
     """Give a function that runs ``unifiedqr`` with arguments in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
+    handlers = {number: signal.getsignal(number) for number in ENDING}
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["unifiedqr", *map(str, arguments)])
@@ -29,4 +32,6 @@ def command(tmp_path, monkeypatch, capfd):
             main()
         return Done(end.value.code or 0, *capfd.readouterr())
 
-    return run
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,7 +1,9 @@
 """Whatever is wrong with a file or a name: one clear line, exit status 2, and nothing written."""
 
+import errno
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +108,11 @@ OUTPUTS = {
     "JSON below a file": (["compare", "--json", "bare/r.json"], "there is no directory bare"),
     "one file for both": (["compare", "--json", "r", "--report", "./r"], "give each output a file of its own"),
     "a report over the matrix": (["compare", "--report", "good.npy"], "good.npy cannot be written: it is an input"),
+    "JSON over an array's file": (
+        ["compare", "whole.npz:X", "--json", "whole.npz"],
+        "npz cannot be written: it is an input",
+    ),
+    "a report over the loss": (["compare", "--loss", "bare:f", "--report", "bare"], "it is an input"),
     "a name too long": (["compare", "--json", "r" * 300], "cannot be written: File name too long"),
     "a record in no directory": (["record", "-o", "no/r.npz"], "there is no directory no"),
     "a record of another kind": (["record", "-o", "r.txt"], "a record is an .npz file"),
@@ -129,11 +136,29 @@ def test_an_output_that_cannot_be_written(command, folder, case):
 
 
 @pytest.mark.parametrize("verb", ["compare", "bench", "conformance"])
-def test_an_output_without_permission(command, folder, monkeypatch, verb):
-    monkeypatch.setattr(os, "access", lambda *_: False)
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_an_output_without_permission(command, folder, monkeypatch, verb, place):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    if place == "file":
+        (folder / "r.json").write_text("old")
+        monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+    else:
+        monkeypatch.setattr(Path, "touch", refuse)
+    before = everything(folder)
     done = command(verb, "--backends", "numpy", "--json", "r.json")
     assert done.status == 2
-    assert done.err == "unifiedqr: error: r.json cannot be written: permission denied.\n"
+    assert done.err == "unifiedqr: error: r.json cannot be written: Permission denied.\n"
+    assert everything(folder) == before
+
+
+@pytest.mark.parametrize("arguments", [("--records", "r" * 300), ("--python", f"torch={'r' * 300}")])
+def test_other_names_too_long(command, arguments):
+    done = command("compare", *arguments)
+    assert done.status == 2
+    (line,) = done.err.splitlines()
+    assert line.startswith("unifiedqr: error: ")
 
 
 def test_an_interpreter_named_twice(command):

@@ -96,6 +96,9 @@ BAD = {
     ),
     "report": (["compare", "m.csv", "--report", "no/r.html"], "no directory"),
     "json": (["compare", "m.csv", "--report", "r.html", "--json", "."], "is a directory"),
+    "system folder": (["compare", "m.csv", "--json", "/proc/c.json"], "/proc/c.json cannot be written"),
+    "name too long": (["compare", "m.csv", "--report", "r" * 300], "cannot be written"),
+    "written twice": (["compare", "m.csv", "--report", "r.x", "--json", "./r.x"], "it is another output too"),
     "record": (["compare", "--records", "m.csv"], "is not a unifiedqr-record file"),
     "record output": (["record", "m.csv", "--backend", "numpy", "-o", "no/r.npz"], "no directory"),
     "record suffix": (["record", "m.csv", "--backend", "numpy", "-o", "r.txt"], ".npz"),
@@ -142,7 +145,7 @@ def test_records_are_compared_and_an_altered_one_fails(folder):
 def test_a_crash_is_told_and_the_others_go_on(folder):
     options = ("--backends", "numpy,torch", "--python", "torch=/bin/false", "--dtype", "float64")
     done = run("compare", "m.csv", *options, cwd=folder)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "did not run" in done.stdout
     assert "torch: ended with exit status 1" in done.stdout
     assert "agrees" in done.stdout
@@ -176,6 +179,9 @@ def test_version_and_help(tmp_path):
     assert shown.returncode == 0
     for verb in ("compare", "record", "backends", "conformance"):
         assert verb in shown.stdout
+    shown = " ".join(run("compare", "--help", cwd=tmp_path).stdout.split())
+    for status in ("0 they agree", "1 they disagree", "2 bad input", "3 not established"):
+        assert status in shown
 
 
 def test_the_bundled_data_in_every_framework(tmp_path):

@@ -1,6 +1,9 @@
 """``unifiedqr conformance``: what it says, writes and returns, of a backend that is right and of one that is not."""
 
 import json
+import os
+import signal
+import stat
 from importlib import import_module
 
 import numpy as np
@@ -45,6 +48,11 @@ def test_json_has_what_the_verdict_says(command, tmp_path):
     assert told["failures"] == []
 
 
+def test_json_may_go_to_a_device_which_stays_one(command):
+    assert command("conformance", *SMALL, "--json", os.devnull).status == 0
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
 def test_a_backend_that_is_wrong_does_not_conform(command, wrong, tmp_path):
     done = command("conformance", *SMALL, "--json", "c.json")
     assert done.status == 1
@@ -74,7 +82,7 @@ def test_what_a_backend_raises_is_a_failure_and_the_others_go_on(command, monkey
 
 def test_an_interrupted_run_writes_nothing(command, monkeypatch, tmp_path):
     def interrupted(backend, case, dtype):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     (tmp_path / "c.json").write_text("old")
     monkeypatch.setattr(runner, "check_case", interrupted)

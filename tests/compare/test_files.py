@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,17 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_a_device_is_written_to_and_stays_one(tmp_path):
+    check_outputs(Path(os.devnull))
+    write_whole(Path(os.devnull), b"told")
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    (tmp_path / "link").symlink_to(os.devnull)
+    check_outputs(tmp_path / "link")
+    write_whole(tmp_path / "link", b"told")
+    assert (tmp_path / "link").is_symlink()
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 
 OUTPUTS = {

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from unifiedqr.compare.cost import kind_of_reference
 from unifiedqr.compare.evaluate import outcome
 from unifiedqr.compare.extended import EXTENDED, has_extended_precision, qr
 from unifiedqr.compare.job import Function, Matrix, matrix_job
-from unifiedqr.compare.reference import Reference, kind_of_reference, probing_directions
+from unifiedqr.compare.reference import Reference, probing_directions
 from unifiedqr.compare.verdict import case_tolerance, judge
 from unifiedqr.conformance.tolerance import relative_error, tolerance
 
@@ -74,7 +75,7 @@ def test_a_slow_function_is_measured_along_directions(rng):
     )
     (case,) = job.cases
     reference = Reference(job, "exact")
-    reference._seconds[case.id] = 1.0  # as if one evaluation took a second
+    reference._costs[case.id] = 1.0  # as if one evaluation took a second
     given = reference.outcome(case, "vjp", loss)
     assert (given.status, given.via) == ("ok", "directions")
     exact = outcome(reference.exact, job, case, "vjp", loss).arrays["A_bar"]

@@ -3,11 +3,8 @@
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import unifiedqr as uqr
@@ -16,12 +13,12 @@ from unifiedqr.bench.cases import Case
 from unifiedqr.bench.machine import Machine
 from unifiedqr.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
 from unifiedqr.compare.api import TRUTH_BACKEND, select_backends
-from unifiedqr.compare.process import Progress, Watcher, cores, paths_for, run_worker, thread_limits, unwatched
+from unifiedqr.compare.process import Watcher, Workers, cores, paths_for, thread_limits, unwatched
 from unifiedqr.discovery import plugin
 from unifiedqr.errors import UnknownBackendError
 
-TIMEOUT = 7200.0
-"""Seconds after which a framework is given up."""
+TIMEOUT = 36000.0
+"""Seconds after which a benchmark is given up."""
 
 NOT_ASKED = "not asked for"
 
@@ -48,7 +45,7 @@ def run_benchmark(
     with_memory : bool
         Whether to measure peaks of memory.
     timeout : float
-        Seconds after which a framework is given up.
+        Seconds after which what is not measured is given up.
     watch : callable
         Told of every step.
 
@@ -58,21 +55,23 @@ def run_benchmark(
         A framework that failed has the cases it had measured by then, and says so.
     """
     threads = cores()
+    every = tuple(case.id for case in cases)
     reason = memory.why_not() if with_memory else NOT_ASKED
     large = () if reason else tuple(case.id for case in cases if case.size >= memory.SMALLEST)
-    found: list[FrameworkResult] = []
-    with tempfile.TemporaryDirectory(prefix="unifiedqr-") as folder:
-        for name in names:
-            launch = partial(_run, Path(folder), name, threads=threads, timeout=timeout, watch=watch)
-            told, failure = launch({"cases": [case.id for case in cases], "seconds": seconds, "memory": False})
-            timed = FrameworkResult(name) if told is None else framework_from(told)
-            found.append(replace(timed, failure=failure))
-            if large and not failure:
-                peaks, failure = launch({"cases": large, "memory": True})
-                results = tuple(with_peak(result, peaks or {}) for result in timed.results)
-                found[-1] = replace(timed, results=results, failure=failure and f"memory: {failure}")
+    with Workers(timeout, watch=watch) as workers:
+
+        def measured(name: str) -> FrameworkResult:
+            told, failure = _run(workers, name, {"cases": every, "seconds": seconds, "memory": False}, threads)
+            timed = replace(FrameworkResult(name) if told is None else framework_from(told), failure=failure)
+            if failure or not large:
+                return timed
+            peaks, failure = _run(workers, name, {"cases": large, "memory": True}, threads)
+            results = tuple(with_peak(result, peaks or {}) for result in timed.results)
+            return replace(timed, results=results, failure=failure and f"memory: {failure}")
+
+        found = tuple(workers.map(measured, names))
     machine = Machine.here(threads, uqr.__version__)
-    return Benchmark(machine, seconds, tuple(case.id for case in cases), tuple(found), reason)
+    return Benchmark(machine, seconds, every, found, reason)
 
 
 def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -89,24 +88,14 @@ def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
     return select_backends(names, {})[0]
 
 
-def _run(
-    folder: Path, name: str, job: dict[str, Any], *, threads: int, timeout: float, watch: Watcher
-) -> tuple[dict[str, Any] | None, str]:
-    """Run a worker; give what it wrote, if it came so far, and the reason it failed, or ""."""
+def _run(workers: Workers, name: str, job: dict[str, Any], threads: int) -> tuple[dict[str, Any] | None, str]:
+    """Run a worker; return what it wrote, if it came so far, and the reason it failed, or ""."""
     label = f"{name} memory" if job["memory"] else name
-    job_path, result_path = folder / f"{label}.job.json", folder / f"{label}.result.json"
+    job_path, result_path = workers.folder / f"{label}.job.json", workers.folder / f"{label}.result.json"
     job_path.write_text(json.dumps({**job, "backend": name, "paths": paths_for(sys.executable)}), encoding="utf-8")
-    watch(Progress(label, "running", 0, len(job["cases"])))
     limits = {**thread_limits(threads), **dict.fromkeys(plugin(name).threads, str(threads))}
     unpooled = {**memory.UNPOOLED, **plugin(name).unpooled} if job["memory"] else {}
-    reason = run_worker(
-        [sys.executable, "-P", "-m", "unifiedqr.bench.worker", str(job_path), str(result_path)],
-        label,
-        folder / f"{label}.log",
-        timeout=timeout,
-        watch=watch,
-        environment={**os.environ, **limits, **unpooled},
-    )
+    command = [sys.executable, "-P", "-m", "unifiedqr.bench.worker", str(job_path), str(result_path)]
+    reason = workers.run(command, label, len(job["cases"]), environment={**os.environ, **limits, **unpooled})
     told = json.loads(result_path.read_text(encoding="utf-8")) if result_path.is_file() else None
-    watch(Progress(label, reason or "done"))
     return told, reason

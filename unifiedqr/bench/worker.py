@@ -11,25 +11,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from unifiedqr.compare.process import BAD_INPUT, tell
+from unifiedqr.compare.process import serve, tell
 
 
-def main(arguments: list[str]) -> int:
-    """Measure the cases of the first file and write what was found to the second."""
-    from unifiedqr.errors import UnifiedQRError
-
-    job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    sys.path.extend(path for path in job["paths"] if path not in sys.path)
-    try:
-        run(job, Path(arguments[1]))
-    except UnifiedQRError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
-
-
-def run(job: dict[str, Any], result_path: Path) -> None:
+def run(job_path: Path, result_path: Path) -> None:
     """Measure every case in the backend the job names."""
+    job = json.loads(job_path.read_text(encoding="utf-8"))
+    sys.path.extend(path for path in job["paths"] if path not in sys.path)
+
     import numpy as np
 
     import unifiedqr as uqr
@@ -65,4 +54,4 @@ def run(job: dict[str, Any], result_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(run, sys.argv[1:]))

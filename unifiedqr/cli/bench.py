@@ -38,11 +38,11 @@ def bench(
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write everything as JSON.")] = None,
-    timeout: options.Timeout = 7200.0,
+    timeout: options.Timeout = 36000.0,
 ) -> None:
     """Measure unifiedqr against each framework's own functions: time, rate and memory of values and derivatives.
 
-    Exit status: 0 measured, 2 bad input.
+    Exit status: 0 measured, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
     """
     from rich.console import Console
 
@@ -67,3 +67,4 @@ def bench(
     if not console.is_terminal:
         console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it
     console.print(tables(benchmark))
+    raise typer.Exit(3 if any(framework.failure for framework in benchmark.frameworks) else 0)

@@ -1,12 +1,22 @@
 """``unifiedqr compare``."""
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unifiedqr.cli import options
 from unifiedqr.errors import InputError
+
+if TYPE_CHECKING:
+    from unifiedqr.compare.comparison import Comparison
+    from unifiedqr.compare.job import Job
+    from unifiedqr.compare.record import Record
+
+STATUS = {"agreement": 0, "disagreement": 1, "not established": 3}
+"""Exit status by what a comparison comes to; 2 is bad input."""
 
 
 def compare(
@@ -44,40 +54,57 @@ def compare(
 ) -> None:
     """Compare values and derivatives of all installed frameworks, with each other and with the truth.
 
-    Exit status: 0 they agree, 1 they disagree, 2 bad input.
+    Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, the time was over,
+    or there is no truth although one was asked for), 128 + n interrupted by signal n.
     """
-    from unifiedqr.cli.progress import watching
-    from unifiedqr.compare.api import read_records, run_comparison
     from unifiedqr.compare.files import check_outputs
-    from unifiedqr.compare.function import function_in_file
+    from unifiedqr.compare.interruption import time_limit
     from unifiedqr.compare.reference import check_reference
 
-    check_outputs(report, json, inputs=[*(matrices or ()), *(records or ())])
-    interpreters = _interpreters(python or [])
-    check_reference(reference)
-    if records:
-        paths = [*records, *map(Path, matrices or ())]
-        job, recorded = read_records(paths, None if loss is None else function_in_file(loss))
-        if job.function is not None and loss is None:
-            reference = "none"  # the function itself is not in a record
-    else:
-        job, recorded = options.job_of(matrices, loss, decomposition, derivative, dtype), []
-    with watching() as watch:
-        comparison = run_comparison(
+    with time_limit(timeout) as elapsed:
+        check_outputs(report, json, inputs=options.files(matrices, loss, records))
+        check_reference(reference)
+        named = options.names("backends", backends)
+        interpreters = _interpreters(python or [])
+        if records:
+            job, recorded, reference = _recorded([*records, *map(Path, matrices or ())], loss, reference)
+        else:
+            job, recorded = options.job_of(matrices, loss, decomposition, derivative, dtype), []
+        comparison = _run(
             job,
-            options.names("backends", backends),
+            named,
             reference=reference,
             interpreters=interpreters,
             recorded=recorded,
             timeout=timeout,
-            watch=watch,
+            elapsed=elapsed(),
         )
-    if report is not None:
-        comparison.to_html(report)
-    if json is not None:
-        comparison.to_json(json)
+        if report is not None:
+            comparison.to_html(report)
+        if json is not None:
+            comparison.to_json(json)
     _show(comparison)
-    raise typer.Exit(0 if comparison.passed else 1)
+    raise typer.Exit(STATUS[comparison.status])
+
+
+def _recorded(paths: list[Path], loss: str | None, reference: str) -> tuple["Job", list["Record"], str]:
+    """Read records; without the function they were made with there can be no truth."""
+    from unifiedqr.compare.api import read_records
+    from unifiedqr.compare.function import function_in_file
+
+    job, recorded = read_records(paths, None if loss is None else function_in_file(loss))
+    return job, recorded, "none" if job.function is not None and loss is None else reference
+
+
+def _run(job: "Job", named: tuple[str, ...] | None, **options: Any) -> "Comparison":
+    from unifiedqr.cli.progress import watching
+    from unifiedqr.compare.api import run_comparison
+
+    def announce(expected: str) -> None:
+        print(f"unifiedqr: {expected}", file=sys.stderr)
+
+    with watching() as watch:
+        return run_comparison(job, named, watch=watch, announce=announce, **options)
 
 
 def _show(comparison: object) -> None:
@@ -98,7 +125,7 @@ def _interpreters(texts: list[str]) -> dict[str, str]:
         name, equals, interpreter = text.partition("=")
         if not (name and equals and interpreter):
             raise InputError(f"--python {text!r} has not the form BACKEND=INTERPRETER.")
-        if not Path(interpreter).exists():
+        if not os.path.exists(interpreter):
             raise InputError(f"--python {text!r}: there is no file {interpreter}.")
         if name in found:
             raise InputError(f"--python names {name} twice, with {found[name]} and {interpreter}; give it once.")

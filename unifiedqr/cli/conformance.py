@@ -40,7 +40,8 @@ def conformance(
 ) -> None:
     """Run the conformance suite: golden vectors, adjoint identities, planted wrong rules.
 
-    Exit status: 0 all conform, 1 one does not, 2 bad input.
+    Exit status: 0 all conform, 1 one does not, 2 bad input, 3 nothing was checked of one, 128 + n interrupted by
+    signal n.
     """
     from rich.console import Console
 
@@ -83,4 +84,4 @@ def conformance(
         console.print(f"... and {len(result.failures) - SHOWN} more")
     for name in names:
         console.print(result.verdict(name), soft_wrap=True, markup=False)
-    raise typer.Exit(0 if result.passed else 1)
+    raise typer.Exit(0 if result.passed else 1 if result.failures else 3)

@@ -1,6 +1,7 @@
 """The options that verbs share, what a shell completes them to, and how their text becomes a job."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -88,7 +89,7 @@ Dtype = Annotated[
         autocompletion=completing(lambda: DTYPES),
     ),
 ]
-Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="When to give up on one framework.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="Bound on the time of the whole command.")]
 
 
 def names(option: str, texts: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -106,6 +107,14 @@ def decompositions(texts: Sequence[str] | None) -> tuple[str, ...] | None:
     """Split the names of decompositions, where "all" stands for every one."""
     found = names("decomposition", texts)
     return tuple(DECOMPOSITIONS) if found == (ALL,) else found
+
+
+def files(matrices: list[str] | None, loss: str | None, records: Sequence[Path] | None = None) -> list[Path]:
+    """Return every file that a command reads, so that none is written over."""
+    from unifiedqr.compare.matrices import located
+
+    sources = [] if loss is None else [Path(loss.rpartition(":")[0])]
+    return [*(located(text)[0] for text in matrices or ()), *sources, *(records or ())]
 
 
 def job_of(

@@ -34,7 +34,7 @@ def record(
 ) -> None:
     """Record a framework's values and derivatives in a file, to be compared elsewhere with 'compare --records'.
 
-    Exit status: 0 all was recorded, 1 something failed, 2 bad input.
+    Exit status: 0 recorded, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
     """
     from unifiedqr.cli.progress import watching
     from unifiedqr.compare.api import select_backends
@@ -50,7 +50,7 @@ def record(
             f"write {PLACE} into the name, as in {output.stem}-{PLACE}.npz."
         )
     paths = {name: output.with_name(output.name.replace(PLACE, name)) for name in chosen}
-    check_outputs(*paths.values(), inputs=matrices or ())
+    check_outputs(*paths.values(), inputs=options.files(matrices, loss))
     job = options.job_of(matrices, loss, decomposition, derivative, dtype)
     with watching() as watch:
         records, failures = run_workers(job, chosen, reference="none", timeout=timeout, watch=watch)
@@ -69,4 +69,4 @@ def record(
             if outcome.status == "failed":
                 complete = False
                 print(f"unifiedqr: {case}, {derivative_name}: {outcome.reason}", file=sys.stderr)
-    raise typer.Exit(0 if complete else 1)
+    raise typer.Exit(0 if complete else 3)

@@ -15,6 +15,7 @@ def compare(
     backends: Sequence[str] | None = None,
     derivatives: Sequence[str] = ("value", "vjp", "jvp", "hvp"),
     reference: str = "exact",
+    timeout: float = 600.0,
 ) -> "Comparison":
     """Run a function in every installed framework and compare its values and derivatives.
 
@@ -32,10 +33,14 @@ def compare(
     reference : {"exact", "extended", "none"}
         What to measure errors against. "exact" is 100-digit arithmetic and falls back where that would take too long.
 
+    timeout : float
+        Seconds after which a framework, or the reference, is given up.
+
     Returns
     -------
     Comparison
-        With ``passed``, ``max_error``, ``table()``, ``to_json(path)`` and ``to_html(path)``.
+        Prints as a table. With ``passed``, ``status``, ``max_error``, ``table()``, ``to_json(path)`` and
+        ``to_html(path)``.
 
     Raises
     ------
@@ -43,6 +48,8 @@ def compare(
         A derivative or the reference is not among its choices.
     InputError
         An array is not numeric or not finite, or f raises in every framework.
+    DurationError
+        It is expected to take longer than `timeout`; nothing has been run.
     UnknownBackendError, BackendUnavailableError
         A framework named in `backends` does not exist, or is not installed.
 
@@ -59,7 +66,7 @@ def compare(
     # Importing unifiedqr must stay light, and this imports NumPy.
     from unifiedqr.compare.api import compare_function
 
-    return compare_function(f, arrays, backends=backends, derivatives=derivatives, reference=reference)
+    return compare_function(f, arrays, backends=backends, derivatives=derivatives, reference=reference, timeout=timeout)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The comparison as a call: which frameworks run, and from jobs and records to a `Comparison`."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -13,6 +14,7 @@ import unifiedqr as uqr
 from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
 from unifiedqr.compare.comparison import Comparison
+from unifiedqr.compare.cost import duration, estimate
 from unifiedqr.compare.function import PICKLED
 from unifiedqr.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose, why_not
 from unifiedqr.compare.launch import TIMEOUT, run_workers
@@ -21,7 +23,13 @@ from unifiedqr.compare.process import Failure, Watcher, unwatched
 from unifiedqr.compare.record import TRUTH, Record
 from unifiedqr.compare.reference import check_reference
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr.errors import BackendUnavailableError, InputError, UnknownBackendError
+from unifiedqr.errors import BackendUnavailableError, DurationError, InputError, UnknownBackendError
+
+RESERVE = 5.0
+"""Seconds of the time allowed that are kept for the judgement and the report: at least these, or a tenth of it."""
+
+LONG = 10.0
+"""Seconds from which it is said what a comparison is expected to take."""
 
 TRUTH_BACKEND = "mpmath"
 """The backend that is the reference, and so takes part as a framework only when it is named."""
@@ -34,6 +42,7 @@ def compare_function(
     backends: Sequence[str] | None,
     derivatives: Sequence[str],
     reference: str,
+    timeout: float = TIMEOUT,
 ) -> Comparison:
     """Do what `unifiedqr.compare.compare` promises."""
     check_reference(reference)
@@ -64,7 +73,7 @@ def compare_function(
     else:
         chosen = tuple(derivative for derivative in chosen if derivative != "hvp")
     job = Job((case,), chosen, inputs, sources, function)
-    return run_comparison(job, None if backends is None else tuple(backends), reference=reference)
+    return run_comparison(job, None if backends is None else tuple(backends), reference=reference, timeout=timeout)
 
 
 def _as_inputs_of(target: str, inputs: dict[str, Array]) -> dict[str, Array]:
@@ -136,28 +145,54 @@ def run_comparison(
     interpreters: Mapping[str, str] | None = None,
     recorded: Sequence[Record] = (),
     timeout: float = TIMEOUT,
+    elapsed: float = 0.0,
     watch: Watcher = unwatched,
+    announce: Callable[[str], object] = len,
 ) -> Comparison:
     """Run a job in the backends named (all, if None and nothing is recorded), and compare with what is recorded.
+
+    Of the `timeout` so many seconds have `elapsed`. `announce` is told, before the work starts, what a long comparison
+    is expected to take.
 
     Raises
     ------
     InputError
         The job's function raised in every framework.
+    DurationError
+        It is expected to take longer than `timeout`; nothing has been run.
     """
     interpreters = interpreters or {}
     backends, missing = ((), []) if names is None and recorded else select_backends(names, interpreters)
+    if expected := _expected(job, reference, len(backends), timeout):
+        announce(expected)
     ran, failures = run_workers(
-        job, backends, reference=reference, interpreters=interpreters, timeout=timeout, watch=watch
+        job,
+        backends,
+        reference=reference,
+        interpreters=interpreters,
+        timeout=max(0.0, timeout - min(timeout / 2, max(timeout / 10, RESERVE)) - elapsed),
+        watch=watch,
     )
-    named = {*(names or ()), *interpreters}
-    failures = [replace(failure, explicit=failure.backend in named) for failure in failures]
     truth = ran.pop(TRUTH, None)
     records: dict[str, Record] = {}
     for record in (*recorded, *ran.values()):
         records[_free_label(record.environment.backend, records)] = record
     _check_function(job, records)
     return Comparison(job, records, truth, [*missing, *failures])
+
+
+def _expected(job: Job, reference: str, frameworks: int, timeout: float) -> str:
+    """Say what a comparison is expected to take; empty if that is not long."""
+    seconds, truth = estimate(job, reference, frameworks)
+    told = f"about {duration(seconds)} expected, {duration(truth)} of it for the reference"
+    if seconds > timeout:
+        least = estimate(job, "none", frameworks)[0]
+        raise DurationError(
+            f"{told}, which exceeds the timeout of {timeout:g} s, so nothing was run. Give it more time (timeout "
+            f"{math.ceil(1.5 * seconds)}), smaller matrices, or fewer decompositions, dtypes or derivatives"
+            + (f"; without a truth (reference none) it takes about {duration(least)}." if least <= timeout else ".")
+        )
+    return told if seconds >= LONG else ""
 
 
 def _free_label(name: str, taken: Mapping[str, Record]) -> str:

@@ -1,5 +1,6 @@
 """The result of a comparison: its verdict, and the ways to look at it."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from unifiedqr.compare.verdict import Finding, case_condition, case_tolerance, j
 
 FORMAT = "unifiedqr-comparison"
 VERSION = 1
+WIDTH = 120
+"""Columns of the table as text."""
 
 
 class Comparison:
@@ -21,7 +24,10 @@ class Comparison:
     Attributes
     ----------
     passed : bool
-        Whether everything that ran agrees, within tolerance, and enough ran for that to mean something.
+        Whether everything agrees, within tolerance, and everything that was to run did.
+    status : {"agreement", "disagreement", "not established"}
+        The verdict in a word: `disagreement` where a result is wrong or two frameworks differ, `not established` where
+        a framework failed, or there are not two results, or no truth although one was asked for.
     max_error : float
         The largest relative error against the reference; NaN without one.
     findings : list of Finding
@@ -45,8 +51,15 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether everything that ran agrees, and enough ran for that to mean something."""
+        """Whether everything agrees, within tolerance, and everything that was to run did."""
         return not self.objections()
+
+    @property
+    def status(self) -> str:
+        """The verdict in a word: "agreement", "disagreement" or "not established"."""
+        if any(f.status == "disagrees" for f in self.findings):
+            return "disagreement"
+        return "agreement" if self.passed else "not established"
 
     @property
     def max_error(self) -> float:
@@ -74,16 +87,30 @@ class Comparison:
             lines.append(
                 f"nothing could be compared: {'; '.join(sorted(reasons)) or 'no framework gives this derivative'}"
             )
-        return lines
+        return lines + self._without_truth()
+
+    def _without_truth(self) -> list[str]:
+        """Give the results that agree with each other and have no truth although one was asked for, a line a reason."""
+        if self.truth is None:
+            return []
+        missing: dict[str, list[str]] = {}
+        for case, derivative in {(f.case, f.derivative): f for f in self.findings if f.status == "agrees"}:
+            given = self.truth.outcomes.get((case, derivative))
+            if given is None or given.status != "ok":
+                missing.setdefault(given.reason if given else "not recorded", []).append(f"{case}, {derivative}")
+        return [
+            f"no truth for {'; '.join(results)}: {reason}. The frameworks agree with each other; "
+            f"reference 'none' asks for no more"
+            for reason, results in missing.items()
+        ]
 
     def verdict(self) -> str:
         """Give the outcome in one sentence."""
         names = ", ".join(self.records) or "no framework"
+        if self.status == "disagreement":
+            wrong = sorted({f.framework for f in self.findings if f.status == "disagrees"})
+            return f"No agreement: {', '.join(wrong)} {'disagrees' if len(wrong) == 1 else 'disagree'}."
         if not self.passed:
-            disagreeing = sorted({f.framework for f in self.findings if f.status in ("disagrees", "failed")})
-            if disagreeing:
-                kinds = " or ".join(k for k in ("disagrees", "failed") if any(f.status == k for f in self.findings))
-                return f"No agreement: {', '.join(disagreeing)} {kinds}."
             return f"Not established: {self.objections()[0].rstrip('.')}."
         truth, apart = self.max_error, self.max_disagreement
         against = "truth" if set(self.references()) == {"exact"} else "reference"
@@ -105,6 +132,20 @@ class Comparison:
             counts[kind] = counts.get(kind, 0) + 1
         return counts
 
+    def __str__(self) -> str:
+        """Return the table and what it cannot say, as plain text."""
+        from rich.console import Console
+
+        from unifiedqr.compare.table import notes
+
+        text = io.StringIO()
+        console = Console(file=text, width=WIDTH, force_terminal=False, color_system=None, highlight=False)
+        console.print(self.table())
+        console.print(notes(self))
+        return text.getvalue().rstrip()
+
+    __repr__ = __str__
+
     def table(self) -> Any:
         """Give a `rich.table.Table` with one row per framework and dtype."""
         from unifiedqr.compare.table import summary
@@ -118,6 +159,7 @@ class Comparison:
             "format": FORMAT,
             "version": VERSION,
             "passed": self.passed,
+            "status": self.status,
             "verdict": self.verdict(),
             "objections": self.objections(),
             "max_error": _number(self.max_error),

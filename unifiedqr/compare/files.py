@@ -1,12 +1,15 @@
 """Files the comparison writes, whole or not at all, and its archive format: arrays and a JSON header, never pickled."""
 
+import errno
 import io
 import json
 import os
-import tempfile
+import secrets
+import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,30 +39,17 @@ def check_readable(path: Path) -> None:
 def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path] = ()) -> None:
     """Raise `InputError` unless every output can be written, no two are the same, and none is an input.
 
-    Asked before the work starts. ``None`` stands for an output that was not asked for.
+    Asked before the work starts, not after it. ``None`` stands for an output that was not asked for.
     """
     taken = {os.path.realpath(path): "an input" for path in inputs}
     for path in filter(None, outputs):
-        check_writable(path)
         place = os.path.realpath(path)
         if place in taken:
             raise InputError(f"{path} cannot be written: it is {taken[place]}; give each output a file of its own.")
         taken[place] = "another output too"
-
-
-def check_writable(path: Path) -> None:
-    """Raise `InputError` unless a file can be written at `path`; asked before the work starts, not after it."""
-    folder = path.parent
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a directory; name a file to write.")
-    if not os.path.isdir(folder):
-        raise InputError(f"{path} cannot be written: there is no directory {folder}.")
-    try:
-        path.exists()
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
-    if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
-        raise InputError(f"{path} cannot be written: permission denied.")
+        with _beside(path) as temporary:
+            if temporary is not None:
+                temporary.touch()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -67,25 +57,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
     A link keeps its place and its target is replaced. A device or a pipe, such as /dev/stdout, is written to.
     """
-    check_writable(path)
-    try:
-        if path.exists() and not path.is_file():
+    with _beside(path) as temporary:
+        if temporary is None:
             path.write_bytes(content)
-            return
-        path = Path(os.path.realpath(path))
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".unifiedqr-", delete=False) as temporary:
-            name = temporary.name
-            try:
-                temporary.write(content)
-                temporary.close()
-                os.chmod(name, 0o666 & ~_umask())
-                os.replace(name, path)
-            except BaseException:
-                temporary.close()
-                Path(name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+        else:
+            temporary.write_bytes(content)
+            os.replace(temporary, os.path.realpath(path))
 
 
 def write_json(path: Path, told: dict[str, Any]) -> None:
@@ -93,10 +70,37 @@ def write_json(path: Path, told: dict[str, Any]) -> None:
     write_whole(path, json.dumps(told, indent=1, allow_nan=False).encode() + b"\n")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextmanager
+def _beside(path: Path) -> Generator[Path | None]:
+    """Give the path of a temporary file in the folder of `path`, or of what that links to; None for a device or a pipe.
+
+    Whatever shows, before the block or in it, that `path` cannot be written is an `InputError`. No temporary file is
+    left.
+    """
+    temporary = Path(os.path.realpath(path)).parent / f".unifiedqr-{secrets.token_hex(8)}"
+    try:
+        mode = _mode(path)
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a directory; name a file to write.")
+        yield temporary if stat.S_ISREG(mode) else None
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int:
+    """Return the mode of what is at `path`, a regular file if nothing is there yet; raise `OSError` if none can be."""
+    if not os.path.isdir(path.parent):
+        raise InputError(f"{path} cannot be written: there is no directory {path.parent}.")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return stat.S_IFREG
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return mode
 
 
 def write_archive(path: Path, header: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -108,8 +112,7 @@ def write_archive(path: Path, header: dict[str, Any], arrays: dict[str, Array]) 
 
 def read_archive(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read what `write_archive` wrote; raise `InputError` for anything else, or another `kind` of archive."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+    check_readable(path)
     try:
         # NumPy would leave a damaged file open.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:

@@ -1,20 +1,16 @@
-"""Workers: one process per framework, a few at a time, none able to take another down."""
+"""The comparison's workers: one process for each framework and one for the truth, a few at a time."""
 
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from unifiedqr.compare.job import Job
-from unifiedqr.compare.process import Failure, Progress, Watcher, paths_for, run_worker, thread_limits, unwatched
+from unifiedqr.compare.process import Failure, Watcher, Workers, paths_for, thread_limits, unwatched
 from unifiedqr.compare.record import TRUTH, Record
 from unifiedqr.errors import InputError
 
 TIMEOUT = 600.0
-"""Seconds after which a worker is given up."""
+"""Seconds after which a comparison is given up."""
 
 
 def run_workers(
@@ -38,23 +34,17 @@ def run_workers(
     names = [*(() if reference == "none" else (TRUTH,)), *backends]
     records: dict[str, Record] = {}
     failures: list[Failure] = []
-    running: set[subprocess.Popen[str]] = set()
-    with tempfile.TemporaryDirectory(prefix="unifiedqr-") as folder, ThreadPoolExecutor(_slots()) as pool:
+    with Workers(timeout, slots=_slots(), watch=watch) as workers:
 
         def work(name: str) -> Record | Failure:
             interpreter = (interpreters or {}).get(name, sys.executable)
-            return _run(Path(folder), job, name, interpreter, reference, timeout, watch, running)
+            return _run(workers, job, name, interpreter, reference)
 
-        try:
-            for name, result in zip(names, pool.map(work, names), strict=True):
-                if isinstance(result, Failure):
-                    failures.append(result)
-                else:
-                    records[name] = result
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(running):
-                process.kill()
+        for name, result in zip(names, workers.map(work, names), strict=True):
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                records[name] = result
     return records, failures
 
 
@@ -62,38 +52,15 @@ def _slots() -> int:
     return min(4, (os.cpu_count() or 1) + 1)  # a framework being imported waits for the disk about half of the time
 
 
-def _run(
-    folder: Path,
-    job: Job,
-    name: str,
-    interpreter: str,
-    reference: str,
-    timeout: float,
-    watch: Watcher,
-    running: set[subprocess.Popen[str]],
-) -> Record | Failure:
-    job_path, record_path = folder / f"{name}.job.npz", folder / f"{name}.record.npz"
+def _run(workers: Workers, job: Job, name: str, interpreter: str, reference: str) -> Record | Failure:
+    job_path, record_path = workers.folder / f"{name}.job.npz", workers.folder / f"{name}.record.npz"
     job.write(job_path, backend=name, reference=reference, paths=paths_for(interpreter))
-    watch(Progress(name, "running", 0, len(job.cases) * len(job.derivatives)))
     command = [interpreter, "-P", "-m", "unifiedqr.compare.worker", str(job_path), str(record_path)]
+    reason = workers.run(command, name, len(job.cases) * len(job.derivatives), environment=_environment())
     try:
-        reason = run_worker(
-            command,
-            name,
-            folder / f"{name}.log",
-            timeout=timeout,
-            watch=watch,
-            environment=_environment(),
-            running=running,
-        )
-        record = None if reason else Record.read(record_path)
-    except (OSError, InputError) as error:
-        reason, record = f"{interpreter} cannot be run: {error}" if isinstance(error, OSError) else str(error), None
-    if record is None:
-        watch(Progress(name, reason))
-        return Failure(name, reason)
-    watch(Progress(name, "done"))
-    return record
+        return Failure(name, reason) if reason else Record.read(record_path)
+    except InputError as error:
+        return Failure(name, str(error))
 
 
 def _environment() -> dict[str, str]:

@@ -81,6 +81,15 @@ def read_all(texts: Sequence[str]) -> tuple[Matrix, ...]:
     return tuple(matrices)
 
 
+def located(text: str) -> tuple[Path, str | None]:
+    """Return the file that an argument names, and the name of one of its arrays, as in ``FILE:NAME``, or None."""
+    path = Path(text)
+    if os.path.exists(path) or ":" not in path.name:
+        return path, None
+    file, _, name = text.rpartition(":")
+    return Path(file), name
+
+
 def read_matrices(text: str) -> tuple[Matrix, ...]:
     """Read every matrix of a file, or the one that ``FILE:NAME`` names in a file of several.
 
@@ -90,10 +99,7 @@ def read_matrices(text: str) -> tuple[Matrix, ...]:
         The file is missing, unreadable, pickled or of an unknown kind, or a matrix is ragged, empty, one-dimensional,
         not numeric, or has a NaN or infinite entry.
     """
-    path, name = Path(text), None
-    if not os.path.exists(path) and ":" in path.name:
-        head, _, name = text.rpartition(":")
-        path = Path(head)
+    path, name = located(text)
     check_readable(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:

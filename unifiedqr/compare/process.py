@@ -1,17 +1,30 @@
-"""A worker: a process of its own for one framework, which tells how far it is and cannot take another down."""
+"""Workers: frameworks in processes of their own, which tell how far they are and cannot take another down.
 
+Every worker leads a process group, so that what it started ends with it. `Workers` ends all of them when its block is
+left, by an exception or a signal too; and a worker ends by itself once its parent is gone, whatever became of that.
+"""
+
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self, TypeVar
+
+from unifiedqr.errors import UnifiedQRError
 
 MARK = "@unifiedqr"
 BAD_INPUT = 3
 """Exit status of a worker whose last line says what it could not use."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Failure:
-    """A framework that gave no results, and why."""
+    """A framework that gave no results, and why; `explicit` unless it was merely not installed."""
 
     backend: str
     reason: str
@@ -45,82 +58,167 @@ def tell(done: int, total: int) -> None:
     print(MARK, done, total, flush=True)
 
 
+def serve(run: Callable[[Path, Path], None], arguments: list[str]) -> int:
+    """Be a worker: run the job in the first file, write what comes of it to the second; return the exit status."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        run(Path(arguments[0]), Path(arguments[1]))
+    except UnifiedQRError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def _end_with_parent() -> None:
+    """End this process and what it started as soon as its parent, who holds the other end of its input, is gone."""
+    while os.read(0, 1):
+        pass
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(BAD_INPUT)
+
+
 def paths_for(interpreter: str) -> list[str]:
-    """Give the folders that a worker looks for modules in besides its own."""
+    """Return the folders that a worker looks for modules in besides its own."""
     return [path for path in sys.path if path] if interpreter == sys.executable else []
 
 
 def thread_limits(threads: int) -> dict[str, str]:
-    """Give the variables that limit the threads of OpenMP and of the usual linear algebra."""
+    """Return the variables that limit the threads of OpenMP and of the usual linear algebra."""
     return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
 
 
-def run_worker(
-    command: list[str],
-    name: str,
-    log_path: Path,
-    *,
-    timeout: float,
-    watch: Watcher,
-    environment: Mapping[str, str],
-    running: set[subprocess.Popen[str]] | None = None,
-) -> str:
-    """Run a worker to its end.
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class Workers:
+    """Worker processes with one temporary folder and one deadline, all ended when the block is left.
 
     Parameters
     ----------
-    command : list of str
-        What to run; lines of standard output that `tell` wrote are progress.
-    name : str
-        Of the worker, for whoever watches.
-    log_path : Path
-        File that takes its standard error.
     timeout : float
-        Seconds after which it is given up.
+        Seconds from now after which every worker is given up.
+    slots : int
+        How many run at a time.
     watch : callable
         Told of every step.
-    environment : mapping of str to str
-        All of its environment.
-    running : set, optional
-        Holds the process while it runs, so that another thread can end it.
 
-    Returns
-    -------
-    str
-        The reason it failed, or "".
+    Attributes
+    ----------
+    folder : Path
+        For files of theirs; removed at the end.
     """
-    expired = threading.Event()
-    running = set() if running is None else running
-    with (
-        log_path.open("w+", encoding="utf-8", errors="replace") as log,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env={**environment, "PYTHONUNBUFFERED": "1"}
-        ) as process,
-    ):
-        running.add(process)
 
-        def give_up() -> None:
-            expired.set()
-            process.kill()
+    def __init__(self, timeout: float, *, slots: int = 1, watch: Watcher = unwatched) -> None:
+        self._timeout, self._deadline = timeout, time.monotonic() + timeout
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._ended = False
+        # Threads start the processes: a signal is handled in the main thread and cannot come between the start of a
+        # process and the note that it runs.
+        self._pool = ThreadPoolExecutor(slots)
+        self._temporary = tempfile.TemporaryDirectory(prefix="unifiedqr-", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name)
 
-        timer = threading.Timer(timeout, give_up)
-        timer.start()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         try:
+            self._end()
+        finally:  # even if a signal comes now
+            self._end()
+            self._temporary.cleanup()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                _kill(process)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
+        """Call `work`, which may call `run`, for every name, as many at a time as there are slots."""
+        return self._pool.map(work, names)
+
+    def run(self, command: list[str], name: str, total: int, *, environment: Mapping[str, str]) -> str:
+        """Run a worker to its end.
+
+        Parameters
+        ----------
+        command : list of str
+            What to run; lines of standard output that `tell` wrote are progress.
+        name : str
+            Of the worker, for whoever watches.
+        total : int
+            Steps it has.
+        environment : mapping of str to str
+            All of its environment.
+
+        Returns
+        -------
+        str
+            The reason it failed, or "".
+        """
+        self._watch(Progress(name, "running", 0, total))
+        with (self.folder / f"{name}.log").open("w+", encoding="utf-8", errors="replace") as log:
+            reason = self._follow(command, name, environment, log)
+        self._watch(Progress(name, reason or "done"))
+        return reason
+
+    def _follow(self, command: list[str], name: str, environment: Mapping[str, str], log: IO[str]) -> str:
+        with self._lock:
+            if self._ended:
+                return "was not started"
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env={**environment, "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                return f"{command[0]} cannot be run: {error}"
+            self._running.add(process)
+        expired = threading.Event()
+
+        def end() -> None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, self._deadline - time.monotonic()))
+            if process.poll() is None:
+                expired.set()
+            _kill(process)  # or what it started, which may hold its output open
+
+        ending = threading.Thread(target=end, daemon=True)
+        ending.start()
+        with process:
             assert process.stdout is not None
             for line in process.stdout:
                 words = line.split()
                 if len(words) == 3 and words[0] == MARK and words[1].isdigit() and words[2].isdigit():
-                    watch(Progress(name, "running", int(words[1]), int(words[2])))
-            code = process.wait()
-        except BaseException:
-            process.kill()  # interrupted: nobody waits for it any more
-            raise
-        finally:
-            timer.cancel()
-            running.discard(process)
+                    self._watch(Progress(name, "running", int(words[1]), int(words[2])))
+            ending.join()
+        with self._lock:
+            self._running.discard(process)
         if expired.is_set():
-            return f"gave no result within {timeout:g} s"
-        return "" if code == 0 else _why(code, log)
+            return f"gave no result within {self._timeout:.3g} s"
+        return "" if process.returncode == 0 else _why(process.returncode, log)
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """Kill a worker and everything in its process group."""
+    if not hasattr(os, "killpg"):
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _why(code: int, log: IO[str]) -> str:
@@ -130,9 +228,3 @@ def _why(code: int, log: IO[str]) -> str:
         return lines[-1]
     ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit status {code}"
     return f"{ended}: {lines[-1]}" if lines else ended
-
-
-def cores() -> int:
-    """Give the number of cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,12 +1,13 @@
 """The reference every framework is measured against, and which one is affordable.
 
 exact       100-digit arithmetic; derivatives by central differences of the function itself, so that no rule takes part
-extended    the rules in long double (see `extended`), where the differences would take longer than `BUDGET`
+extended    the rules in long double (see `extended`), where the differences would cost more than `cost.BUDGET`
 directions  100-digit derivatives along a few fixed random directions: for a user's function of a large matrix
 none        frameworks against each other only
+
+Which one it is follows from sizes and counted operations (`cost`), never from a clock.
 """
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,22 +16,16 @@ import numpy as np
 
 import unifiedqr as uqr
 from unifiedqr._typing import Array, Arrays
+from unifiedqr.compare.cost import DIRECTIONS, counted_cost, kind_of_reference
 from unifiedqr.compare.directions import cotangent, draw, sizes, tangents
 from unifiedqr.compare.evaluate import Outcome, argument_names, flattened, outcome
-from unifiedqr.compare.extended import EXTENDED, has_extended_precision
+from unifiedqr.compare.extended import EXTENDED
 from unifiedqr.compare.job import FUNCTION, Case, Job
 from unifiedqr.errors import OptionError, UnifiedQRError
 
 REFERENCES = ("exact", "extended", "none")
 """What can be asked for; "exact" falls back where it is too dear."""
 
-BUDGET = 20.0
-"""Estimated seconds above which 100-digit differences give way to the next reference."""
-
-MULTIPLICATION = 7e-6
-"""Seconds one 100-digit multiplication takes, roughly."""
-
-DIRECTIONS = 3
 SECOND_STEP = 2.0**-60
 """Outer step of second derivatives, in the units of the matrix; the inner step of the mpmath backend is 2^-116."""
 
@@ -42,36 +37,8 @@ def check_reference(reference: str) -> str:
     return reference
 
 
-def evaluation_cost(inputs: Arrays) -> float:
-    """Estimate the seconds of one 100-digit factorization of every input."""
-    total = 0.0
-    for A in inputs:
-        if A.ndim >= 2:
-            m, n = A.shape[-2:]
-            total += (
-                math.prod(A.shape[:-2]) * 2 * m * n * min(m, n) * (3.5 if np.iscomplexobj(A) else 1) * MULTIPLICATION
-            )
-    return total
-
-
-def kind_of_reference(case: Case, derivative: str, inputs: Arrays, wanted: str, seconds: float = 0.0) -> str:
-    """Choose the reference of one case and derivative; `seconds` is what one evaluation was seen to take, if it was."""
-    if wanted == "none":
-        return "none"
-    cost = max(seconds, evaluation_cost(inputs))
-    entries = sum(A.size * (2 if np.iscomplexobj(A) else 1) for A in inputs)
-    evaluations = {"value": 1, "jvp": 3, "vjp": 2 * entries + 1, "hvp": 4 * entries + 2}[derivative]
-    if wanted == "exact" and cost * evaluations <= BUDGET:
-        return "exact"
-    if case.target != FUNCTION:
-        return "extended" if has_extended_precision() else "none"
-    if wanted == "exact" and derivative == "vjp" and cost * (2 * DIRECTIONS + 1) <= BUDGET:
-        return "directions"
-    return "none"
-
-
 class Reference:
-    """Gives reference outcomes, remembering how long the user's function took.
+    """Gives reference outcomes, remembering what the user's function costs.
 
     Parameters
     ----------
@@ -84,7 +51,7 @@ class Reference:
     def __init__(self, job: Job, wanted: str) -> None:
         self._job = job
         self._wanted = wanted
-        self._seconds: dict[str, float] = {}
+        self._costs: dict[str, float] = {}
         self._extended = EXTENDED.load()
         try:
             self.exact = uqr.get_backend("mpmath") if wanted == "exact" else None
@@ -95,10 +62,10 @@ class Reference:
     def outcome(self, case: Case, derivative: str, f: Callable[..., Any] | None) -> Outcome:
         """Give the reference of one case and derivative, its kind in `Outcome.via`."""
         inputs = self._job.inputs_of(case)
-        kind = kind_of_reference(case, derivative, inputs, self._wanted, self._seconds.get(case.id, 0.0))
+        kind = kind_of_reference(case, derivative, inputs, self._wanted, self._cost(case, f))
         if kind == "none":
             return Outcome("cannot", "too large for a reference: frameworks are compared with each other only", "none")
-        start, used = time.perf_counter(), time.process_time()
+        start = time.perf_counter()
         if kind == "extended":
             given = outcome(self._extended, self._job, case, derivative, f)
         elif kind == "directions":
@@ -107,11 +74,21 @@ class Reference:
             given = self._guarded(lambda: self._hessian_product(case, f))
         else:
             given = outcome(self.exact, self._job, case, derivative, f)  # pyright: ignore[reportArgumentType]
-        seconds = time.perf_counter() - start
-        if derivative == "value":
-            # Other processes must not decide which reference is affordable.
-            self._seconds[case.id] = time.process_time() - used
-        return Outcome(given.status, given.reason, kind, given.arrays, seconds)
+        return Outcome(given.status, given.reason, kind, given.arrays, time.perf_counter() - start)
+
+    def _cost(self, case: Case, f: Callable[..., Any] | None) -> float:
+        """Return what the user's function costs once, counted while it runs; 0 for a decomposition."""
+        inputs = self._job.inputs_of(case)
+        if (
+            case.target != FUNCTION
+            or self.exact is None
+            or f is None
+            or kind_of_reference(case, "value", inputs, self._wanted) != "exact"
+        ):
+            return 0.0
+        if case.id not in self._costs:
+            self._costs[case.id] = counted_cost(f, tuple(self.exact.from_numpy(A) for A in inputs))
+        return self._costs[case.id]
 
     def _guarded(self, compute: Callable[[], dict[str, Array]]) -> Outcome:
         try:

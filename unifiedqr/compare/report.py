@@ -6,7 +6,7 @@ from typing import Any
 from unifiedqr.compare.figures import error_map, gradient_pictures
 from unifiedqr.compare.page import page
 from unifiedqr.compare.table import WORDS
-from unifiedqr.conformance.tolerance import FACTOR
+from unifiedqr.conformance.tolerance import FACTOR, MARGIN, WELL
 
 
 def render(comparison: Any) -> str:
@@ -22,6 +22,8 @@ def render(comparison: Any) -> str:
         strain=max((finding.strain for finding in compared), default=math.nan),
         words=WORDS,
         factor=FACTOR,
+        margin=MARGIN,
+        well=WELL,
         error_map=error_map(comparison) if comparison.records else "",
         pictures=gradient_pictures(comparison),
     )

@@ -2,11 +2,13 @@
 
 Errors are relative in the Frobenius norm, the arrays of a decomposition in the units of the matrix (`in_units`). The
 tolerance is that of the conformance suite, for the condition of the leading block; between two frameworks twice that.
-The factors must besides reproduce the matrix and be orthonormal to the tolerance of a perfectly conditioned one.
+Where there is a truth, who misses it disagrees and nobody else. Where there is none, or only along a few directions,
+two frameworks that differ both disagree, unless one of them misses what is known. The factors must besides reproduce
+the matrix and be orthonormal to the tolerance of a perfectly conditioned one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +18,21 @@ from unifiedqr.compare.evaluate import Outcome
 from unifiedqr.compare.job import Case, Job
 from unifiedqr.compare.record import Record
 from unifiedqr.compare.reference import probing_directions
-from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
+from unifiedqr.conformance.tolerance import (
+    BACKWARD,
+    MARGIN,
+    condition_of,
+    leading_condition,
+    member_tolerance,
+    relative_error,
+    unit,
+)
 from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
+
+WHOLE = ("exact", "extended")
+"""The kinds of reference that know every entry."""
 
 BETWEEN = 2.0
 """Multiple of the tolerance that two frameworks may differ by, each being that far from the truth."""
@@ -63,22 +76,22 @@ class Finding:
 
     @property
     def strain(self) -> float:
-        """The error as a multiple of what it may be; the largest of the three kinds."""
-        ratios = [
-            (self.error or 0.0) / self.tolerance,
-            (self.disagreement or 0.0) / (BETWEEN * self.tolerance),
-        ]
-        return max(ratios)
+        """The error as a multiple of what it may be; where it is not known, the disagreement likewise."""
+        if self.error is not None:
+            return self.error / self.tolerance
+        return (self.disagreement or 0.0) / (BETWEEN * self.tolerance)
 
 
 def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list[Finding]:
     """Compare every result of every record."""
-    return [
-        finding
-        for case in job.cases
-        for derivative in job.derivatives
-        for finding in _judge_case(job, case, derivative, records, truth)
-    ]
+    findings: list[Finding] = []
+    for case in job.cases:
+        condition = case_condition(job, case)
+        determined = case_tolerance(job, case, condition) < 1 and is_determined(job, case)
+        for derivative in job.derivatives:
+            limit = case_tolerance(job, case, condition, derivative)
+            findings += _judge_case(job, case, derivative, records, truth, limit=limit, determined=determined)
+    return findings
 
 
 def case_condition(job: Job, case: Case) -> float:
@@ -91,11 +104,15 @@ def case_condition(job: Job, case: Case) -> float:
     return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
 
 
-def case_tolerance(job: Job, case: Case, condition: float | None = None) -> float:
-    """Give the tolerance of a case."""
-    shapes = [A.shape[-2:] for A in job.inputs_of(case) if A.ndim >= 2] or [(1, 1)]
+def case_tolerance(job: Job, case: Case, condition: float | None = None, derivative: str = "vjp") -> float:
+    """Give the tolerance of a case; that of a user's function is the widest, for what it amplifies is not known."""
     condition = case_condition(job, case) if condition is None else condition
-    return max(tolerance(case.dtype, m, n, condition) for m, n in shapes)
+    shapes = _shapes(job, case)
+    return max(member_tolerance(case.target, case.dtype, m, n, condition, derivative) for m, n in shapes)
+
+
+def _shapes(job: Job, case: Case) -> list[tuple[int, int]]:
+    return [A.shape[-2:] for A in job.inputs_of(case) if A.ndim >= 2] or [(1, 1)]
 
 
 def is_determined(job: Job, case: Case) -> bool:
@@ -136,66 +153,85 @@ def _is_constant(job: Job, case: Case, derivative: str) -> bool:
 
 
 def _judge_case(
-    job: Job, case: Case, derivative: str, records: Mapping[str, Record], truth: Record | None
+    job: Job,
+    case: Case,
+    derivative: str,
+    records: Mapping[str, Record],
+    truth: Record | None,
+    *,
+    limit: float,
+    determined: bool,
 ) -> list[Finding]:
     given = {name: record.outcomes.get((case.id, derivative), _ABSENT) for name, record in records.items()}
     reference = truth.outcomes.get((case.id, derivative), _ABSENT) if truth is not None else _ABSENT
     kind = reference.via if reference.status == "ok" else "none"
-    limit = case_tolerance(job, case)
-    determined = limit < 1 and is_determined(job, case) and not _is_constant(job, case, derivative)
+    present = {name: outcome for name, outcome in given.items() if outcome.status == "ok"}
+    why_not = _why_undetermined(job, case, derivative, limit, determined=determined)
+    errors: dict[str, float] = {}
+    if not why_not and kind != "none":
+        errors = {name: _reference_error(job, case, o, reference, kind) for name, o in present.items()}
     findings: list[Finding] = []
     for name, outcome in given.items():
-        if outcome.status != "ok":
-            findings.append(
-                Finding(name, case.id, derivative, outcome.via, outcome.status, outcome.reason, kind, limit)
-            )
-            continue
-        backward = _backward_error(job, case, outcome) if derivative == "value" else None
-        if not determined:
-            reason = f"too ill-conditioned for {case.dtype}: rounding alone may change the result completely"
-            if limit < 1 and case.target in ORDERED:
-                reason = f"dependent columns, or two equally long: in {case.dtype} rounding alone chooses a pivot"
-            if _is_constant(job, case, derivative):
-                reason = "the range is everything and its derivative zero: what is computed is rounding"
-            status, measured = "undetermined", (None, None, "")
-        else:
-            others = {other: o for other, o in given.items() if other != name and o.status == "ok"}
-            error = _reference_error(job, case, outcome, reference, kind) if kind != "none" else None
-            apart = {other: _distance(job, case, outcome.arrays, o.arrays) for other, o in others.items()}
-            opponent = max(apart, key=lambda other: apart[other], default="")
-            measured = (error, apart.get(opponent), opponent)
-            status, reason = _verdict(error, apart.get(opponent), opponent, limit)
-        if backward is not None and not backward <= case_tolerance(job, case, 1.0):
-            status, reason = "disagrees", f"the factors do not reproduce the matrix: backward error {backward:.1e}"
-        if not _is_triangular(case, outcome):
-            status, reason = "disagrees", "the triangular factor, or its tangent, has an entry outside its triangle"
-        findings.append(
-            Finding(
-                name,
-                case.id,
-                derivative,
-                outcome.via,
-                status,
-                reason,
-                kind,
-                limit,
-                measured[0],
-                measured[1],
-                backward,
-                measured[2],
-            )
-        )
+        finding = Finding(name, case.id, derivative, outcome.via, outcome.status, outcome.reason, kind, limit)
+        if name in present:
+            backward = _backward_error(job, case, outcome) if derivative == "value" else None
+            finding = replace(finding, status="undetermined", reason=why_not, backward=backward)
+            if not why_not:
+                others = {other: o.arrays for other, o in present.items() if other != name}
+                apart = {other: _distance(job, case, outcome.arrays, arrays) for other, arrays in others.items()}
+                opponent = max(apart, key=lambda other: apart[other], default="")
+                status, reason = _verdict(name, errors, apart, limit, kind)
+                finding = replace(
+                    finding,
+                    status=status,
+                    reason=reason,
+                    error=errors.get(name),
+                    disagreement=apart.get(opponent),
+                    opponent=opponent,
+                )
+            if reason := _why_no_factors(job, case, outcome, backward):
+                finding = replace(finding, status="disagrees", reason=reason)
+        findings.append(finding)
     return findings
+
+
+def _why_undetermined(job: Job, case: Case, derivative: str, limit: float, *, determined: bool) -> str:
+    """Tell why rounding decides what a result is; empty if it does not."""
+    if _is_constant(job, case, derivative):
+        return "the range is everything and its derivative zero: what is computed is rounding"
+    if determined:
+        return ""
+    if limit < 1 and case.target in ORDERED:
+        return f"dependent columns, or two equally long: in {case.dtype} rounding alone chooses a pivot"
+    return f"too ill-conditioned for {case.dtype}: rounding alone may change the result completely"
+
+
+def _why_no_factors(job: Job, case: Case, outcome: Outcome, backward: float | None) -> str:
+    """Tell why results are no factors of the matrix, whatever the truth is; empty if they may be."""
+    if not _is_triangular(case, outcome):
+        return "the triangular factor, or its tangent, has an entry outside its triangle"
+    limit = max(MARGIN * BACKWARD * unit(case.dtype, m, n) for m, n in _shapes(job, case))
+    if backward is not None and not backward <= limit:
+        return f"the factors do not reproduce the matrix: backward error {backward:.1e}"
+    return ""
 
 
 _ABSENT = Outcome("cannot", "not recorded", "none")
 
 
-def _verdict(error: float | None, apart: float | None, opponent: str, limit: float) -> tuple[str, str]:
-    if error is not None and not error <= limit:
-        return "disagrees", f"error {error:.1e} against the reference exceeds the tolerance {limit:.1e}"
-    if apart is not None and not apart <= BETWEEN * limit:
-        return "disagrees", f"differs from {opponent} by {apart:.1e}, more than {BETWEEN * limit:.1e}"
+def _verdict(
+    name: str, errors: Mapping[str, float], apart: Mapping[str, float], limit: float, kind: str
+) -> tuple[str, str]:
+    """Judge one framework by its error if there is a truth, and by the others as far as the truth leaves it open."""
+    if name in errors and not errors[name] <= limit:
+        return "disagrees", f"error {errors[name]:.1e} against the reference exceeds the tolerance {limit:.1e}"
+    if kind not in WHOLE:
+        # Whoever misses the slopes that are known is no witness against the others.
+        witnesses = [other for other in apart if other not in errors or errors[other] <= limit]
+        opponent = max(witnesses, key=lambda other: apart[other], default="")
+        if opponent and not apart[opponent] <= BETWEEN * limit:
+            told = f"differs from {opponent} by {apart[opponent]:.1e}, more than {BETWEEN * limit:.1e}"
+            return "disagrees", f"{told}; without a truth it is open which of the two is wrong"
     return "agrees", ""
 
 

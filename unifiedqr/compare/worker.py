@@ -10,26 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unifiedqr.compare.process import BAD_INPUT, tell
+from unifiedqr.compare.process import serve, tell
 
 
-def main(arguments: list[str]) -> int:
-    """Run the job of the first file and write the record to the second."""
-    from unifiedqr.compare.job import Job
-    from unifiedqr.errors import UnifiedQRError
-
-    job = Job.read(Path(arguments[0]))
-    sys.path.extend(path for path in job.extra.get("paths", ()) if path not in sys.path)
-    try:
-        run(job, Path(arguments[1]))
-    except UnifiedQRError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
-
-
-def run(job: Any, record_path: Path) -> None:
+def run(job_path: Path, record_path: Path) -> None:
     """Evaluate every case and derivative of the job in the backend it names, or for the truth in none."""
+    from unifiedqr.compare.job import Job
+
+    job = Job.read(job_path)
+    sys.path.extend(path for path in job.extra.get("paths", ()) if path not in sys.path)
+
     import numpy as np
 
     import unifiedqr as uqr
@@ -64,4 +54,4 @@ def run(job: Any, record_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(run, sys.argv[1:]))

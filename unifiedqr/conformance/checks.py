@@ -12,7 +12,7 @@ from unifiedqr.backend import Backend
 from unifiedqr.checks import checks
 from unifiedqr.conformance.golden import Golden
 from unifiedqr.conformance.matrices import ZERO_SIZE
-from unifiedqr.conformance.tolerance import condition_of, relative_error, tolerance
+from unifiedqr.conformance.tolerance import condition_of, member_tolerance, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 
 
@@ -79,10 +79,13 @@ def routes(backend: Backend, primitive: Primitive) -> Routes:
     return Routes(vjp, jvp if "jvp" in able else None)
 
 
-def bound_of(case: Golden, dtype: str, *, order: int = 1) -> float:
-    """Give the largest admissible relative error of a case in a dtype, for derivatives of some order."""
+def bound_of(case: Golden, dtype: str, derivative: str = "vjp") -> float:
+    """Give the largest admissible relative error of a case in a dtype: of "value", "vjp", "jvp" or "second"."""
     m, n = case.A.shape[-2:]
-    return tolerance(dtype, m, n, condition_of(DECOMPOSITIONS[case.decomposition](), case.A) ** order)
+    condition = condition_of(DECOMPOSITIONS[case.decomposition](), case.A)
+    if derivative == "second":
+        return tolerance(dtype, m, n, condition**2)
+    return member_tolerance(case.decomposition, dtype, m, n, condition, derivative)
 
 
 def in_scope(case: Golden, dtype: str) -> str:
@@ -130,7 +133,7 @@ class _Run:
             computed = self.backend.to_numpy(X)
             if self.row.spans:
                 computed, truth = projector(computed), projector(truth)
-            yield Outcome(f"value {name}", relative_error(computed, truth), self.bound)
+            yield Outcome(f"value {name}", relative_error(computed, truth), bound_of(self.case, self.dtype, "value"))
             yield exactly(f"dtype of {name}", self.backend.dtype_name(X) == self.dtype)
             yield exactly(f"device of {name}", self.backend.device(X) == self.backend.device(self.inputs[0]))
             if name in self.row.discrete:
@@ -246,7 +249,7 @@ def check_second_order(backend: Backend, case: Golden, dtype: str) -> Iterator[O
     with checks("off") if weight is not None else nullcontext():
         _, pull = backend.vjp(gradient, run.inputs)
         bar_dots = pull(tuple(map(run.given, case.input_dots)))
-    bound = bound_of(case, dtype, order=2)
+    bound = bound_of(case, dtype, "second")
     for bar_dot, truth in zip(bar_dots, case.input_bar_dots or (), strict=True):
         yield Outcome("second order", relative_error(backend.to_numpy(bar_dot), truth), bound)
 

@@ -15,7 +15,53 @@ from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
 
 FACTOR = 50.0
-"""Multiple of eps κ_c that is allowed; adversarial matrices reach about 3."""
+"""Multiple of the unit that is allowed; adversarial matrices reach about 3."""
+
+MARGIN = 10.0
+"""Multiple of the measured error that is allowed where the matrix is well conditioned: the loss of a digit shows."""
+
+WELL = 1e3
+"""Condition up to which a matrix counts as well conditioned."""
+
+FEWEST = 3
+"""Rows and columns from which on no derivative nearly vanishes by chance, its relative error growing without bound."""
+
+_ROUNDING = {
+    "triangle": (0.7, 1.4),
+    "factors": (1.4, 2.8),
+    "complete": (1.4, 2.4),
+    "basis": (2.7, 3.2),
+    "solution": (0.9, 2.6),
+    "determinant": (0.9, 7.3),
+    "projector": (2.2, 9.0),
+    "shortest": (0.7, 13.4),
+}
+
+MEASURED = {
+    **dict.fromkeys(("qr-r", "lq-l", "qr-pivoted-r", "lq-pivoted-l"), _ROUNDING["triangle"]),
+    **dict.fromkeys(
+        ("qr", "lq", "rq", "ql", "qr-pivoted", "lq-pivoted", "qr-truncated", "lq-truncated"), _ROUNDING["factors"]
+    ),
+    **dict.fromkeys(
+        ("qr-complete", "lq-complete", "qr-pivoted-complete", "lq-pivoted-complete"), _ROUNDING["complete"]
+    ),
+    **dict.fromkeys(("null_space", "left_null_space"), _ROUNDING["basis"]),
+    "lstsq": _ROUNDING["solution"],
+    "lstsq-pivoted": _ROUNDING["shortest"],
+    "orth": _ROUNDING["projector"],
+    "slogdet": _ROUNDING["determinant"],
+}
+"""The worst error of a value and of a derivative, in units of `unit`, of every kind of result.
+
+Measured on standard normal matrices, three of each of 5 x 3, 4 x 4, 3 x 5, 12 x 5, 5 x 12, 8 x 8, 20 x 6 and a stack of
+two 4 x 3, in four dtypes, for every member that takes the shape: 9888 results of NumPy and PyTorch against the rules in
+long double, with the cotangents, tangents and units of `unifiedqr compare`. Half of them are below 0.4, 99 of 100 below
+2; those of matrices up to 60 x 10 and 40 x 40 are smaller. Where a derivative may nearly vanish (of a projector, a
+determinant, the shortest solution) ten times the worst is more than `FACTOR`, which then holds.
+"""
+
+BACKWARD = 2.3
+"""The worst residual and loss of orthonormality of the factors there, in units of `unit` for the condition 1."""
 
 
 def eps(dtype: str) -> float:
@@ -23,7 +69,12 @@ def eps(dtype: str) -> float:
     return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
 
 
-def tolerance(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
+def unit(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
+    """Return ``eps max(condition, sqrt(max(m, n)))``, of which errors and tolerances are multiples."""
+    return eps(dtype) * max(condition, max(m, n, 1) ** 0.5)
+
+
+def tolerance(dtype: str, m: int, n: int, condition: float = 1.0, factor: float = FACTOR) -> float:
     """Give the largest admissible relative error of a derivative, or of a factor.
 
     Parameters
@@ -34,13 +85,39 @@ def tolerance(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
         Size of the matrix.
     condition : float
         Condition of the equilibrated leading block, from `leading_condition`.
+    factor : float
+        Multiple of the `unit` that is allowed.
 
     Returns
     -------
     float
-        ``50 eps max(condition, sqrt(max(m, n)))``, at most 1.
+        ``factor eps max(condition, sqrt(max(m, n)))``, at most 1.
     """
-    return float(min(1.0, FACTOR * eps(dtype) * max(condition, max(m, n, 1) ** 0.5)))
+    return float(min(1.0, factor * unit(dtype, m, n, condition)))
+
+
+def member_tolerance(name: str, dtype: str, m: int, n: int, condition: float, derivative: str = "vjp") -> float:
+    """Return the largest admissible relative error of a member of the table, or of anything else.
+
+    Parameters
+    ----------
+    name : str
+        Of the decomposition; any other name has the widest tolerance.
+    dtype, m, n, condition
+        As for `tolerance`.
+    derivative : str
+        "value", or any derivative.
+
+    Returns
+    -------
+    float
+        As `tolerance`, with `MARGIN` times what was `MEASURED` in place of `FACTOR`, where that is less and the
+        condition at most `WELL`; not for derivatives of matrices with fewer than `FEWEST` rows or columns.
+    """
+    factor = FACTOR
+    if name in MEASURED and condition <= WELL and (derivative == "value" or min(m, n) >= FEWEST):
+        factor = min(FACTOR, MARGIN * MEASURED[name][derivative != "value"])
+    return tolerance(dtype, m, n, condition, factor)
 
 
 def leading_condition(A: Any, *, rows: bool = False) -> float:

@@ -49,10 +49,15 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
     derivative is that along perturbations which keep the rank; at others the solution jumps.
 
+    Rows may be of very unlike size, as weights of 1e8 or row scalings make them: where the first rows are much smaller
+    than others the largest are factored first, and each row then has errors as small as itself is. For this to hold
+    whatever the columns, columns must be pivoted too.
+
     References
     ----------
     G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
-    variables separate.
+    variables separate; A. J. Cox, N. J. Higham (1998), Stability of Householder QR factorization for weighted least
+    squares problems.
 
     Examples
     --------

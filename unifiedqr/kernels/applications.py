@@ -3,15 +3,16 @@
 Each gives what users get and, after it, what the derivative rules read.
 """
 
-from unifiedqr._typing import Array, Namespace
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.checks import values_at_hand
 from unifiedqr.kernels.pivoting import pivoted_qr
 from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complement, reflector_signs
 from unifiedqr.rules.dependence import independent, nan_where, unless_empty
 from unifiedqr.rules.determinant import inverse_of_factors
 from unifiedqr.rules.frame import frame_inverse, frame_singular
-from unifiedqr.rules.least_squares import frame_shape, squared_lengths
-from unifiedqr.rules.operators import adjoint, identity_like, is_complex, shape_of_product
+from unifiedqr.rules.least_squares import frame_shape, orthogonal_to, squared_lengths
+from unifiedqr.rules.operators import adjoint, identity_like, is_complex, rows_at, shape_of_product
 from unifiedqr.rules.pivoted import inverse_of
 from unifiedqr.rules.triangular import (
     equilibrated,
@@ -23,12 +24,12 @@ from unifiedqr.rules.triangular import (
 
 
 def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Give x, the squared residuals (..., 1, s), the rank (..., 1, 1), and the frame of A, or A^H, (31), (32).
+    """Return x, the squared residuals (..., 1, s), the rank (..., 1, 1), and the frame of A, or A^H, (31), (32).
 
     The solution is NaN for a matrix without full rank.
     """
     shape, is_adjoint = frame_shape(xp, A)
-    Q, R = reduced_qr(xp, adjoint(xp, A) if is_adjoint else A, positive=True)
+    Q, R = rowwise_qr(xp, adjoint(xp, A) if is_adjoint else A)
     G = frame_inverse(xp, R, shape)
     sound = independent(xp, equilibrated(xp, R, shape).U, shape)
     rank = xp.expand_dims(xp.sum(xp.astype(sound, A.dtype), axis=-1, keepdims=True), axis=-1)
@@ -41,29 +42,74 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
         x = Q @ solve_upper_adjoint(xp, R, b_or_nan)
         return x, xp.zeros_like(_squares(xp, x)), rank, Q, G
     x = solve_upper(xp, R, adjoint(xp, Q) @ b_or_nan)
-    residuals = _squares(xp, b - A @ x)
-    return x, residuals if shape.deep else xp.zeros_like(residuals), rank, Q, G
+    residuals = _squares(xp, orthogonal_to(xp, Q, b - A @ x)) if shape.deep else xp.zeros_like(_squares(xp, x))
+    return x, residuals, rank, Q, G
 
 
-def least_squares_of_constant_rank(
-    xp: Namespace, A: Array, b: Array, *, rcond: float | None
-) -> tuple[Array, Array, Array, Array]:
-    """Give the solution x of minimum norm, the squared residuals, the rank (..., 1, 1), and A^+ (33)."""
-    Q, R, P = pivoted_qr(xp, A, rank=None, positive=True)
+def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: float | None) -> Arrays:
+    """Return the solution x of minimum norm, squared residuals, the rank (..., 1, 1), and A^+ with its bases (33)."""
+    order, back = _by_size_of_rows(xp, A)
+    Q, R, P = pivoted_qr(xp, rows_at(xp, A, order), rank=None, positive=True)
     tolerance = max(A.shape[-2:]) * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
     pivots = xp.abs(xp.linalg.diagonal(R))
-    sound = pivots > tolerance * pivots[..., :1]
-    rows = xp.expand_dims(xp.astype(sound, A.dtype), axis=-1)  # (..., k, 1)
-    L, W = reduced_lq(xp, xp.where(rows == 1, R, xp.zeros_like(R)), positive=True)
-    identity = identity_like(xp, L)
-    L = xp.where(rows * xp.matrix_transpose(rows) == 1, L, identity)
+    sound = xp.expand_dims(pivots > tolerance * pivots[..., :1], axis=-2)  # (..., 1, k)
+    columns = xp.astype(sound, A.dtype)
+    rows = xp.matrix_transpose(columns)
+    L, W = reduced_lq(xp, xp.where(_marks(xp, rows), R, xp.zeros_like(R)), positive=True)
+    L = xp.where(_marks(xp, rows * columns), L, identity_like(xp, L))
+    Q = xp.where(sound, rows_at(xp, Q, back), xp.zeros_like(Q))
+    V = rows_at(xp, adjoint(xp, W), xp.matrix_transpose(inverse_of(xp, P)))
+    V = xp.where(sound, V, xp.zeros_like(V))
     U = adjoint(xp, L)
-    middle = adjoint(xp, inverse_upper(xp, U)) * rows  # L^-1 on the sound rows
-    back = xp.matrix_transpose(inverse_of(xp, P))
-    given = adjoint(xp, Q) @ b
-    x = xp.take_along_axis(adjoint(xp, W) @ solve_upper_adjoint(xp, U, rows * given), back, axis=-2)
-    inverse = xp.take_along_axis(adjoint(xp, W) @ (middle @ adjoint(xp, Q)), back, axis=-2)
-    return x, _squares(xp, b - A @ x), xp.sum(rows, axis=-2, keepdims=True), inverse
+    x = V @ solve_upper_adjoint(xp, U, adjoint(xp, Q) @ b)
+    G = V @ (adjoint(xp, inverse_upper(xp, U)) @ adjoint(xp, Q))
+    r = orthogonal_to(xp, Q, b - A @ x)
+    if not shape_of_product(xp, A, A).deep:
+        r = xp.where(xp.all(sound, axis=-1, keepdims=True), xp.zeros_like(r), r)
+    return x, _squares(xp, r), xp.sum(columns, axis=-1, keepdims=True), G, Q, V
+
+
+def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
+    """Return reduced factors of a deep or square A with errors as small in every row as the row is.
+
+    Householder's reflectors mix rows, and the rounding of a large one would swamp a small one, unless the largest come
+    first (A. J. Cox, N. J. Higham 1998). They are brought into that order where the first rows, which become R, are
+    much smaller than the largest, or where that cannot be seen.
+    """
+    Q, R = reduced_qr(xp, A, positive=True)
+    first = xp.min(_sizes_of_rows(xp, A[..., : shape_of_product(xp, A, A).k, :]), axis=-2, keepdims=True)
+    swamped = xp.any(xp.max(xp.abs(R), axis=(-2, -1), keepdims=True) > SWAMPED * first)
+
+    def sorted_first() -> Arrays:
+        order, back = _by_size_of_rows(xp, A)
+        Q, R = reduced_qr(xp, rows_at(xp, A, order), positive=True, method="householder")
+        return rows_at(xp, Q, back), R
+
+    native, seen = getattr(xp, "branch", None), values_at_hand(xp, swamped)
+    if native is not None:
+        Q, R = native(swamped, sorted_first, lambda: (Q, R))
+    elif seen is None or seen:
+        Q, R = sorted_first()
+    return Q, R
+
+
+def _marks(xp: Namespace, X: Array) -> Array:
+    """Tell where numbers that are 0 or 1 are 1."""
+    return xp.abs(X) > 0.5
+
+
+SWAMPED = 2.0**10
+"""How many times as large as the least of the first rows the largest column of A is when its rows are sorted."""
+
+
+def _sizes_of_rows(xp: Namespace, A: Array) -> Array:
+    return xp.max(xp.abs(A), axis=-1, keepdims=True)
+
+
+def _by_size_of_rows(xp: Namespace, A: Array) -> tuple[Array, Array]:
+    """Return the order in which the largest rows of A come first, and its inverse, integers (..., m, 1)."""
+    order = xp.argsort(-xp.matrix_transpose(_sizes_of_rows(xp, A)), axis=-1)
+    return xp.matrix_transpose(order), xp.matrix_transpose(xp.argsort(order, axis=-1))
 
 
 def _squares(xp: Namespace, X: Array) -> Array:

@@ -16,15 +16,26 @@ Constant rank, A^+ the pseudo-inverse:
           b_bar = w + 2 r ρ_bar,  A_bar = r y^H + z p^H - b_bar x^H
           x_dot = A^+ f + A^+ A^+H A_dot^H r + (I - A^+ A) A_dot^H z
 
+In exact arithmetic r and p are orthogonal to the range of A and of A^H. Rounding leaves in them what is not, as large
+as the largest entries of b and A x times the unit roundoff: of rows that are 1e8 times as large as others, more than
+the others hold; and where r must vanish, because the rank is m, that is all there is. So they are projected again,
+
+    (31o)  r <- r - Q (Q^H r),   p <- p - V (V^H p)
+
+with orthonormal bases Q and V of the ranges of A and of A^H.
+
 The frame (Q, G) has the derivative (44), and the pseudo-inverse that of Golub and Pereyra:
 
     (46)  d(A^+) = -A^+ dA A^+ + A^+ A^+H dA^H (I - A A^+) + (I - A^+ A) dA^H A^+H A^+
+          Q_dot = (I - A A^+) dA A^+ Q,  V_dot = (I - A^+ A) dA^H A^+H V
 
 References
 ----------
 G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonlinear least squares problems whose
 variables separate; N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 20.
 """
+
+from typing import NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.dependence import anywhere
@@ -81,14 +92,14 @@ def solution_pullback(
     if is_adjoint:
         c = adjoint(xp, Q) @ x_bar
         w, z = G @ c, G @ (adjoint(xp, Q) @ x)
-        return z @ adjoint(xp, x_bar - Q @ c) - w @ adjoint(xp, x), w  # (32)
+        return difference_of_products(xp, z, orthogonal_to(xp, Q, x_bar - Q @ c), w, x), w  # (32)
     t = adjoint(xp, G) @ x_bar
     w, y = Q @ t, G @ t
     if not shape.deep:  # the residual is zero
         return -w @ adjoint(xp, x), w
-    r = b - A @ x
+    r = orthogonal_to(xp, Q, b - A @ x)
     w = w if residuals_bar is None else w + 2 * r * real_part(xp, residuals_bar)
-    return r @ adjoint(xp, y) - w @ adjoint(xp, x), w  # (31)
+    return difference_of_products(xp, r, y, w, x), w  # (31)
 
 
 def solution_pushforward(
@@ -106,7 +117,7 @@ def solution_pushforward(
     if not shape.deep:
         x_dot = G @ (adjoint(xp, Q) @ f)
         return x_dot, 0 * x_dot[..., :1, :]
-    r = b - A @ x
+    r = orthogonal_to(xp, Q, b - A @ x)
     x_dot = G @ (adjoint(xp, Q) @ f + adjoint(xp, G) @ (adjoint(xp, A_dot) @ r))
     return x_dot, 2 * real_pairing(xp, r, f)  # (31)
 
@@ -128,44 +139,93 @@ def solution_frame_pushforward(xp: Namespace, A: Array, Q: Array, G: Array, A_do
     return frame_pushforward(xp, Q, G, adjoint(xp, A_dot) if is_adjoint else A_dot, shape)
 
 
+def orthogonal_to(xp: Namespace, Q: Array, r: Array) -> Array:
+    """Return r without what rounding left of range(Q) in it (31o): rows that are large in A and b leave most."""
+    return r - Q @ (adjoint(xp, Q) @ r)
+
+
+def difference_of_products(xp: Namespace, X: Array, Y: Array, W: Array, Z: Array) -> Array:
+    """Return X Y^H - W Z^H, by one product."""
+    return xp.concat([X, -W], axis=-1) @ adjoint(xp, xp.concat([Y, Z], axis=-1))
+
+
+class PseudoInverse(NamedTuple):
+    """A^+ of a rank that does not change, with bases of what its projectors leave alone.
+
+    Attributes
+    ----------
+    G : array, shape (..., n, m)
+        A^+.
+    Q, V : array, shape (..., m, k) and (..., n, k)
+        Orthonormal bases of the ranges of A and of A^H, followed by columns of zeros.
+    """
+
+    G: Array
+    Q: Array
+    V: Array
+
+    def across(self, xp: Namespace, X: Array) -> Array:
+        """Return (I - A A^+) X, zero to the square of the unit roundoff where the rank is m (31o)."""
+        return orthogonal_to(xp, self.Q, orthogonal_to(xp, self.Q, X))
+
+    def along(self, xp: Namespace, X: Array) -> Array:
+        """Return (I - A^+ A) X, zero to the square of the unit roundoff where the rank is n (31o)."""
+        return orthogonal_to(xp, self.V, orthogonal_to(xp, self.V, X))
+
+
 def constant_rank_pullback(
-    xp: Namespace, A: Array, b: Array, x: Array, G: Array, x_bar: Array | None, residuals_bar: Array | None
+    xp: Namespace,
+    inverse: PseudoInverse,
+    A: Array,
+    b: Array,
+    x: Array,
+    x_bar: Array | None,
+    residuals_bar: Array | None,
 ) -> tuple[Array, Array]:
-    """Give A_bar and b_bar from the pseudo-inverse G (33)."""
+    """Return A_bar and b_bar from the pseudo-inverse (33)."""
     x_bar = 0 * x if x_bar is None else x_bar
-    G_H, r = adjoint(xp, G), b - A @ x
+    G_H, r = adjoint(xp, inverse.G), inverse.across(xp, b - A @ x)
     w, z = G_H @ x_bar, G_H @ x
-    y, p = G @ w, x_bar - G @ (A @ x_bar)
+    y, p = inverse.G @ w, inverse.along(xp, x_bar)
     b_bar = w if residuals_bar is None else w + 2 * r * real_part(xp, residuals_bar)
-    return r @ adjoint(xp, y) + z @ adjoint(xp, p) - b_bar @ adjoint(xp, x), b_bar  # (33)
+    return difference_of_products(xp, r, y, b_bar, x) + z @ adjoint(xp, p), b_bar  # (33)
 
 
 def constant_rank_pushforward(
-    xp: Namespace, A: Array, b: Array, x: Array, G: Array, A_dot: Array, b_dot: Array
+    xp: Namespace, inverse: PseudoInverse, A: Array, b: Array, x: Array, A_dot: Array, b_dot: Array
 ) -> tuple[Array, Array]:
-    """Give the tangents of x and of the squared residuals from the pseudo-inverse G (33)."""
-    G_H, r, f, A_dot_H = adjoint(xp, G), b - A @ x, b_dot - A_dot @ x, adjoint(xp, A_dot)
-    across = A_dot_H @ (G_H @ x)
-    x_dot = G @ (f + G_H @ (A_dot_H @ r)) + across - G @ (A @ across)  # (33)
+    """Return the tangents of x and of the squared residuals from the pseudo-inverse (33)."""
+    G_H, A_dot_H = adjoint(xp, inverse.G), adjoint(xp, A_dot)
+    r, f = inverse.across(xp, b - A @ x), b_dot - A_dot @ x
+    x_dot = inverse.G @ (f + G_H @ (A_dot_H @ r)) + inverse.along(xp, A_dot_H @ (G_H @ x))  # (33)
     return x_dot, 2 * real_pairing(xp, r, f)
 
 
-def pseudo_inverse_pullback(xp: Namespace, A: Array, G: Array, G_bar: Array) -> Array:
-    """Give A_bar from a cotangent of the pseudo-inverse G, by the adjoint of (46)."""
-    G_H, G_bar_H = adjoint(xp, G), adjoint(xp, G_bar)
-    Y = G_bar_H @ G
-    left = (Y - A @ (G @ Y)) @ G_H
-    X = G @ G_bar_H
-    right = G_H @ (X - (X @ G) @ A)
-    return left + right - G_H @ G_bar @ G_H
+def pseudo_inverse_pullback(
+    xp: Namespace, inverse: PseudoInverse, G_bar: Array | None, Q_bar: Array | None, V_bar: Array | None
+) -> Array | None:
+    """Return what cotangents of the pseudo-inverse and its bases add to A_bar, by the adjoint of (46)."""
+    G, Q, V = inverse
+    G_H = adjoint(xp, G)
+    terms: list[Array] = []
+    if G_bar is not None:
+        left = inverse.across(xp, adjoint(xp, G_bar) @ G) @ G_H
+        terms.append(left + G_H @ adjoint(xp, inverse.along(xp, G_bar @ G_H)) - G_H @ G_bar @ G_H)
+    if Q_bar is not None:
+        terms.append(inverse.across(xp, Q_bar) @ adjoint(xp, G @ Q))
+    if V_bar is not None:
+        terms.append(G_H @ V @ adjoint(xp, inverse.along(xp, V_bar)))
+    return sum(terms[1:], terms[0]) if terms else None
 
 
-def pseudo_inverse_pushforward(xp: Namespace, A: Array, G: Array, A_dot: Array) -> Array:
-    """Give the tangent of the pseudo-inverse G (46)."""
+def pseudo_inverse_pushforward(xp: Namespace, inverse: PseudoInverse, A_dot: Array) -> PseudoInverse:
+    """Return the tangents of the pseudo-inverse and its bases, which turn no more than their spaces (46)."""
+    G, Q, V = inverse
     G_H, A_dot_H = adjoint(xp, G), adjoint(xp, A_dot)
-    X = A_dot_H - (A_dot_H @ A) @ G
-    Y = A_dot_H @ (G_H @ G)
-    return G @ (G_H @ X) + Y - G @ (A @ Y) - G @ (A_dot @ G)
+    X = adjoint(xp, inverse.across(xp, A_dot))
+    G_dot = G @ (G_H @ X) + inverse.along(xp, A_dot_H @ (G_H @ G)) - G @ (A_dot @ G)
+    Q_dot, V_dot = inverse.across(xp, A_dot @ (G @ Q)), inverse.along(xp, A_dot_H @ (G_H @ V))
+    return PseudoInverse(G_dot, Q_dot, V_dot)
 
 
 def lstsq_vjp(

@@ -119,6 +119,11 @@ def columns_at(xp: Namespace, X: Array, order: Array) -> Array:
     return xp.take_along_axis(X, order, axis=-1)
 
 
+def rows_at(xp: Namespace, X: Array, order: Array) -> Array:
+    """Return the rows of X in an order, integers of shape (..., m, 1) per matrix."""
+    return xp.take_along_axis(X, order, axis=-2)
+
+
 def leading_columns(X: Array, shape: Shape) -> Array:
     """Give the first k columns of a k x n X, X itself where it has no more (some transforms reject a full slice)."""
     return X[..., : shape.k] if shape.wide else X

@@ -91,6 +91,8 @@ def moveaxis(x: Any, source: int | tuple[int, ...], destination: int | tuple[int
 @on_parts
 def matrix_transpose(x: Any, /) -> Any:
     """Transpose the last two axes."""
+    if x.dtype == np.bool_:  # MXNet's operator knows numbers only
+        return mnp.swapaxes(x.astype(np.uint8), -1, -2).astype(np.bool_)
     return mnp.swapaxes(x, -1, -2)
 
 

@@ -50,7 +50,7 @@ def least_squares_of_constant_rank(
 ) -> tuple[Array, Array, Array, Array]:
     """Give the solution x of minimum norm, the squared residuals, the rank (..., 1, 1), and A^+ (33)."""
     Q, R, P = pivoted_qr(xp, A, rank=None, positive=True)
-    tolerance = max(A.shape[-2:]) * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
+    tolerance = shape_of_product(xp, A, A).longer * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
     pivots = xp.abs(xp.linalg.diagonal(R))
     sound = pivots > tolerance * pivots[..., :1]
     rows = xp.expand_dims(xp.astype(sound, A.dtype), axis=-1)  # (..., k, 1)

@@ -14,6 +14,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.backend import extend_namespace
+from unifiedqr.kernels.reflectors import reflector_signs as signs_of_reflectors
 from unifiedqr_torch.products import add_product, combination, inner, turn_in_place
 from unifiedqr_torch.tensors import conj, is_traced
 
@@ -44,9 +45,38 @@ def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
     return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
 
 
+def qr(x: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return Q (..., m, k) and R (..., k, n) of A = Q R."""
+    Q, R = torch.linalg.qr(x)
+    *batch, m, n = x.shape
+    if _are_known(m, n):
+        return Q, R
+    k = n if m >= n else m
+    return _of_shape(Q, (*batch, m, k)), _of_shape(R, (*batch, k, n))
+
+
 def qr_r(x: torch.Tensor, /) -> torch.Tensor:
     """Give R of A = Q R, Q never being formed."""
-    return torch.linalg.qr(x, mode="r").R
+    R = torch.linalg.qr(x, mode="r").R
+    *batch, m, n = x.shape
+    return R if _are_known(m, n) else _of_shape(R, (*batch, n if m >= n else m, n))
+
+
+def _are_known(m: Any, n: Any) -> bool:
+    """Tell whether sizes are those of this call, and not of a trace that serves many."""
+    return not isinstance(m, torch.SymInt) and not isinstance(n, torch.SymInt)
+
+
+def _of_shape(x: torch.Tensor, shape: tuple[Any, ...]) -> torch.Tensor:
+    """Return x in the shape that it has in another form.
+
+    PyTorch leaves k = min(m, n) a minimum where it traces, whichever is known to be the smaller one, cannot simplify
+    what is computed from it, and then refuses to export. Slices would compare the two forms.
+    """
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.insert(0, strides[0] * size)
+    return x.clone(memory_format=torch.contiguous_format).as_strided(shape, strides)
 
 
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -141,12 +171,35 @@ _on_host: Any = torch.library.custom_op(
 )
 _on_host.register_fake(_shapes)
 
+
+def reflector_signs(M: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Return S and the pivots of (47) as one operation of a trace for any number of columns, elsewhere None.
+
+    A loop over the columns would be written out, for so many as there were when it was traced.
+    """
+    return _reflector_signs(M) if isinstance(M.shape[-1], torch.SymInt) else None
+
+
+def _rows(M: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return M.new_empty((*M.shape[:-2], 1, M.shape[-1])), M.new_empty((*M.shape[:-2], 1, M.shape[-1]))
+
+
+_reflector_signs: Any = torch.library.custom_op(
+    "unifiedqr::reflector_signs",
+    lambda M: tuple(X.contiguous() for X in signs_of_reflectors(xp, M)),
+    mutates_args=(),
+    schema="(Tensor M) -> (Tensor, Tensor)",
+)
+_reflector_signs.register_fake(_rows)
+
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",
     array_api_compat.torch,
     linalg={
         "pivoted_qr": pivoted_qr,
+        "qr": qr,
         "qr_r": qr_r,
+        "reflector_signs": reflector_signs,
         "cholesky_or_nan": cholesky_or_nan,
         "inverse_upper": inverse_upper,
         "inner": inner,

@@ -20,17 +20,7 @@ from unifiedqr.rules.triangular import inverse_upper
 
 
 def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
-    """Give S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1.
-
-    A namespace whose traces write loops out may offer ``linalg.reflector_signs(M)``, which gives None where it need not
-    serve.
-    """
-    native = getattr(xp.linalg, "reflector_signs", None)
-    found = None if native is None else native(M)
-    return _signs_by_elimination(xp, M) if found is None else found
-
-
-def _signs_by_elimination(xp: Namespace, M: Array) -> tuple[Array, Array]:
+    """Give S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1."""
     places = positions(xp, M)
     zero = xp.zeros_like(M[..., :1, :])
     one = xp.ones_like(zero)

@@ -170,9 +170,10 @@ def _indivisible(
         results = made.bind(*moved)
         return results, [0] * len(results)
 
-    def lower(context: Any, *arguments: Any) -> Any:
-        is_exported = exported is not None and context.module_context.lowering_parameters.for_export
-        return mlir.lower_fun(exported if is_exported else function, multiple_results=True)(context, *arguments)
+    def lower(ctx: Any, *args: Any, **kw: Any) -> Any:
+        for_export = ctx.module_context.lowering_parameters.for_export
+        chosen: Any = exported if for_export and exported is not None else function
+        return mlir.lower_fun(chosen, multiple_results=True)(ctx, *args, **kw)
 
     made = JaxPrimitive(name)
     made.multiple_results = True

@@ -87,7 +87,8 @@ def _qr(A: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return Q and R; JAX decomposes no matrix of which it is not known whether it is square or wide."""
     m, n = A.shape[-2:]
     if orders(m, n) != (-1, 0):
-        return jnp.linalg.qr(A)
+        Q, R = jnp.linalg.qr(A)
+        return Q, R
     Q, U = jnp.linalg.qr(A[..., :m])
     return Q, jnp.concat([U, Q.mT.conj() @ A[..., m:]], axis=-1)
 

@@ -14,7 +14,6 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.backend import extend_namespace
-from unifiedqr.kernels.reflectors import reflector_signs as signs_of_reflectors
 from unifiedqr_torch.products import add_product, combination, inner, turn_in_place
 from unifiedqr_torch.tensors import conj, is_traced
 
@@ -171,27 +170,6 @@ _on_host: Any = torch.library.custom_op(
 )
 _on_host.register_fake(_shapes)
 
-
-def reflector_signs(M: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Return S and the pivots of (47) as one operation of a trace for any number of columns, elsewhere None.
-
-    A loop over the columns would be written out, for so many as there were when it was traced.
-    """
-    return _reflector_signs(M) if isinstance(M.shape[-1], torch.SymInt) else None
-
-
-def _rows(M: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return M.new_empty((*M.shape[:-2], 1, M.shape[-1])), M.new_empty((*M.shape[:-2], 1, M.shape[-1]))
-
-
-_reflector_signs: Any = torch.library.custom_op(
-    "unifiedqr::reflector_signs",
-    lambda M: tuple(X.contiguous() for X in signs_of_reflectors(xp, M)),
-    mutates_args=(),
-    schema="(Tensor M) -> (Tensor, Tensor)",
-)
-_reflector_signs.register_fake(_rows)
-
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",
     array_api_compat.torch,
@@ -199,7 +177,6 @@ xp = extend_namespace(
         "pivoted_qr": pivoted_qr,
         "qr": qr,
         "qr_r": qr_r,
-        "reflector_signs": reflector_signs,
         "cholesky_or_nan": cholesky_or_nan,
         "inverse_upper": inverse_upper,
         "inner": inner,

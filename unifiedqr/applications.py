@@ -18,7 +18,7 @@ from unifiedqr.rules.least_squares import (
     solution_pullback,
     solution_pushforward,
 )
-from unifiedqr.rules.operators import Shape, leading_columns, shape_of_product
+from unifiedqr.rules.operators import leading_columns, shape_of_product
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward, range_pullback
 
 
@@ -78,21 +78,20 @@ def _orth_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     return frame_pushforward(xp, Q, G, leading_columns(tangents[0], shape), shape)
 
 
-def _deep(Q: Array) -> Shape:
-    return Shape(Q.shape[-1], Q.shape[-2], deep=True, wide=False)
-
-
 def _complement_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     N, Q, G = kept
     N_bar, Q_bar, G_bar = cotangents
+    shape = shape_of_product(xp, Q, G)
+    if not shape.deep:  # as may be known to the run alone: no vector is in the complement
+        return (xp.zeros_like(Q),)
     Q_bar = _sum(Q_bar, None if N_bar is None else complement_pullback(xp, N, Q, N_bar))
-    return (range_pullback(xp, Q, G, Q_bar, G_bar, _deep(Q), Q, N_bar),)
+    return (range_pullback(xp, Q, G, Q_bar, G_bar, shape, Q, N_bar),)
 
 
 def _complement_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     N, Q, G = kept
     report_frame(xp, Q, G)
-    Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], _deep(Q))
+    Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], shape_of_product(xp, Q, G))
     return complement_pushforward(xp, N, Q, Q_dot), Q_dot, G_dot
 
 

@@ -198,6 +198,13 @@ class Backend(ABC):
         del x  # an array, where the framework has no symbols
         return False
 
+    def orders(self, m: Any, n: Any) -> tuple[int, ...]:
+        """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.
+
+        Raises `ShapeError` where both signs are possible.
+        """
+        return (1 if m > n else -1 if m < n else 0,)
+
     @abstractmethod
     def bind(self, primitive: Primitive) -> Callable[..., Arrays]:
         """Turn a primitive into a function of the framework's arrays, differentiable by the framework.

@@ -186,13 +186,14 @@ def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive
         raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
     backend, (A,) = resolve(A)
     if mode != "complete" and not pivoting:
-        rank_at_the_door(rank, 0, pivoting=False, mode=mode)
+        rank_at_the_door(backend, rank, 0, pivoting=False, mode=mode)
         words = (name,) if mode == "reduced" else (name, mode)
         return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))
     m, n = sizes_of(backend, A, f"{name} with pivoting" if pivoting else f"{name} with mode='complete'")
     lines, others = (n, m) if name == "qr" else (m, n)
-    steps = rank_at_the_door(rank, min(m, n), pivoting=pivoting, mode=mode)
-    if mode == "complete" and lines >= others:
+    order = backend.orders(others, lines)[0]
+    steps = rank_at_the_door(backend, rank, lines if order > 0 else others, pivoting=pivoting, mode=mode)
+    if mode == "complete" and order <= 0:
         mode = "reduced"  # Q is square
     if pivoting:
         pivots_at_the_door(backend, A, name, lines)

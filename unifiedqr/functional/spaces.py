@@ -154,7 +154,7 @@ def _complement(name: str, A: Any) -> Array:
     backend, (A,) = resolve(A)
     m, n = sizes_of(backend, A, name)
     longer, shorter = (m, n) if name == "left_null_space" else (n, m)
-    if longer <= shorter:
+    if backend.orders(longer, shorter)[0] <= 0:
         square = A if name == "left_null_space" else backend.xp.matrix_transpose(A)
         return square[..., :0]
     if shorter == 0:

@@ -50,7 +50,7 @@ def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: 
     """Return the solution x of minimum norm, squared residuals, the rank (..., 1, 1), and A^+ with its bases (33)."""
     order, back = _by_size_of_rows(xp, A)
     Q, R, P = pivoted_qr(xp, rows_at(xp, A, order), rank=None, positive=True)
-    tolerance = max(A.shape[-2:]) * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
+    tolerance = shape_of_product(xp, A, A).longer * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
     pivots = xp.abs(xp.linalg.diagonal(R))
     sound = xp.expand_dims(pivots > tolerance * pivots[..., :1], axis=-2)  # (..., 1, k)
     columns = xp.astype(sound, A.dtype)

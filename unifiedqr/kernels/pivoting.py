@@ -5,7 +5,7 @@ from unifiedqr.kernels.control import positions, repeat
 from unifiedqr.kernels.gauge import positive_gauge
 from unifiedqr.kernels.householder import householder_qr
 from unifiedqr.kernels.reflectors import completed
-from unifiedqr.rules.operators import adjoint, columns_at, is_complex
+from unifiedqr.rules.operators import adjoint, columns_at, is_complex, shape_of_product
 from unifiedqr.rules.triangular import exponents_of, scaled
 
 
@@ -15,7 +15,7 @@ def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> 
     r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers
     it as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
     """
-    k = min(A.shape[-2:])
+    k = shape_of_product(xp, A, A).k
     r = k if rank is None else rank
     if r == 0:
         P = xp.astype(positions(xp, xp.zeros_like(A[..., :1, :] if A.shape[-2] else _row(xp, A))), A.dtype)
@@ -55,7 +55,7 @@ def _row(xp: Namespace, A: Array) -> Array:
 
 
 def _factors(xp: Namespace, A: Array, r: int, positive: bool) -> tuple[Array, Array]:
-    if r == min(A.shape[-2:]):
+    if r == shape_of_product(xp, A, A).k:
         return householder_qr(xp, A, positive=positive)
     Q, U = householder_qr(xp, A[..., :r], positive=positive)
     return Q, xp.concat([U, adjoint(xp, Q) @ A[..., r:]], axis=-1)

@@ -52,11 +52,11 @@ def least_squares_of_constant_rank(
     Q, R, P = pivoted_qr(xp, A, rank=None, positive=True)
     tolerance = max(A.shape[-2:]) * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
     pivots = xp.abs(xp.linalg.diagonal(R))
-    sound = pivots > tolerance * pivots[..., :1]
-    rows = xp.expand_dims(xp.astype(sound, A.dtype), axis=-1)  # (..., k, 1)
-    L, W = reduced_lq(xp, xp.where(rows == 1, R, xp.zeros_like(R)), positive=True)
-    identity = identity_like(xp, L)
-    L = xp.where(rows * xp.matrix_transpose(rows) == 1, L, identity)
+    sound = xp.astype(pivots > tolerance * pivots[..., :1], pivots.dtype)
+    down, across = (xp.expand_dims(sound, axis=axis) for axis in (-1, -2))
+    rows = xp.astype(down, A.dtype)
+    L, W = reduced_lq(xp, xp.where(down > 0, R, xp.zeros_like(R)), positive=True)
+    L = xp.where(down * across > 0, L, identity_like(xp, L))
     U = adjoint(xp, L)
     middle = adjoint(xp, inverse_upper(xp, U)) * rows  # L^-1 on the sound rows
     back = xp.matrix_transpose(inverse_of(xp, P))
@@ -89,13 +89,14 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
     """
     Q, R = reduced_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
-    logarithms = xp.log(xp.where(diagonal == 0, xp.ones_like(diagonal), diagonal))
+    vanishing = xp.equal(diagonal, xp.zeros_like(diagonal))
+    logarithms = xp.log(xp.where(vanishing, xp.ones_like(diagonal), diagonal))
     total = xp.sum(logarithms, axis=-1)
     unknown = xp.any(xp.isnan(Q), axis=(-2, -1), keepdims=True)
     Q_known = xp.where(unknown, identity_like(xp, Q), Q)
     sign = _sign_of_unitary(xp, Q_known)
     sign, total = (_as_matrices(xp, X, A.dtype) for X in (sign, total))
-    is_singular = xp.expand_dims(xp.any(diagonal == 0, axis=-1, keepdims=True), axis=-1)
+    is_singular = xp.expand_dims(xp.any(vanishing, axis=-1, keepdims=True), axis=-1)
     sign = xp.where(is_singular, xp.zeros_like(sign), poison(xp, sign, unknown))
     total = xp.where(is_singular, xp.full_like(total, -float("inf")), total)
     return sign, total, inverse_of_factors(xp, Q, R)

@@ -21,7 +21,7 @@ NAMES = {"name", "left_name", "method", "NOT_PLAIN"}
 def is_plain(node):
     """Tell whether an operand is certainly no array."""
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, str) or node.value is None
+        return isinstance(node.value, str | bytes) or node.value is None
     if isinstance(node, ast.Name):
         return node.id in SIZES | NAMES
     return any(isinstance(part, ast.Attribute) and part.attr in OF_NO_ARRAY for part in ast.walk(node))

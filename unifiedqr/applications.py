@@ -42,11 +42,20 @@ def _lstsq_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     return _sum(A_bar, solution_frame_pullback(xp, A, Q, G, Q_bar, G_bar)), b_bar
 
 
+def _tangent_of_rank(xp: Namespace, G: Array) -> Array:
+    """Give zero, (..., 1, 1), also where there is no right-hand side to take the shape from."""
+    return xp.zeros_like(xp.sum(G, axis=(-2, -1), keepdims=True))
+
+
 def _lstsq_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     A, b, x, Q, G = kept
     A_dot, b_dot = tangents
     dots = solution_pushforward(xp, A, b, x, Q, G, A_dot, b_dot)
-    return *dots, xp.zeros_like(x[..., :1, :1]), *solution_frame_pushforward(xp, A, Q, G, A_dot)
+    return (
+        *dots,
+        _tangent_of_rank(xp, G),
+        *solution_frame_pushforward(xp, A, Q, G, A_dot),
+    )
 
 
 def _constant_rank_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
@@ -62,7 +71,7 @@ def _constant_rank_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     A_dot, b_dot = tangents
     inverse = PseudoInverse(*frame)
     dots = constant_rank_pushforward(xp, inverse, A, b, x, A_dot, b_dot)
-    return *dots, xp.zeros_like(x[..., :1, :1]), *pseudo_inverse_pushforward(xp, inverse, A_dot)
+    return *dots, _tangent_of_rank(xp, inverse.G), *pseudo_inverse_pushforward(xp, inverse, A_dot)
 
 
 def _orth_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:

@@ -34,7 +34,12 @@ def qr(
     mode : {"reduced", "complete", "r"}
         Shape of the factors; "r" gives R alone, and Q is never formed.
     pivoting : bool
-        Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch.
+        Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch. Of
+        equally long ones it is the first, in the order that the exchanges so far left, as long as their lengths are
+        found without rounding (columns of the identity or a square Hadamard matrix, zero columns) or by the same
+        operations (equal columns, while the rank is not exhausted). Rounding decides other ties, such as the order of
+        columns of which nothing is left: there LAPACK, which updates lengths, and the kernel for graphs, other devices
+        and other libraries, which computes them anew, may differ, as LAPACK itself does between dtypes.
     rank : int, optional
         With pivoting, stop after so many steps.
     positive : bool

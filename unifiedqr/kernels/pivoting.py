@@ -1,7 +1,7 @@
 """Column-pivoted QR, whole or truncated: by LAPACK where the namespace reaches it, else on the Array API alone."""
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import positions, repeat
+from unifiedqr.kernels.control import is_position, positions, repeat
 from unifiedqr.kernels.gauge import positive_gauge
 from unifiedqr.kernels.householder import householder_qr
 from unifiedqr.kernels.reflectors import completed
@@ -75,8 +75,10 @@ def greedy_pivots(xp: Namespace, A: Array, steps: int) -> Array:
         longest = xp.argmax(xp.where(places >= j, waiting, -xp.ones_like(waiting)), axis=-1, keepdims=True)
         longest = xp.astype(longest, order.dtype)
         taken = xp.take_along_axis(order, longest, axis=-1)
-        moved = xp.sum(xp.where(places == j, order, xp.zeros_like(order)), axis=-1, keepdims=True)
-        order = xp.where(places == j, taken, xp.where(places == longest, xp.astype(moved, order.dtype), order))
+        here = is_position(xp, places, j)
+        moved = xp.sum(xp.where(here, order, xp.zeros_like(order)), axis=-1, keepdims=True)
+        there = xp.where(xp.equal(places, longest), xp.astype(moved, order.dtype), order)
+        order = xp.where(here, taken, there)
         length = xp.take_along_axis(lengths, taken, axis=-1)
         length = xp.where(length > 0, length, xp.ones_like(length))
         q = columns_at(xp, W, taken) / xp.astype(length, W.dtype)

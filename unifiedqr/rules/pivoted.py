@@ -103,6 +103,8 @@ def qr_pivoted_vjp(
         Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
         P = permutation_at_the_door(xp, P, R)
         A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
+    if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
+        return xp.zeros_like(Q @ R)
     inverse = inverse_of(xp, P)
     if A is None or _is_whole(xp, A, R):
         return columns_at(xp, qr_vjp(Q, R, Q_bar, R_bar, xp=xp), inverse)  # (24)
@@ -165,6 +167,8 @@ def qr_pivoted_jvp(
         A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
         P = permutation_at_the_door(xp, P, R)
         A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+    if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
+        return xp.zeros_like(Q), xp.zeros_like(R)
     order = order_of(xp, P)
     A_dot = columns_at(xp, A_dot, order)
     if A is None or _is_whole(xp, A, R):
@@ -174,7 +178,7 @@ def qr_pivoted_jvp(
 
 def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its pivoted factors has no derivative."""
-    if A is None or _is_whole(xp, A, R):
+    if A is None or _is_whole(xp, A, R) or R.shape[-2] == 0:
         return qr_singular(Q, R, xp=xp)
     return has_marked(xp, R, _truncated_shape(xp, A, R))
 

@@ -91,8 +91,8 @@ def moveaxis(x: Any, source: int | tuple[int, ...], destination: int | tuple[int
 @on_parts
 def matrix_transpose(x: Any, /) -> Any:
     """Transpose the last two axes."""
-    if x.dtype == np.bool_:  # MXNet's operator knows numbers only
-        return mnp.swapaxes(x.astype(np.uint8), -1, -2).astype(np.bool_)
+    if x.dtype == bool:  # MXNet swaps the axes of numbers only
+        return matrix_transpose(x.astype("uint8")).astype(bool)
     return mnp.swapaxes(x, -1, -2)
 
 
@@ -128,6 +128,9 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Any:
     dtype = result_type(*arrays, *(x for x in (x1, x2) if not hasattr(x, "dtype"))) if arrays else None
     x1, x2 = (x if hasattr(x, "dtype") else asarray(x, dtype=dtype, device=condition.ctx) for x in (x1, x2))
     x1, x2 = promoted(x1, x2)
+    if 0 in (condition.size, x1.size, x2.size):  # MXNet reads beyond the end of what it broadcasts
+        shape = np.broadcast_shapes(condition.shape, x1.shape, x2.shape)
+        return asarray(np.zeros(shape, x1.dtype), device=condition.ctx)
     if not isinstance(x1, ComplexArray):
         return mnp.where(condition, x1, x2)
     return ComplexArray(mnp.where(condition, x1.real, x2.real), mnp.where(condition, x1.imag, x2.imag))

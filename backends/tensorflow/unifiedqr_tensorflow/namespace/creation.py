@@ -91,7 +91,7 @@ def full_like(x: tf.Tensor, /, fill_value: Any, *, dtype: tf.DType | None = None
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: tf.DType | None = None) -> tf.Tensor:
     """Give ones on the k-th diagonal and zeros elsewhere."""
     rows, columns = tf.range(n_rows)[:, None], tf.range(n_rows if n_cols is None else n_cols)[None, :]
-    return tf.cast(columns - rows == k, dtype or tf.float32)
+    return tf.cast(tf.equal(columns - rows, k), dtype or tf.float32)
 
 
 @_placed

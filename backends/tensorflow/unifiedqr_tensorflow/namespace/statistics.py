@@ -84,7 +84,8 @@ def argmin(x: tf.Tensor, /, *, axis: int | None = None, keepdims: bool = False) 
 
 def argsort(x: tf.Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> tf.Tensor:
     """Give the indices that sort along an axis; of equal entries the first comes first."""
-    return tf.argsort(x, axis, "DESCENDING" if descending else "ASCENDING", stable)
+    # Indices have no derivative; a forward accumulator would look for one, and fails on no entries.
+    return tf.argsort(tf.stop_gradient(x), axis, "DESCENDING" if descending else "ASCENDING", stable)
 
 
 def _searched(search: Callable[..., Any], x: tf.Tensor, axis: int | None, keepdims: bool) -> tf.Tensor:

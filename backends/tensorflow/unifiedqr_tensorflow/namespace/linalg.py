@@ -262,7 +262,7 @@ def pinv(x: tf.Tensor, /, *, rtol: Any = None) -> tf.Tensor:
     """Return the pseudo-inverse, singular values below rtol times the largest taken for zero."""
     U, S, Vh = svd(x, full_matrices=False)
     relative = max(x.shape[-2:]) * finfo(x.dtype).eps if rtol is None else rtol
-    kept = S > tf.reduce_max(S, -1, keepdims=True) * converted(relative, S.dtype)[..., None]
+    kept = tf.reduce_max(S, -1, keepdims=True) * converted(relative, S.dtype)[..., None] < S
     inverse = tf.where(kept, 1 / tf.where(kept, S, 1), 0)
     return tf.matmul(Vh, U * converted(inverse, U.dtype)[..., None, :], adjoint_a=True, adjoint_b=True)
 

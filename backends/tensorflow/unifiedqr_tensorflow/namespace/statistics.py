@@ -80,6 +80,8 @@ def _cumulative(accumulate: Callable[..., tf.Tensor], initial: int) -> Callable[
 
 
 cumulative_sum = _cumulative(tf.cumsum, 0)
+
+
 def _cumprod(x: tf.Tensor, axis: int) -> tf.Tensor:
     if not x.dtype.is_complex:
         return tf.math.cumprod(x, axis)

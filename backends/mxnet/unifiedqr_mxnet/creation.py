@@ -132,13 +132,13 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:
     count = len(arrays)
     order = (1, 0, *range(2, count)) if indexing == "xy" and count > 1 else tuple(range(count))
     sizes = tuple(arrays[i].shape[0] for i in order)
-    spread = lambda x, place: mnp.broadcast_to(
-        mnp.reshape(x, tuple(-1 if i == place else 1 for i in range(count))), sizes
-    )
-    return [
-        x.each(spread, order.index(i)) if isinstance(x, ComplexArray) else spread(x, order.index(i))
-        for i, x in enumerate(arrays)
-    ]
+
+    def spread(x: Any, axis: int) -> Any:
+        if isinstance(x, ComplexArray):
+            return x.each(spread, axis)
+        return mnp.broadcast_to(mnp.reshape(x, tuple(-1 if i == axis else 1 for i in range(count))), sizes)
+
+    return [spread(x, order.index(i)) for i, x in enumerate(arrays)]
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Any:

@@ -17,20 +17,19 @@ mnp: Any = mx.np
 
 UNARY = {
     **{name: name for name in ("floor", "ceil", "trunc", "signbit")},
-
-        "asin": "arcsin",
-        "acos": "arccos",
-        "atan": "arctan",
-        "asinh": "arcsinh",
-        "acosh": "arccosh",
-        "atanh": "arctanh"
-    ,
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
 }
 """MXNet's names of functions of one array that are not supplied for pairs."""
 
 BINARY = {
     **{name: name for name in ("maximum", "minimum", "hypot", "copysign")},
-    "remainder": "mod", "atan2": "arctan2",
+    "remainder": "mod",
+    "atan2": "arctan2",
 }
 """The like of two arrays."""
 
@@ -92,7 +91,7 @@ def imag(x: Any, /) -> Any:
 
 
 def floor_divide(x1: Any, x2: Any, /) -> Any:
-    """Give the quotient rounded down, exactly as `remainder` has it: x1 = floor_divide(x1, x2) x2 + remainder(x1, x2)."""
+    """Give the quotient rounded down, in agreement with `remainder`."""
     quotient = mnp.rint((x1 - mnp.mod(x1, x2)) / x2)
     return quotient.astype(result_type(x1, x2)) if quotient.dtype != result_type(x1, x2) else quotient
 

@@ -186,7 +186,7 @@ def vector_norm(x: Any, /, *, axis: Axes = None, keepdims: bool = False, ord: fl
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> RealArray:  # noqa: A002
-    """Give matrix norms of the last two axes; those that need singular values refuse while a computation is recorded."""
+    """Give matrix norms of the last two axes; those of singular values refuse while a computation is recorded."""
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in (2, -2, "nuc"):

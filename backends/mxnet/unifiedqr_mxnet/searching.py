@@ -1,4 +1,4 @@
-"""Searching, sorting and sets of the namespace; what is integers alone NumPy may compute, which nothing differentiates."""
+"""Searching, sorting and sets of the namespace, and shifts of bits; NumPy computes what has no derivative anyway."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -69,8 +69,8 @@ def _by_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return NumPy's function of arrays whose results are integers or truths, for arrays of MXNet."""
 
     def apply(*arrays: Any, **options: Any) -> Any:
-        found = function(*(x.asnumpy() for x in arrays), **options)
-        device = arrays[0].ctx
+        found = function(*(x.asnumpy() if hasattr(x, "asnumpy") else x for x in arrays), **options)
+        device = next(x.ctx for x in arrays if hasattr(x, "ctx"))
         return (
             tuple(asarray(x, device=device) for x in found)
             if isinstance(found, tuple)
@@ -119,6 +119,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "argsort": argsort,
     "argmax": argmax,
     "argmin": argmin,
+    "bitwise_left_shift": _by_numpy(np.left_shift),
+    "bitwise_right_shift": _by_numpy(np.right_shift),
     "nonzero": _by_numpy(np.nonzero),
     "searchsorted": searchsorted,
     "isin": isin,

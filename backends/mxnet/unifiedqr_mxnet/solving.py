@@ -55,8 +55,8 @@ def refuse_recording(name: str) -> None:
     if mx.autograd.is_recording():
         raise CapabilityError(
             f"linalg.{name} is computed by the host and would have no gradient in autograd.record(). Use a "
-            f"decomposition of unifiedqr, such as unifiedqr.qr, which is differentiable, or compute it outside, or "
-            f"under mxnet.autograd.pause()."
+            f"function of unifiedqr, such as unifiedqr.qr, lstsq or slogdet, which is differentiable, or compute it "
+            f"outside, or under mxnet.autograd.pause()."
         )
 
 
@@ -113,7 +113,7 @@ def det(x: Any, /) -> Any:
 
 
 def slogdet(x: Any, /) -> SlogdetResult:
-    """Return sign and logarithm of the modulus of the determinant; `unifiedqr.slogdet` has a derivative of pairs too."""
+    """Return sign and logarithm of the modulus of the determinant; of a pair by the host, as `det`."""
     if isinstance(x, ComplexArray):
         return SlogdetResult(*_by_host("slogdet", lambda X: tuple(np.linalg.slogdet(X)))(x))
     return SlogdetResult(*mnp.linalg.slogdet(x))

@@ -14,6 +14,7 @@ from typing import Any
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
+from unifiedqr.standard import refusing
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
 
@@ -134,18 +135,34 @@ GradientProgram = Callable[[Arrays, Arrays], tuple[Arrays, Arrays]]
 """Takes primals and cotangents, gives outputs and gradients."""
 
 
-def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
-    """Give a copy of the namespace `base` with some names, and some of its ``linalg``, replaced or added."""
-    xp = _copied(name, base, names)
-    xp.__dict__["linalg"] = _copied(f"{name}.linalg", base.linalg, linalg or {})
+def make_namespace(name: str, names: Mapping[str, Any], linalg: Mapping[str, Any]) -> ModuleType:
+    """Return a namespace of these names; any other one raises an error that says what to use instead.
+
+    Parameters
+    ----------
+    name : str
+        ``module.xp``, of the module of the adapter that holds it.
+    names, linalg : mapping of str to object
+        What the namespace, and its ``linalg``, consist of.
+
+    Returns
+    -------
+    module
+    """
+    framework = name.partition(".")[0].removeprefix("unifiedqr_")
+    xp, linear = (ModuleType(full, f"The Array API of {framework}.") for full in (name, f"{name}.linalg"))
+    xp.__dict__.update(names, linalg=linear, __getattr__=refusing(framework, vars(xp)))
+    linear.__dict__.update(linalg, __getattr__=refusing(framework, vars(xp), "linalg."))
     return xp
 
 
-def _copied(name: str, base: ModuleType, replaced: Mapping[str, Any]) -> ModuleType:
-    copy = ModuleType(name, f"{base.__name__}, extended to what unifiedqr needs.")
-    copy.__dict__.update({key: value for key, value in vars(base).items() if not key.startswith("__")})
-    copy.__dict__.update(replaced)
-    return copy
+def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
+    """Return a copy of the namespace `base` with some names, and some of its ``linalg``, replaced or added."""
+    return make_namespace(name, _of(base) | names, _of(base.linalg) | (linalg or {}))
+
+
+def _of(module: ModuleType) -> dict[str, Any]:
+    return {key: value for key, value in vars(module).items() if not key.startswith("__")}
 
 
 class Backend(ABC):

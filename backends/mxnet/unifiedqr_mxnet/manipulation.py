@@ -121,6 +121,29 @@ def _upper(shape: tuple[int, int], k: int, ctx: Any) -> Any:
     return mnp.array(np.triu(np.ones(shape, dtype=bool), k=k), dtype="bool", ctx=ctx)
 
 
+@on_parts
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
+    """Repeat each entry along an axis, of the flattened x for None."""
+    x, axis = (mnp.reshape(x, (-1,)), 0) if axis is None else (x, axis)
+    if isinstance(repeats, mnp.ndarray):
+        repeats = repeats.asnumpy()
+    return take(x, asarray(np.repeat(np.arange(x.shape[axis]), repeats), device=x.ctx), axis=axis)
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """Take x apart along an axis."""
+    x = moveaxis(x, axis, 0)
+    return tuple(x[i] for i in range(x.shape[0]))
+
+
+def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
+    """Return the n-th differences of neighbours along an axis."""
+    x = moveaxis(concat([part for part in (prepend, x, append) if part is not None], axis=axis), axis, -1)
+    for _ in range(n):
+        x = x[..., 1:] - x[..., :-1]
+    return moveaxis(x, -1, axis)
+
+
 def where(condition: Any, x1: Any, x2: Any, /) -> Any:
     """Select from x1 where the condition holds, else from x2; a number becomes an array of the other's dtype."""
     # MXNet's `where` with a number in a branch has a wrong gradient, without saying so.
@@ -187,6 +210,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "broadcast_arrays": broadcast_arrays,
     "broadcast_to": broadcast_to,
     "moveaxis": moveaxis,
-    **{name: on_parts(getattr(mnp, name)) for name in ("squeeze", "roll", "repeat", "tile")},
+    "repeat": repeat,
+    "unstack": unstack,
+    "diff": diff,
+    **{name: on_parts(getattr(mnp, name)) for name in ("squeeze", "roll", "tile")},
 }
 """The namespace's functions of this kind by name."""

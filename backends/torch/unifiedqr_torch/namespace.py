@@ -23,8 +23,10 @@ def matrix_transpose(x: torch.Tensor, /) -> torch.Tensor:
     return x.mT
 
 
-def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:
-    """Join tensors of one dtype along an axis, by the one spelling that every vmap of PyTorch has a rule for."""
+def concat(arrays: Sequence[torch.Tensor], /, *, axis: int | None = 0) -> torch.Tensor:
+    """Join tensors along an axis, flattened for None, by the one spelling that every vmap of PyTorch has a rule for."""
+    if axis is None:
+        return torch.cat([x.reshape(-1) for x in arrays])
     return torch.cat(tuple(arrays), dim=axis)
 
 

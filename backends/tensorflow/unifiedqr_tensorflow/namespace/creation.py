@@ -64,6 +64,19 @@ def empty(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Te
 
 
 @_placed
+def empty_like(x: tf.Tensor, /, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Return zeros in the shape of x."""
+    return tf.zeros_like(x, dtype)
+
+
+@_placed
+def from_dlpack(x: Any, /, *, copy: bool | None = None) -> tf.Tensor:
+    """Return the tensor of another library as TensorFlow's, in the same memory unless `copy` asks otherwise."""
+    shared = tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+    return tf.identity(shared) if copy else shared
+
+
+@_placed
 def full(shape: int | Sequence[int], fill_value: Any, *, dtype: tf.DType | None = None) -> tf.Tensor:
     """Give an array of one value."""
     return tf.fill(_sizes(shape), tf.cast(fill_value, dtype or result_type(fill_value)))

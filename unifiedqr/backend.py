@@ -33,9 +33,9 @@ COMPLEX_OF_REAL = {"float32": "complex64", "float64": "complex128"}
 NAMESPACE = tuple(
     """
     abs all any argmax argsort asarray astype broadcast_to complex64 complex128 concat conj equal expand_dims exp eye
-    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 matmul
-    matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square squeeze stack sum take_along_axis
-    tril triu where zeros zeros_like
+    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 logical_and logical_not
+    logical_or matmul matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square squeeze stack
+    sum take_along_axis tril triu where zeros zeros_like
     linalg.diagonal linalg.qr linalg.trace linalg.matrix_norm linalg.vector_norm
     """.split()
 )

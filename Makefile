@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test fuzz latest lint format support capabilities golden clean
+.PHONY: help setup compare bench test fuzz latest lint format support capabilities names golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ support: setup  ## Write the support table of the README from what the conforman
 
 capabilities: setup  ## Run the table of capabilities and write docs/capabilities.md
 	$(BIN)/python ci/capabilities.py docs
+
+names: setup  ## Run every name of the Array API standard in every namespace and write docs/namespace.md
+	$(BIN)/python ci/names.py docs
 
 golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr.conformance.golden

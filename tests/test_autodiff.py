@@ -1,5 +1,7 @@
 """Framework-neutral autodiff: pairing, nesting, structure, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -171,3 +173,54 @@ def test_a_real_tangent_does_for_a_complex_matrix():
     )
     for dot, other in zip(dots, converted, strict=True):
         assert np.array_equal(backend.to_numpy(dot), backend.to_numpy(other))
+
+
+def squares(X):
+    """Give a real loss of a complex matrix whose Hessian is not that of a real one."""
+    xp = uqr.namespace(X)
+    return xp.sum(xp.real(X * X * X)) + xp.sum(xp.abs(X) ** 2)
+
+
+@pytest.mark.parametrize("derivative", ["grad", "value_and_grad", "vjp", "jvp", "hvp"])
+def test_docstrings_begin_with_what_a_complex_gradient_is(derivative):
+    beginning = getattr(uqr, derivative).__doc__.partition("Parameters")[0]
+    assert re.search(r"dL/dRe\((A|X)\) \+ i dL/dIm\(\1\)", beginning)
+    assert "jax." in beginning
+    assert "conjugate" in beginning
+
+
+def test_gradients_are_by_both_parts(autodiff_backend):
+    """dL/dRe + i dL/dIm, by differences of NumPy's values."""
+    step = np.finfo(np.float64).eps ** (1 / 3)
+    expected = np.empty_like(A_complex)
+    for index in np.ndindex(A_complex.shape):
+        slopes = []
+        for unit in (step, 1j * step):
+            moved = [A_complex.copy(), A_complex.copy()]
+            moved[0][index] += unit
+            moved[1][index] -= unit
+            slopes.append((squares(moved[0]) - squares(moved[1])) / (2 * step))
+        expected[index] = slopes[0] + 1j * slopes[1]
+    gradient = autodiff_backend.to_numpy(uqr.grad(squares)(autodiff_backend.from_numpy(A_complex)))
+    assert relative_error(gradient, expected) <= 1e3 * step**2
+    value, again = uqr.value_and_grad(squares)(autodiff_backend.from_numpy(A_complex))
+    assert float(value) == pytest.approx(float(squares(A_complex)))
+    assert relative_error(autodiff_backend.to_numpy(again), gradient) <= tolerance("float64", 6, 4)
+
+
+def test_gradients_of_jax_are_the_conjugates_and_its_tangents_are_ours():
+    jax = pytest.importorskip("jax")
+    X, dX = map(jax.numpy.asarray, (A_complex, C))
+
+    def same(found, expected):
+        return relative_error(np.asarray(found), np.asarray(expected)) <= tolerance("float64", 6, 4)
+
+    gradient = uqr.grad(squares)(X)
+    assert not same(gradient, gradient.conj())
+    assert same(jax.grad(squares)(X), gradient.conj())
+    assert same(jax.value_and_grad(squares)(X)[1], uqr.value_and_grad(squares)(X)[1].conj())
+    cubes = lambda X: X * X * X  # noqa: E731
+    outputs, pullback = uqr.vjp(cubes, X)
+    assert same(jax.vjp(cubes, X)[1](outputs)[0], pullback(outputs.conj())[0].conj())
+    assert same(jax.jvp(cubes, (X,), (dX,))[1], uqr.jvp(cubes, (X,), (dX,))[1])
+    assert same(jax.jvp(jax.grad(squares), (X,), (dX,))[1], uqr.hvp(squares, (X,), (dX,))[0].conj())

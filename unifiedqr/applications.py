@@ -18,7 +18,7 @@ from unifiedqr.rules.least_squares import (
     solution_pullback,
     solution_pushforward,
 )
-from unifiedqr.rules.operators import Shape, leading_columns, shape_of_product
+from unifiedqr.rules.operators import leading_columns, shape_of_product
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward, range_pullback
 
 
@@ -42,11 +42,20 @@ def _lstsq_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     return _sum(A_bar, solution_frame_pullback(xp, A, Q, G, Q_bar, G_bar)), b_bar
 
 
+def _tangent_of_rank(xp: Namespace, G: Array) -> Array:
+    """Give zero, (..., 1, 1), also where there is no right-hand side to take the shape from."""
+    return xp.zeros_like(xp.sum(G, axis=(-2, -1), keepdims=True))
+
+
 def _lstsq_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     A, b, x, Q, G = kept
     A_dot, b_dot = tangents
     dots = solution_pushforward(xp, A, b, x, Q, G, A_dot, b_dot)
-    return *dots, xp.zeros_like(x[..., :1, :1]), *solution_frame_pushforward(xp, A, Q, G, A_dot)
+    return (
+        *dots,
+        _tangent_of_rank(xp, G),
+        *solution_frame_pushforward(xp, A, Q, G, A_dot),
+    )
 
 
 def _constant_rank_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
@@ -62,7 +71,7 @@ def _constant_rank_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     A_dot, b_dot = tangents
     inverse = PseudoInverse(*frame)
     dots = constant_rank_pushforward(xp, inverse, A, b, x, A_dot, b_dot)
-    return *dots, xp.zeros_like(x[..., :1, :1]), *pseudo_inverse_pushforward(xp, inverse, A_dot)
+    return *dots, _tangent_of_rank(xp, inverse.G), *pseudo_inverse_pushforward(xp, inverse, A_dot)
 
 
 def _orth_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
@@ -78,21 +87,20 @@ def _orth_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     return frame_pushforward(xp, Q, G, leading_columns(tangents[0], shape), shape)
 
 
-def _deep(Q: Array) -> Shape:
-    return Shape(Q.shape[-1], Q.shape[-2], deep=True, wide=False)
-
-
 def _complement_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     N, Q, G = kept
     N_bar, Q_bar, G_bar = cotangents
+    shape = shape_of_product(xp, Q, G)
+    if not shape.deep:  # as may be known to the run alone: no vector is in the complement
+        return (xp.zeros_like(Q),)
     Q_bar = _sum(Q_bar, None if N_bar is None else complement_pullback(xp, N, Q, N_bar))
-    return (range_pullback(xp, Q, G, Q_bar, G_bar, _deep(Q), Q, N_bar),)
+    return (range_pullback(xp, Q, G, Q_bar, G_bar, shape, Q, N_bar),)
 
 
 def _complement_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     N, Q, G = kept
     report_frame(xp, Q, G)
-    Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], _deep(Q))
+    Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], shape_of_product(xp, Q, G))
     return complement_pushforward(xp, N, Q, Q_dot), Q_dot, G_dot
 
 

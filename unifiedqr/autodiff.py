@@ -21,7 +21,10 @@ INSTEAD = {
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arrays]]:
-    """Evaluate f and give its pullback.
+    """Evaluate f and return its pullback.
+
+    Cotangents and gradients X_bar of complex arrays are dL/dRe(X) + i dL/dIm(X), so that <X_bar, dX> = Re tr(X_bar^H dX)
+    is the change of a real L, in every framework. Those of `jax.vjp` are the conjugates of these.
 
     Parameters
     ----------
@@ -67,6 +70,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Evaluate f and push tangents of its arguments forward.
 
+    A tangent of a complex array is its change dX, as in `jax.jvp`, and a gradient, which `grad` gives, is what pairs with
+    it: X_bar = dL/dRe(X) + i dL/dIm(X), <X_bar, dX> = Re tr(X_bar^H dX). `jax.grad` returns the conjugate of that.
+
     Parameters
     ----------
     f : callable
@@ -105,7 +111,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Array, Any]]:
-    """Give the function that evaluates a real scalar f together with its gradient.
+    """Return the function that evaluates a real scalar f together with its gradient.
+
+    The gradient by a complex A is dL/dRe(A) + i dL/dIm(A), as `grad` has it; `jax.value_and_grad` returns its conjugate.
 
     Parameters
     ----------
@@ -157,7 +165,10 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Give the gradient of a real scalar f, as a function; it nests where the framework has second order.
+    """Return the gradient of a real scalar f, as a function; it nests where the framework has second order.
+
+    The gradient by a complex A is dL/dRe(A) + i dL/dIm(A): with dL = Re tr(A_bar^H dA), the direction in which L rises
+    most, in every framework. `jax.grad` returns the conjugate of that.
 
     Parameters
     ----------
@@ -182,6 +193,13 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     >>> uqr.grad(lambda A: uqr.qr(A).R[0, 0])(torch.tensor([[3.0], [4.0]]))
     tensor([[0.6000],
             [0.8000]])
+
+    The derivative of |z|^2 by a complex z = 3 + 4i is 2 z; `jax.grad` has 2 conj(z):
+
+    >>> import jax
+    >>> z = jax.numpy.asarray(3 + 4j)
+    >>> complex(uqr.grad(lambda z: abs(z) ** 2)(z)), complex(jax.grad(lambda z: abs(z) ** 2)(z))
+    ((6+8j), (6-8j))
     """
     evaluate = value_and_grad(f, argnums)
     return lambda *arguments: evaluate(*arguments)[1]
@@ -189,6 +207,9 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Arrays:
     """Multiply the Hessian of a real scalar f by a vector, by reverse over reverse.
+
+    The product by complex tangents dX is the change of `grad`, the gradient dL/dRe(X) + i dL/dIm(X), along dX; of
+    `jax.grad` it is that of the conjugate gradient.
 
     Parameters
     ----------

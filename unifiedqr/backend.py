@@ -14,6 +14,7 @@ from typing import Any
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
+from unifiedqr.standard import refusing
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
 
@@ -31,10 +32,10 @@ COMPLEX_OF_REAL = {"float32": "complex64", "float64": "complex128"}
 
 NAMESPACE = tuple(
     """
-    abs all any argmax argsort asarray astype broadcast_to complex64 complex128 concat conj expand_dims exp eye
-    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 matmul
-    matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square stack sum take_along_axis
-    tril triu where zeros zeros_like
+    abs all any argmax argsort asarray astype broadcast_to complex64 complex128 concat conj equal expand_dims exp eye
+    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 logical_and logical_not
+    logical_or matmul matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square squeeze stack
+    sum take_along_axis tril triu where zeros zeros_like
     linalg.diagonal linalg.qr linalg.trace linalg.matrix_norm linalg.vector_norm
     """.split()
 )
@@ -134,18 +135,34 @@ GradientProgram = Callable[[Arrays, Arrays], tuple[Arrays, Arrays]]
 """Takes primals and cotangents, gives outputs and gradients."""
 
 
-def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
-    """Give a copy of the namespace `base` with some names, and some of its ``linalg``, replaced or added."""
-    xp = _copied(name, base, names)
-    xp.__dict__["linalg"] = _copied(f"{name}.linalg", base.linalg, linalg or {})
+def make_namespace(name: str, names: Mapping[str, Any], linalg: Mapping[str, Any]) -> ModuleType:
+    """Return a namespace of these names; any other one raises an error that says what to use instead.
+
+    Parameters
+    ----------
+    name : str
+        ``module.xp``, of the module of the adapter that holds it.
+    names, linalg : mapping of str to object
+        What the namespace, and its ``linalg``, consist of.
+
+    Returns
+    -------
+    module
+    """
+    framework = name.partition(".")[0].removeprefix("unifiedqr_")
+    xp, linear = (ModuleType(full, f"The Array API of {framework}.") for full in (name, f"{name}.linalg"))
+    xp.__dict__.update(names, linalg=linear, __getattr__=refusing(framework, vars(xp)))
+    linear.__dict__.update(linalg, __getattr__=refusing(framework, vars(xp), "linalg."))
     return xp
 
 
-def _copied(name: str, base: ModuleType, replaced: Mapping[str, Any]) -> ModuleType:
-    copy = ModuleType(name, f"{base.__name__}, extended to what unifiedqr needs.")
-    copy.__dict__.update({key: value for key, value in vars(base).items() if not key.startswith("__")})
-    copy.__dict__.update(replaced)
-    return copy
+def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
+    """Return a copy of the namespace `base` with some names, and some of its ``linalg``, replaced or added."""
+    return make_namespace(name, _of(base) | names, _of(base.linalg) | (linalg or {}))
+
+
+def _of(module: ModuleType) -> dict[str, Any]:
+    return {key: value for key, value in vars(module).items() if not key.startswith("__")}
 
 
 class Backend(ABC):
@@ -197,6 +214,13 @@ class Backend(ABC):
         """Tell whether x stands for an array whose shape and dtype are known only later, as in a graph being built."""
         del x  # an array, where the framework has no symbols
         return False
+
+    def orders(self, m: Any, n: Any) -> tuple[int, ...]:
+        """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.
+
+        Raises `ShapeError` where both signs are possible.
+        """
+        return (1 if m > n else -1 if m < n else 0,)
 
     @abstractmethod
     def bind(self, primitive: Primitive) -> Callable[..., Arrays]:

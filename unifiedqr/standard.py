@@ -1,6 +1,10 @@
-"""Namespaces of Array API libraries that nobody has adapted: the standard, nothing beyond, and an error for a gap."""
+"""An error for each name that a namespace lacks; and namespaces of libraries nobody has adapted.
 
-from collections.abc import Callable
+These have the standard and nothing beyond.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -17,8 +21,87 @@ BEYOND = (
 """What adapters offer beyond the standard: a function that bears such a name elsewhere is another one."""
 
 
+SPELLINGS = {
+    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "tan2", "sinh", "cosh", "tanh")},
+    "absolute": "abs",
+    "amax": "max",
+    "amin": "min",
+    "array": "asarray",
+    "concatenate": "concat",
+    "power": "pow",
+    "conjugate": "conj",
+    "cumsum": "cumulative_sum",
+    "cumprod": "cumulative_prod",
+    "invert": "bitwise_invert",
+    "mod": "remainder",
+    "rint": "round",
+    "transpose": "permute_dims",
+    "true_divide": "divide",
+    "diag": "diagonal",
+    "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
+    "unique": "unique_values",
+    "dot": "matmul",
+    "vdot": "vecdot",
+    "norm": "vector_norm",
+    "ravel": "reshape",
+    "swapaxes": "moveaxis",
+    "hstack": "concat",
+    "vstack": "concat",
+    "adjoint": "matrix_transpose",
+}
+"""What the standard calls functions, or has in their place, that NumPy and others have under another name."""
+
+
 class LackingFunctionError(CapabilityError, AttributeError):
     """A namespace lacks a function; an `AttributeError` too, so that ``getattr`` with a default works."""
+
+
+class LackingNameError(LackingFunctionError):
+    """A backend's namespace lacks a name.
+
+    Rules and kernels ask for names that few frameworks have: the message is put together when somebody reads it.
+    """
+
+    def __str__(self) -> str:
+        framework, root, full = self.args
+        return (
+            f"the namespace of {framework} has no {full}. {_instead(full, _names_in(root))}A function of {framework} "
+            f"itself takes the same arrays, and docs/namespace.md says which backends have which names."
+        )
+
+
+def _names_in(root: Mapping[str, Any]) -> list[str]:
+    """Return the public names of a namespace and of its ``linalg``."""
+    names = [*root, *(f"linalg.{name}" for name in vars(root["linalg"]))]
+    return [name for name in names if not name.rpartition(".")[2].startswith("_")]
+
+
+def _instead(full: str, known: list[str]) -> str:
+    name = full.rpartition(".")[2]
+    spelled = SPELLINGS.get(name, name)
+    found = [candidate for candidate in (spelled, f"linalg.{spelled}") if candidate in known]
+    found = found or get_close_matches(full, known, n=3, cutoff=0.75)
+    return f"Use {' or '.join(f'xp.{candidate}' for candidate in found)}. " if found else ""
+
+
+def refusing(framework: str, root: Mapping[str, Any], path: str = "") -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a namespace, which is called for names that it lacks.
+
+    Parameters
+    ----------
+    framework : str
+        Whose namespace it is.
+    root : mapping of str to object
+        The whole namespace.
+    path : str
+        What stands before the name: ``"linalg."`` in that part.
+    """
+
+    def refuse(name: str) -> Any:
+        raise LackingNameError(framework, root, path + name)
+
+    return refuse
 
 
 @cache

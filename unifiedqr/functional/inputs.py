@@ -99,14 +99,14 @@ def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:
 def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int) -> None:
     """Raise if the columns (rows) of A are more than its dtype can number."""
     dtype = computed_dtype(backend, A, name)
-    if count > LONGEST.get(dtype, count):
+    if backend.orders(count, LONGEST.get(dtype, count))[0] > 0:
         raise ShapeError(
             f"{name} with pivoting got {count} columns or rows to permute in {dtype}, which numbers at most "
             f"{LONGEST[dtype]}. Convert the matrix to double precision."
         )
 
 
-def rank_at_the_door(rank: Any, k: int, *, pivoting: bool, mode: str) -> int | None:
+def rank_at_the_door(backend: Backend, rank: Any, k: int, *, pivoting: bool, mode: str) -> int | None:
     """Give the number of steps, None for all; raise unless it fits."""
     if rank is None:
         return None
@@ -116,6 +116,13 @@ def rank_at_the_door(rank: Any, k: int, *, pivoting: bool, mode: str) -> int | N
         )
     if mode != "reduced":
         raise OptionError(f"rank={rank!r} with mode={mode!r}: truncated factors are reduced ones. Leave mode out.")
-    if isinstance(rank, bool) or not hasattr(rank, "__index__") or not 0 <= rank.__index__() <= k:
+    is_integer = not isinstance(rank, bool) and hasattr(rank, "__index__")
+    more = backend.orders(k, rank.__index__()) if is_integer and rank.__index__() >= 0 else (-1,)
+    if more[0] < 0:
         raise OptionError(f"rank={rank!r} came; it must be an integer from 0 to min(m, n) = {k}.")
-    return None if rank.__index__() == k else rank.__index__()
+    if more == (1, 0):
+        raise OptionError(
+            f"rank={rank!r} came, which may be all of min(m, n) = {k}; a truncated decomposition must be known to be "
+            f"one. Add the constraint '{k} > {rank}', or leave rank out."
+        )
+    return None if more == (0,) else rank.__index__()

@@ -90,8 +90,9 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
         x, squares, rank = _without_entries(backend, A, b)
     else:
         x, squares, rank = backend.bind(primitive)(A, b)[: primitive.results]
-        squares, rank = _real(backend, squares)[..., 0, :], _real(backend, rank)[..., 0, 0]
-    x, squares = (x[..., 0], squares[..., 0]) if is_vector else (x, squares)
+        squares = xp.squeeze(_real(backend, squares), axis=-2)  # an index finds nothing in an empty batch
+        rank = xp.squeeze(_real(backend, rank), axis=(-2, -1))
+    x, squares = (xp.squeeze(X, axis=-1) for X in (x, squares)) if is_vector else (x, squares)
     if half:
         x, squares = xp.astype(x, given), xp.astype(squares, given)
     return LstsqResult(x, squares, xp.astype(rank, xp.int32))
@@ -99,10 +100,10 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
 
 def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
     """Give the solution, which is zero, the squared lengths of b, and rank zero."""
-    xp, (*batch, m, n) = backend.xp, A.shape
-    x = xp.zeros_like(b[..., :0, :]) if n == 0 else xp.zeros((*batch, n, b.shape[-1]), dtype=A.dtype)
+    xp, (*batch, m, _) = backend.xp, A.shape
+    x = xp.matmul(xp.matrix_transpose(A), b)  # a sum of nothing
     squares = _real(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
-    squares = xp.sum(xp.abs(b) ** 2, axis=-2) if m else squares
+    squares = xp.sum(xp.square(xp.abs(b)), axis=-2) if m else squares
     return x, squares, _real(backend, xp.zeros(tuple(batch), dtype=A.dtype))
 
 

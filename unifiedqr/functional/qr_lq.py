@@ -34,7 +34,12 @@ def qr(
     mode : {"reduced", "complete", "r"}
         Shape of the factors; "r" gives R alone, and Q is never formed.
     pivoting : bool
-        Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch.
+        Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch. Of
+        equally long ones it is the first, in the order that the exchanges so far left, as long as their lengths are
+        found without rounding (columns of the identity or a square Hadamard matrix, zero columns) or by the same
+        operations (equal columns, while the rank is not exhausted). Rounding decides other ties, such as the order of
+        columns of which nothing is left: there LAPACK, which updates lengths, and the kernel for graphs, other devices
+        and other libraries, which computes them anew, may differ, as LAPACK itself does between dtypes.
     rank : int, optional
         With pivoting, stop after so many steps.
     positive : bool
@@ -186,13 +191,14 @@ def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive
         raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
     backend, (A,) = resolve(A)
     if mode != "complete" and not pivoting:
-        rank_at_the_door(rank, 0, pivoting=False, mode=mode)
+        rank_at_the_door(backend, rank, 0, pivoting=False, mode=mode)
         words = (name,) if mode == "reduced" else (name, mode)
         return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))
     m, n = sizes_of(backend, A, f"{name} with pivoting" if pivoting else f"{name} with mode='complete'")
     lines, others = (n, m) if name == "qr" else (m, n)
-    steps = rank_at_the_door(rank, min(m, n), pivoting=pivoting, mode=mode)
-    if mode == "complete" and lines >= others:
+    order = backend.orders(others, lines)[0]
+    steps = rank_at_the_door(backend, rank, lines if order > 0 else others, pivoting=pivoting, mode=mode)
+    if mode == "complete" and order <= 0:
         mode = "reduced"  # Q is square
     if pivoting:
         pivots_at_the_door(backend, A, name, lines)

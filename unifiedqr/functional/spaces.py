@@ -4,10 +4,12 @@ from typing import Any
 
 from unifiedqr._typing import Array
 from unifiedqr.applications import row
+from unifiedqr.decomposition import truncated
 from unifiedqr.discovery import resolve
 from unifiedqr.errors import ShapeError
 from unifiedqr.functional.inputs import computed_dtype, run_resolved, sizes_of
 from unifiedqr.results import SlogdetResult
+from unifiedqr.rules.operators import identity_like
 
 
 def orth(A: Any, /) -> Array:
@@ -65,7 +67,7 @@ def left_null_space(A: Any, /) -> Array:
     Returns
     -------
     array, shape (..., m, max(m - n, 0))
-        Orthonormal columns N with N^H A = 0.
+        Orthonormal columns N with N^H A = 0: the identity if A has no columns.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def null_space(A: Any, /) -> Array:
     Returns
     -------
     array, shape (..., n, max(n - m, 0))
-        Orthonormal columns N with A N = 0.
+        Orthonormal columns N with A N = 0: the identity if A has no rows.
 
     Raises
     ------
@@ -154,14 +156,12 @@ def _complement(name: str, A: Any) -> Array:
     backend, (A,) = resolve(A)
     m, n = sizes_of(backend, A, name)
     longer, shorter = (m, n) if name == "left_null_space" else (n, m)
-    if longer <= shorter:
-        square = A if name == "left_null_space" else backend.xp.matrix_transpose(A)
-        return square[..., :0]
+    upright = A if name == "left_null_space" else backend.xp.matrix_transpose(A)
+    if backend.orders(longer, shorter)[0] <= 0:
+        return run_resolved(backend, upright, truncated("qr", 0, True))[0]  # no column of Q
     if shorter == 0:
-        raise ShapeError(
-            f"{name} got a {backend.name} array of shape {tuple(A.shape)}: every vector is in the space, and no basis "
-            f"is better than another. Use the identity matrix."
-        )
+        nothing = backend.xp.matmul(upright, backend.xp.matrix_transpose(upright))
+        return nothing + identity_like(backend.xp, nothing)
     return run_resolved(backend, A, row(name))[0]
 
 
@@ -214,6 +214,6 @@ def slogdet(A: Any, /) -> SlogdetResult:
     if n == 0:
         ones = xp.sum(A, axis=(-2, -1)) + 1
         return SlogdetResult(ones, 0 * (xp.real(ones) if "complex" in computed_dtype(backend, A, "slogdet") else ones))
-    sign, logabsdet = (X[..., 0, 0] for X in run_resolved(backend, A, row("slogdet")))
+    sign, logabsdet = (xp.squeeze(X, axis=(-2, -1)) for X in run_resolved(backend, A, row("slogdet")))
     complex_ = backend.dtype_name(logabsdet).startswith("complex")
     return SlogdetResult(sign, xp.real(logabsdet) if complex_ else logabsdet)

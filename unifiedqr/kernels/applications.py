@@ -50,7 +50,7 @@ def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: 
     """Return the solution x of minimum norm, squared residuals, the rank (..., 1, 1), and A^+ with its bases (33)."""
     order, back = _by_size_of_rows(xp, A)
     Q, R, P = pivoted_qr(xp, rows_at(xp, A, order), rank=None, positive=True)
-    tolerance = max(A.shape[-2:]) * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
+    tolerance = shape_of_product(xp, A, A).longer * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
     pivots = xp.abs(xp.linalg.diagonal(R))
     sound = xp.expand_dims(pivots > tolerance * pivots[..., :1], axis=-2)  # (..., 1, k)
     columns = xp.astype(sound, A.dtype)
@@ -135,13 +135,14 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
     """
     Q, R = reduced_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
-    logarithms = xp.log(xp.where(diagonal == 0, xp.ones_like(diagonal), diagonal))
+    vanishing = xp.equal(diagonal, xp.zeros_like(diagonal))
+    logarithms = xp.log(xp.where(vanishing, xp.ones_like(diagonal), diagonal))
     total = xp.sum(logarithms, axis=-1)
     unknown = xp.any(xp.isnan(Q), axis=(-2, -1), keepdims=True)
     Q_known = xp.where(unknown, identity_like(xp, Q), Q)
     sign = _sign_of_unitary(xp, Q_known)
     sign, total = (_as_matrices(xp, X, A.dtype) for X in (sign, total))
-    is_singular = xp.expand_dims(xp.any(diagonal == 0, axis=-1, keepdims=True), axis=-1)
+    is_singular = xp.expand_dims(xp.any(vanishing, axis=-1, keepdims=True), axis=-1)
     sign = xp.where(is_singular, xp.zeros_like(sign), poison(xp, sign, unknown))
     total = xp.where(is_singular, xp.full_like(total, -float("inf")), total)
     return sign, total, inverse_of_factors(xp, Q, R)

@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.rules.operators import shape_of_product
 
 METHODS = ("auto", "householder", "cholesky")
 """Algorithms of the forward."""
@@ -58,12 +59,12 @@ def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> b
     A namespace that has what it takes offers ``linalg.cholesky_or_nan(G)``, and ``place(A)`` if it was measured.
     """
     m, n = A.shape[-2:]
-    if method == "householder" or m is None or n is None or m <= n or n == 0:
-        return False
-    if not hasattr(xp.linalg, "cholesky_or_nan"):
+    if method == "householder" or m is None or n is None or n == 0 or not hasattr(xp.linalg, "cholesky_or_nan"):
         return False
     if method == "cholesky":
-        return True
+        return shape_of_product(xp, A, A).deep
+    if type(m) is not int or type(n) is not int:  # a program for many sizes, of which some are small
+        return False
     place = getattr(xp, "place", None)
     limits = FASTER.get(place(A)) if positive and place is not None else None
     return limits is not None and limits.include(A.shape)

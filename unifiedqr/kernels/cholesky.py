@@ -31,7 +31,7 @@ from collections.abc import Callable
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.kernels.control import branch
-from unifiedqr.rules.operators import identity_like, is_complex
+from unifiedqr.rules.operators import identity_like, is_complex, shape_of_product
 from unifiedqr.rules.products import combination, inner
 from unifiedqr.rules.triangular import exponents_of, inverse_upper, poison, scaled, smallest_normal
 
@@ -103,7 +103,7 @@ def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
 
 def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     """Give the factors after shifted CholeskyQR3, and whether they are accepted (49), (38)."""
-    m, n = A.shape[-2:]
+    n, m, *_ = shape_of_product(xp, A, A)
     sizes = xp.max(xp.abs(A), axis=-2, keepdims=True)
     e = exponents_of(xp, sizes)
     X = scaled(xp, A, -e)

@@ -38,3 +38,11 @@ def positions(xp: Namespace, X: Array) -> Array:
     row = xp.real(row) if is_complex(xp, row) else row
     before = xp.sum(xp.triu(xp.matrix_transpose(row) * row, k=1), axis=-2, keepdims=True)
     return xp.argsort(before, axis=-1)  # in the dtype of indices
+
+
+def is_position(xp: Namespace, places: Array, j: Any) -> Array:
+    """Tell which of the positions is j, the number of a step of `repeat`.
+
+    Functions compare by value everywhere; ``==`` compares identities in some graphs, and wherever a user has said so.
+    """
+    return xp.equal(places, xp.full_like(places, j))

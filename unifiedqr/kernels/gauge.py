@@ -32,7 +32,7 @@ def phases(xp: Namespace, R: Array) -> Array:
         modulus = xp.where(modulus > 0, modulus, xp.ones_like(modulus))
         # Part by part: exactly 1 or -1 where R_jj is real, and no square of the modulus that could overflow.
         real, imag = (xp.astype(part(diagonal) / modulus, R.dtype) for part in (xp.real, xp.imag))
-        return xp.where(diagonal == 0, one, real + 1j * imag)
+        return xp.where(xp.equal(diagonal, xp.zeros_like(diagonal)), one, real + 1j * imag)
     return _signs(xp, diagonal)
 
 

@@ -39,7 +39,7 @@ def _triangle(xp: Namespace, A: Array) -> Array:
 def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
     """Give R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
     m, n = A.shape[-2:]
-    if m is None or n is None:
+    if type(m) is not int or type(n) is not int:  # known only later
         return _triangle(xp, A)
     rows = max(BLOCK // n, 8 * n)
     blocks = m // rows

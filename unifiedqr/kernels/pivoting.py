@@ -1,11 +1,11 @@
 """Column-pivoted QR, whole or truncated: by LAPACK where the namespace reaches it, else on the Array API alone."""
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import positions, repeat
+from unifiedqr.kernels.control import is_position, positions, repeat
 from unifiedqr.kernels.gauge import positive_gauge
 from unifiedqr.kernels.householder import householder_qr
 from unifiedqr.kernels.reflectors import completed
-from unifiedqr.rules.operators import adjoint, columns_at, is_complex
+from unifiedqr.rules.operators import adjoint, columns_at, is_complex, shape_of_product
 from unifiedqr.rules.triangular import exponents_of, scaled
 
 
@@ -15,7 +15,7 @@ def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> 
     r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers
     it as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
     """
-    k = min(A.shape[-2:])
+    k = shape_of_product(xp, A, A).k
     r = k if rank is None else rank
     if r == 0:
         P = xp.astype(positions(xp, xp.zeros_like(A[..., :1, :] if A.shape[-2] else _row(xp, A))), A.dtype)
@@ -55,7 +55,7 @@ def _row(xp: Namespace, A: Array) -> Array:
 
 
 def _factors(xp: Namespace, A: Array, r: int, positive: bool) -> tuple[Array, Array]:
-    if r == min(A.shape[-2:]):
+    if r == shape_of_product(xp, A, A).k:
         return householder_qr(xp, A, positive=positive)
     Q, U = householder_qr(xp, A[..., :r], positive=positive)
     return Q, xp.concat([U, adjoint(xp, Q) @ A[..., r:]], axis=-1)
@@ -75,8 +75,10 @@ def greedy_pivots(xp: Namespace, A: Array, steps: int) -> Array:
         longest = xp.argmax(xp.where(places >= j, waiting, -xp.ones_like(waiting)), axis=-1, keepdims=True)
         longest = xp.astype(longest, order.dtype)
         taken = xp.take_along_axis(order, longest, axis=-1)
-        moved = xp.sum(xp.where(places == j, order, xp.zeros_like(order)), axis=-1, keepdims=True)
-        order = xp.where(places == j, taken, xp.where(places == longest, xp.astype(moved, order.dtype), order))
+        here = is_position(xp, places, j)
+        moved = xp.sum(xp.where(here, order, xp.zeros_like(order)), axis=-1, keepdims=True)
+        there = xp.where(xp.equal(places, longest), xp.astype(moved, order.dtype), order)
+        order = xp.where(here, taken, there)
         length = xp.take_along_axis(lengths, taken, axis=-1)
         length = xp.where(length > 0, length, xp.ones_like(length))
         q = columns_at(xp, W, taken) / xp.astype(length, W.dtype)

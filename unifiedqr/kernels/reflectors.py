@@ -12,7 +12,7 @@ that are triangular already, which LAPACK leaves alone: there B would be singula
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import positions, repeat
+from unifiedqr.kernels.control import is_position, positions, repeat
 from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr.rules.complete import reflected
 from unifiedqr.rules.operators import adjoint, identity_like, is_complex
@@ -27,7 +27,7 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
 
     def step(j: Array, state: Arrays) -> Arrays:
         M, S = state
-        here = xp.where(places == j, one, zero)
+        here = xp.where(is_position(xp, places, j), one, zero)
         below = xp.matrix_transpose(places) > j
         row, column = here @ M, M @ xp.matrix_transpose(here)
         pivot = row @ xp.matrix_transpose(here)

@@ -39,7 +39,7 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
     bound = _rounding(xp, U, shape)
     if not every and last_pivot_is_free(xp, U, shape):
         bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (11k)
-    dependent = ~(xp.abs(xp.linalg.diagonal(U)) > bound)
+    dependent = xp.logical_not(xp.abs(xp.linalg.diagonal(U)) > bound)
     count = xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ xp.triu(_ones_of_squares(xp, U))
     return count > 0.5
 
@@ -63,7 +63,7 @@ def unless_empty(xp: Namespace, marks: Array) -> Array | None:
 
 def is_not_zero(xp: Namespace, X: Array) -> Array:
     """Tell per entry whether X is not zero; NaN is not."""
-    return ~(xp.abs(X) <= 0)
+    return xp.logical_not(xp.abs(X) <= 0)
 
 
 def anywhere(xp: Namespace, marks: Array) -> Array:
@@ -76,7 +76,7 @@ def any_of(xp: Namespace, *marks: Array) -> Array:
     found = [anywhere(xp, each) for each in marks]
     total = found[0]
     for each in found[1:]:
-        total = total | each
+        total = xp.logical_or(total, each)
     return total
 
 
@@ -118,7 +118,7 @@ def if_any(xp: Namespace, marked: Array, look: Callable[[], Array]) -> Array:
     branch = getattr(xp, "branch", None)
     if branch is None or values_at_hand(xp, marked) is not None:
         return look()
-    nothing = anywhere(xp, marked & ~marked)
+    nothing = anywhere(xp, xp.logical_and(marked, xp.logical_not(marked)))
     return branch(xp.any(marked), lambda: (look(),), lambda: (nothing,))[0]
 
 

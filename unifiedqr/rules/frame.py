@@ -72,7 +72,7 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
     if marked is None or not given:
         return None
     anything = anywhere(xp, marked)
-    struck = anything & any_of(xp, *(is_not_zero(xp, bar) for bar in given))
+    struck = xp.logical_and(anything, any_of(xp, *(is_not_zero(xp, bar) for bar in given)))
     return undefined(xp, factor, marked, lambda: struck, *((anything, bar) for bar in given))
 
 
@@ -92,7 +92,9 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if X is None:
         return Q @ (0 * G_H)
     if marked is not None:
-        struck = any_of(xp, *(marked & is_not_zero(xp, bar) for bar in (Q_bar, G_bar) if bar is not None))
+        struck = any_of(
+            xp, *(xp.logical_and(marked, is_not_zero(xp, bar)) for bar in (Q_bar, G_bar) if bar is not None)
+        )
         G_H = plus(G_H, undefined(xp, Q, marked, lambda: struck, (marked, W), (marked, G_bar)))
     return X @ G_H  # (44)
 

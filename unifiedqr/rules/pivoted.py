@@ -103,8 +103,10 @@ def qr_pivoted_vjp(
         Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
         P = permutation_at_the_door(xp, P, R)
         A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
+    if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
+        return xp.zeros_like(Q @ R)
     inverse = inverse_of(xp, P)
-    if A is None or _is_whole(A, R):
+    if A is None or _is_whole(xp, A, R):
         return columns_at(xp, qr_vjp(Q, R, Q_bar, R_bar, xp=xp), inverse)  # (24)
     if Q_bar is None and R_bar is None:
         return xp.zeros_like(A)
@@ -165,16 +167,18 @@ def qr_pivoted_jvp(
         A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
         P = permutation_at_the_door(xp, P, R)
         A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+    if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
+        return xp.zeros_like(Q), xp.zeros_like(R)
     order = order_of(xp, P)
     A_dot = columns_at(xp, A_dot, order)
-    if A is None or _is_whole(A, R):
+    if A is None or _is_whole(xp, A, R):
         return qr_jvp(Q, R, A_dot, xp=xp)  # (24)
     return _truncated_pushforward(xp, columns_at(xp, A, order), Q, R, A_dot)
 
 
 def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> Array:
     """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its pivoted factors has no derivative."""
-    if A is None or _is_whole(A, R):
+    if A is None or _is_whole(xp, A, R) or R.shape[-2] == 0:
         return qr_singular(Q, R, xp=xp)
     return has_marked(xp, R, _truncated_shape(xp, A, R))
 
@@ -295,10 +299,10 @@ def lq_pivoted_jvp(
     return adjoint(xp, R_dot), adjoint(xp, Q_dot)
 
 
-def _is_whole(A: Array, R: Array) -> bool:
+def _is_whole(xp: Namespace, A: Array, R: Array) -> bool:
     if None in A.shape[-2:]:
         raise ShapeError("a truncated decomposition needs a matrix of known sizes, also while a graph is traced.")
-    return R.shape[-2] == min(A.shape[-2:])
+    return R.shape[-2] == shape_of_product(xp, A, A).k
 
 
 def _truncated_shape(xp: Namespace, A: Array, R: Array) -> Shape:

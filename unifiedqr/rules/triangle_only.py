@@ -58,7 +58,7 @@ def _frame(xp: Namespace, A: Array, R: Array, shape: Shape) -> tuple[Triangle, A
     marked = triangle.marked
     if marked is not None:
         rows = xp.matrix_transpose(marked)
-        off = xp.where(rows & marked, xp.zeros_like(off), off)
+        off = xp.where(xp.logical_and(rows, marked), xp.zeros_like(off), off)
         beyond = R[..., shape.k :]
         undone = triangle.undone(xp)
         undone = xp.concat([undone, xp.zeros_like(beyond)], axis=-1) if shape.wide else undone

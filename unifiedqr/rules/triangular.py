@@ -233,7 +233,7 @@ class Triangle(NamedTuple):
 
         def look() -> Array:
             found = [(marked, Q_bar), (rows, Q_bar_H), (rows, R_bar), *((anywhere(xp, marked), X) for X in others)]
-            return any_of(xp, *(marks & is_not_zero(xp, X) for marks, X in found if X is not None))
+            return any_of(xp, *(xp.logical_and(marks, is_not_zero(xp, X)) for marks, X in found if X is not None))
 
         struck = (lambda: if_any(xp, marked, look)) if shape.deep and W is not None else look
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
@@ -275,7 +275,7 @@ def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Tr
     U, S, g = equilibrated(xp, R, shape)
     marked = replaced = marked_columns(xp, U, shape, every=every)
     if not every and last_pivot_is_free(xp, R, shape):
-        replaced = marked | (last_of(xp, S) > 0)  # (11k)
+        replaced = xp.logical_or(marked, last_of(xp, S) > 0)  # (11k)
     U = xp.where(replaced, identity_like(xp, U), U)  # (29r)
     return Triangle(R, U, S, g, unless_empty(xp, marked))
 

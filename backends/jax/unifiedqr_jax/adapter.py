@@ -13,6 +13,7 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
 from unifiedqr_jax.natives import NATIVES, gradient_program, pullback_program
+from unifiedqr_jax.sizes import orders
 
 
 class JaxBackend(Backend):
@@ -42,6 +43,9 @@ class JaxBackend(Backend):
 
     def devices(self) -> tuple[str, ...]:
         return tuple(str(device) for device in jax.devices())
+
+    def orders(self, m: Any, n: Any) -> tuple[int, ...]:
+        return orders(m, n)
 
     def bind(self, primitive: Primitive) -> Callable[..., JaxArrays]:
         return bind(primitive)

@@ -24,9 +24,11 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive as JaxPrimitive
 from jax.interpreters import ad, batching, mlir
 
+from unifiedqr._typing import Namespace
 from unifiedqr.checks import mode
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.namespace import xp
+from unifiedqr_jax.sizes import settled, xp_exported
 from unifiedqr_jax.values import seen, value_at_hand
 
 JaxArrays = tuple[jax.Array, ...]
@@ -77,8 +79,8 @@ def _are_at_hand(arrays: Sequence[jax.Array]) -> bool:
 def _decomposition(primitive: Primitive) -> JaxPrimitive:
     """Give the forward (inputs) -> outputs as a JAX primitive."""
 
-    def forward(*inputs: jax.Array) -> list[jax.Array]:
-        return list(primitive.forward(xp, *inputs))
+    def forward(*inputs: jax.Array, xp: Namespace = xp) -> list[jax.Array]:
+        return settled(lambda xp: list(primitive.forward(xp, *inputs)), primitive.orientation, inputs[0], xp=xp)
 
     def derivative(inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         outputs = decomposition.bind(*inputs)
@@ -86,7 +88,7 @@ def _decomposition(primitive: Primitive) -> JaxPrimitive:
         return outputs, tangent_map.bind(*kept, *map(ad.instantiate_zeros, tangents))
 
     tangent_map = _tangent_map(primitive)
-    decomposition = _indivisible(f"unifiedqr_{primitive.name}", forward)
+    decomposition = _indivisible(f"unifiedqr_{primitive.name}", forward, exported=partial(forward, xp=xp_exported))
     ad.primitive_jvps[decomposition] = derivative
     return decomposition
 
@@ -96,13 +98,14 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     count = len(primitive.keeps)
 
     def push(*arguments: jax.Array) -> list[jax.Array]:
-        return list(primitive.jvp(xp, arguments[:count], arguments[count:]))
+        kept, tangents = arguments[:count], arguments[count:]
+        return settled(lambda xp: list(primitive.jvp(xp, kept, tangents)), primitive.orientation, tangents[0])
 
-    def pull(kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array]:
+    def pull(xp: Namespace, kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array]:
         conjugates = [None if bar is None else jnp.conj(bar) for bar in cotangents]
         return [jnp.conj(bar) for bar in primitive.vjp(xp, kept, conjugates)]
 
-    compiled_push, compiled_pull = jax.jit(push), jax.jit(pull)
+    compiled_push, compiled_pull = jax.jit(push), jax.jit(partial(pull, xp))
     singular = jax.jit(partial(primitive.singular, xp))
 
     def is_sound(kept: Sequence[jax.Array]) -> bool:
@@ -134,9 +137,12 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
         return outputs, [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
 
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
-        kept = arguments[:count]
-        rule = compiled_pull if is_sound(kept) and not primitive.spans else pull
-        return [None] * count + rule(kept, [None if isinstance(bar, ad.Zero) else bar for bar in cotangents])
+        kept, A_dot = arguments[:count], arguments[count]
+        bars = [None if isinstance(bar, ad.Zero) else bar for bar in cotangents]
+        if is_sound(kept) and not primitive.spans:
+            return [None] * count + compiled_pull(kept, bars)
+        A_dot = A_dot.aval if ad.is_undefined_primal(A_dot) else A_dot
+        return [None] * count + settled(lambda xp: pull(xp, kept, bars), primitive.orientation, A_dot)
 
     linear = _indivisible(f"unifiedqr_{primitive.name}_tangent", push)
     linear.def_impl(push_or_look)
@@ -145,8 +151,13 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     return linear
 
 
-def _indivisible(name: str, function: Callable[..., list[jax.Array]]) -> JaxPrimitive:
-    """Give a function of stacks of matrices as one JAX primitive, which still lacks its derivative."""
+def _indivisible(
+    name: str, function: Callable[..., list[jax.Array]], *, exported: Callable[..., list[jax.Array]] | None = None
+) -> JaxPrimitive:
+    """Give a function of stacks of matrices as one JAX primitive, which still lacks its derivative.
+
+    `exported` takes its place in programs of `jax.export`, which are to run elsewhere.
+    """
     compiled = jax.jit(function)
 
     def abstract(*arguments: Any) -> list[Any]:
@@ -159,10 +170,15 @@ def _indivisible(name: str, function: Callable[..., list[jax.Array]]) -> JaxPrim
         results = made.bind(*moved)
         return results, [0] * len(results)
 
+    def lower(ctx: Any, *args: Any, **kw: Any) -> Any:
+        for_export = ctx.module_context.lowering_parameters.for_export
+        chosen: Any = exported if for_export and exported is not None else function
+        return mlir.lower_fun(chosen, multiple_results=True)(ctx, *args, **kw)
+
     made = JaxPrimitive(name)
     made.multiple_results = True
     made.def_impl(compiled)
     made.def_abstract_eval(abstract)
     batching.primitive_batchers[made] = batch
-    mlir.register_lowering(made, mlir.lower_fun(function, multiple_results=True))
+    mlir.register_lowering(made, lower)
     return made

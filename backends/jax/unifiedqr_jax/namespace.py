@@ -19,6 +19,11 @@ def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array
     return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
 
 
+def argsort(x: jax.Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> jax.Array:
+    """Give the indices that sort, which have no derivative: JAX would look for one, and fails on no entries."""
+    return jnp.argsort(jax.lax.stop_gradient(x), axis=axis, descending=descending, stable=stable)
+
+
 def fori_loop(count: int, step: Callable[[Any, Any], Any], state: Any) -> Any:
     """Give the state after step(0, .), ..., step(count - 1, .), as one operation of a trace."""
     return jax.lax.fori_loop(0, count, step, state)
@@ -60,5 +65,5 @@ linalg = {
     "cholesky_or_nan": cholesky_or_nan,
     "qr_r": partial(jnp.linalg.qr, mode="r"),
 }
-beyond = {"seen": seen, "fori_loop": fori_loop, "branch": branch, "place": place}
+beyond = {"seen": seen, "fori_loop": fori_loop, "branch": branch, "place": place, "argsort": argsort}
 xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, **beyond)

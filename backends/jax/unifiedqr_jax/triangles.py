@@ -22,7 +22,7 @@ LARGEST = 256
 def inverse_upper(U: jax.Array, /) -> jax.Array:
     """Give U^-1 for upper-triangular U, exactly triangular."""
     n = U.shape[-1]
-    if not ALONE["inverse"] < n <= LARGEST:
+    if not _is_taken_apart(n, "inverse"):
         return _inverse(U)
     # 2^p blocks of s x s on the diagonal, all of them inverted at once, then joined in pairs until one is left.
     p = math.ceil(math.log2(n / ALONE["inverse"]))
@@ -33,6 +33,11 @@ def inverse_upper(U: jax.Array, /) -> jax.Array:
         A, B, X = E[..., ::2, :, :], E[..., 1::2, :, :], _blocks_of(U, s * 2**level, 1, 2)
         E = _upper(A, -(A @ X) @ B, B)
     return E[..., 0, :n, :n]
+
+
+def _is_taken_apart(n: Any, how: str) -> bool:
+    """Tell whether an n x n triangle is worked on by blocks; one of a symbolic size is not."""
+    return isinstance(n, int) and ALONE[how] < n <= LARGEST
 
 
 def _inverse(U: jax.Array) -> jax.Array:
@@ -63,7 +68,7 @@ def divide_both_adjoint(X: jax.Array, Y: jax.Array, U: jax.Array, /) -> tuple[ja
 
 def cholesky_or_nan(G: jax.Array, /) -> jax.Array:
     """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
-    if not ALONE["cholesky"] < G.shape[-1] <= LARGEST:
+    if not _is_taken_apart(G.shape[-1], "cholesky"):
         return jnp.linalg.cholesky(G, upper=True)
     A, X, B = _blocks(G)
     A = cholesky_or_nan(A)

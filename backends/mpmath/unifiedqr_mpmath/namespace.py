@@ -6,32 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr_mpmath.array import COMPLEX, REAL, ExactArray, ExactDtype, as_object, combine, context, exact
+from unifiedqr.backend import make_namespace
+from unifiedqr_mpmath import functions
+from unifiedqr_mpmath.array import COMPLEX, REAL, ExactArray, ExactDtype, as_object, combine, context, exact, values_of
 
 Axis = int | tuple[int, ...] | None
-
-
-def _elementwise(function: Callable[[Any], Any], *, always_real: bool = False) -> Callable[[ExactArray], ExactArray]:
-    apply = np.frompyfunc(function, 1, 1)
-    return lambda x: ExactArray(as_object(apply(x.values)), REAL if always_real else x.dtype)
-
-
-def _binary(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], ExactArray]:
-    return lambda x, y: combine(function, x, y)
-
-
-def _mask(function: Callable[[Any], bool]) -> Callable[[ExactArray], np.ndarray]:
-    apply = np.frompyfunc(function, 1, 1)
-    return lambda x: np.asarray(apply(x.values), dtype=bool)
-
-
-def _rearranging(function: Callable[..., Any]) -> Callable[..., Any]:
-    def rearrange(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(x, np.ndarray):  # a mask
-            return function(x, *args, **kwargs)
-        return ExactArray(as_object(function(x.values, *args, **kwargs)), x.dtype)
-
-    return rearrange
 
 
 def _filled(value: float) -> Callable[..., ExactArray]:
@@ -231,80 +210,52 @@ def vector_norm(x: ExactArray, /, *, axis: Axis = None, keepdims: bool = False, 
     return xp.sqrt(total(abs(x) ** 2, axis=axis, keepdims=keepdims))
 
 
-_functions = {
-    name: _elementwise(getattr(context, name)) for name in ("sin", "cos", "tan", "tanh", "exp", "sqrt", "log")
-}
-
-xp = SimpleNamespace(
-    **_functions,
-    __name__="unifiedqr_mpmath.namespace.xp",
-    float32=REAL,
-    float64=REAL,
-    complex64=COMPLEX,
-    complex128=COMPLEX,
-    int32=np.dtype(np.int32),
-    int64=np.dtype(np.int64),
-    pi=float(np.pi),
-    log2=_elementwise(lambda x: context.log(x, 2)),
-    floor=_elementwise(context.floor),
-    square=_elementwise(lambda x: x * x),
-    abs=_elementwise(abs, always_real=True),
-    real=_elementwise(lambda x: x.real, always_real=True),
-    imag=_elementwise(lambda x: x.imag, always_real=True),
-    conj=_elementwise(lambda x: x.conjugate()),
-    sign=_elementwise(context.sign),
-    isnan=_mask(context.isnan),
-    isfinite=_mask(context.isfinite),
-    add=_binary(lambda x, y: x + y),
-    subtract=_binary(lambda x, y: x - y),
-    multiply=_binary(lambda x, y: x * y),
-    divide=_binary(lambda x, y: x / y),
-    pow=_binary(lambda x, y: x**y),
-    matmul=_binary(lambda x, y: x @ y),
-    maximum=_binary(np.maximum),
-    minimum=_binary(np.minimum),
-    asarray=asarray,
-    arange=arange,
-    argsort=argsort,
-    argmax=argmax,
-    astype=astype,
-    full=full,
-    full_like=full_like,
-    zeros=_filled(0),
-    ones=_filled(1),
-    zeros_like=lambda x, **kwargs: full_like(x, 0, **kwargs),
-    ones_like=lambda x, **kwargs: full_like(x, 1, **kwargs),
-    eye=eye,
-    where=where,
-    sum=total,
-    mean=mean,
-    max=_extreme(np.max),
-    min=_extreme(np.min),
-    all=lambda x, **options: np.asarray(np.all(x, **options)),
-    any=lambda x, **options: np.asarray(np.any(x, **options)),
-    tril=_triangle(np.tril),
-    triu=_triangle(np.triu),
-    concat=concat,
-    stack=stack,
-    reshape=_rearranging(np.reshape),
-    flip=_rearranging(np.flip),
-    expand_dims=_rearranging(np.expand_dims),
-    take_along_axis=_rearranging(lambda x, indices, /, *, axis=-1: np.take_along_axis(x, indices, axis)),
-    squeeze=_rearranging(np.squeeze),
-    broadcast_to=_rearranging(np.broadcast_to),
-    permute_dims=_rearranging(np.transpose),
-    matrix_transpose=_rearranging(lambda x: np.swapaxes(x, -1, -2)),
-    isdtype=isdtype,
-    finfo=lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, smallest_normal=2.0**-1022, dtype=REAL),
-    linalg=SimpleNamespace(
-        qr=qr,
-        pivoted_qr=pivoted_qr,
-        solve_triangular=solve_triangular,
-        diagonal=diagonal,
-        trace=lambda x, /, *, offset=0, dtype=None: total(diagonal(x, offset=offset), axis=-1),
-        matrix_norm=matrix_norm,
-        vector_norm=vector_norm,
-        matmul=_binary(lambda x, y: x @ y),
-        matrix_transpose=_rearranging(lambda x: np.swapaxes(x, -1, -2)),
-    ),
+xp = make_namespace(
+    "unifiedqr_mpmath.namespace.xp",
+    functions.FUNCTIONS
+    | {
+        "float32": REAL,
+        "float64": REAL,
+        "complex64": COMPLEX,
+        "complex128": COMPLEX,
+        "bool": np.dtype(bool),
+        "int32": np.dtype(np.int32),
+        "int64": np.dtype(np.int64),
+        "asarray": asarray,
+        "arange": arange,
+        "argsort": argsort,
+        "argmax": argmax,
+        "astype": astype,
+        "full": full,
+        "full_like": full_like,
+        "zeros": _filled(0),
+        "ones": _filled(1),
+        "zeros_like": lambda x, **kwargs: full_like(x, 0, **kwargs),
+        "ones_like": lambda x, **kwargs: full_like(x, 1, **kwargs),
+        "eye": eye,
+        "where": where,
+        "sum": total,
+        "mean": mean,
+        "max": _extreme(np.max),
+        "min": _extreme(np.min),
+        "all": lambda x, **options: np.asarray(np.all(values_of(x) != 0, **options)),
+        "any": lambda x, **options: np.asarray(np.any(values_of(x) != 0, **options)),
+        "tril": _triangle(np.tril),
+        "triu": _triangle(np.triu),
+        "concat": concat,
+        "stack": stack,
+        "isdtype": isdtype,
+        "finfo": lambda dtype: SimpleNamespace(eps=10.0**-context.dps, bits=64, smallest_normal=2.0**-1022, dtype=REAL),
+    },
+    functions.LINALG
+    | {
+        "qr": qr,
+        "pivoted_qr": pivoted_qr,
+        "solve_triangular": solve_triangular,
+        "diagonal": diagonal,
+        "trace": lambda x, /, *, offset=0, dtype=None: total(diagonal(x, offset=offset), axis=-1),
+        "matrix_norm": matrix_norm,
+        "vector_norm": vector_norm,
+    },
 )
+"""The namespace rules, kernels and losses are written against."""

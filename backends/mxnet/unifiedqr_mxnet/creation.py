@@ -118,6 +118,27 @@ def _filled(value: float) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 zeros, zeros_like = _filled(0)
 ones, ones_like = _filled(1)
+empty, empty_like = zeros, zeros_like
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
+    """Return an array of another library as MXNet's, copied."""
+    del copy
+    return asarray(x if isinstance(x, (mnp.ndarray, ComplexArray)) else np.from_dlpack(x), device=device, copy=True)
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:
+    """Return coordinate matrices of coordinate vectors."""
+    count = len(arrays)
+    order = (1, 0, *range(2, count)) if indexing == "xy" and count > 1 else tuple(range(count))
+    sizes = tuple(arrays[i].shape[0] for i in order)
+
+    def spread(x: Any, axis: int) -> Any:
+        if isinstance(x, ComplexArray):
+            return x.each(spread, axis)
+        return mnp.broadcast_to(mnp.reshape(x, tuple(-1 if i == axis else 1 for i in range(count))), sizes)
+
+    return [spread(x, order.index(i)) for i, x in enumerate(arrays)]
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Any:

@@ -58,3 +58,8 @@ def iinfo(type_: Any, /) -> np.iinfo:
 
 def _dtype_of(x: Any) -> np.dtype:
     return np.dtype(x if isinstance(x, (type, str, np.dtype)) else x.dtype)
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape to which all are broadcast."""
+    return np.broadcast_shapes(*shapes)

@@ -1,5 +1,6 @@
 """Elementary functions of complex pairs, with gradients that are finite wherever the function is smooth."""
 
+import math
 from typing import Any
 
 from unifiedqr_mxnet.arithmetic import divide, install, multiply
@@ -29,6 +30,29 @@ def exp(z: ComplexArray) -> ComplexArray:
 def log(z: ComplexArray) -> ComplexArray:
     """Give the principal logarithm."""
     return ComplexArray(mnp.log(modulus(z)), mnp.arctan2(z.imag, z.real))
+
+
+def log2(z: ComplexArray) -> ComplexArray:
+    """Return the principal logarithm to base 2."""
+    return multiply(log(z), 1 / math.log(2))
+
+
+def log10(z: ComplexArray) -> ComplexArray:
+    """Return the principal logarithm to base 10."""
+    return multiply(log(z), 1 / math.log(10))
+
+
+def log1p(z: ComplexArray) -> ComplexArray:
+    """Return log(1 + z), accurate for small z."""
+    square_less_one = z.real * (2 + z.real) + z.imag * z.imag  # |1 + z|^2 - 1
+    return ComplexArray(mnp.log1p(square_less_one) / 2, mnp.arctan2(z.imag, 1 + z.real))
+
+
+def expm1(z: ComplexArray) -> ComplexArray:
+    """Return exp(z) - 1, accurate for small z."""
+    half = mnp.sin(z.imag / 2)
+    real = mnp.expm1(z.real) * mnp.cos(z.imag) - 2 * half * half
+    return ComplexArray(real, mnp.exp(z.real) * mnp.sin(z.imag))
 
 
 def sqrt(z: ComplexArray) -> ComplexArray:

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from unifiedqr import host
-from unifiedqr.errors import CapabilityError, OptionError
+from unifiedqr.errors import OptionError
 from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.elementwise import conj
@@ -28,6 +28,8 @@ from unifiedqr_mxnet.manipulation import (
 )
 from unifiedqr_mxnet.pair import ComplexArray, RealArray, modulus
 from unifiedqr_mxnet.recording import record
+from unifiedqr_mxnet.solving import LINALG as SOLVING
+from unifiedqr_mxnet.solving import refuse_recording, tensordot
 from unifiedqr_mxnet.statistics import total
 
 mnp: Any = mx.np
@@ -65,30 +67,21 @@ def qr(x: Any, /, *, mode: str = "reduced") -> tuple[Any, Any]:
     """
     if mode not in ("reduced", "complete"):
         raise OptionError(f"mode={mode!r} is unknown; choose 'reduced' or 'complete'.")
-    _refuse_recording("qr")
+    refuse_recording("qr")
     Q, R = np.linalg.qr(host_view(x), mode=mode)
     return from_host(Q, x.ctx), from_host(R, x.ctx)
 
 
-def _refuse_recording(name: str) -> None:
-    if mx.autograd.is_recording():
-        raise CapabilityError(
-            f"linalg.{name} is computed by the host and would have no gradient in autograd.record(). Use a "
-            f"decomposition of unifiedqr, such as unifiedqr.qr, which is differentiable, or compute it outside, or "
-            f"under mxnet.autograd.pause()."
-        )
-
-
 def qr_r(x: Any, /) -> Any:
     """Give R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
-    _refuse_recording("qr_r")
+    refuse_recording("qr_r")
     R: Any = np.linalg.qr(host_view(x), mode="r")
     return from_host(R, x.ctx)
 
 
 def cholesky_or_nan(G: Any, /) -> Any:
     """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
-    _refuse_recording("cholesky_or_nan")
+    refuse_recording("cholesky_or_nan")
     values = host_view(G)
     R = np.empty(values.shape, values.dtype)
     potrf: Any = scipy.linalg.get_lapack_funcs("potrf", (values,))
@@ -109,7 +102,7 @@ def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
     """
     if np.dtype(A.dtype).name not in host.PREFIXES:
         return None
-    _refuse_recording("pivoted_qr")
+    refuse_recording("pivoted_qr")
     Q, R, P = host.pivoted_qr(host_view(A), rank)
     return tuple(from_host(X, A.ctx) for X in (Q, R, P[..., None, :].astype(Q.dtype)))
 
@@ -193,17 +186,22 @@ def vector_norm(x: Any, /, *, axis: Axes = None, keepdims: bool = False, ord: fl
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> RealArray:  # noqa: A002
-    """Give matrix norms of the last two axes; those that need singular values are not supplied."""
+    """Give matrix norms of the last two axes; those of singular values refuse while a computation is recorded."""
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
+    if ord in (2, -2, "nuc"):
+        values = SOLVING["svdvals"](x)
+        reduced = {2: mnp.max, -2: mnp.min, "nuc": mnp.sum}[ord](values, axis=-1)
+        return mnp.reshape(reduced, (*reduced.shape, 1, 1)) if keepdims else reduced
     sums = {1: -2, -1: -2, float("inf"): -1, float("-inf"): -1}
     if ord not in sums:
-        raise OptionError(f"ord={ord!r} is unknown; choose 'fro', 1, -1, inf or -inf.")
+        raise OptionError(f"ord={ord!r} is unknown; choose 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")
     summed = vector_norm(x, axis=sums[ord], keepdims=True, ord=1)
     return (mnp.max if ord > 0 else mnp.min)(summed, axis=(-2, -1), keepdims=keepdims)
 
 
 LINALG: dict[str, Callable[..., Any]] = {
+    **SOLVING,
     "matmul": matmul,
     "matrix_transpose": matrix_transpose,
     "vecdot": vecdot,
@@ -219,5 +217,5 @@ LINALG: dict[str, Callable[..., Any]] = {
 }
 """The names of the namespace's ``linalg``."""
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"matmul": matmul, "vecdot": vecdot}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"matmul": matmul, "tensordot": tensordot, "vecdot": vecdot}
 """Those of them that the namespace has too."""

@@ -91,8 +91,8 @@ def moveaxis(x: Any, source: int | tuple[int, ...], destination: int | tuple[int
 @on_parts
 def matrix_transpose(x: Any, /) -> Any:
     """Transpose the last two axes."""
-    if x.dtype == np.bool_:  # MXNet's operator knows numbers only
-        return mnp.swapaxes(x.astype(np.uint8), -1, -2).astype(np.bool_)
+    if x.dtype == bool:  # MXNet swaps the axes of numbers only
+        return matrix_transpose(x.astype("uint8")).astype(bool)
     return mnp.swapaxes(x, -1, -2)
 
 
@@ -121,6 +121,29 @@ def _upper(shape: tuple[int, int], k: int, ctx: Any) -> Any:
     return mnp.array(np.triu(np.ones(shape, dtype=bool), k=k), dtype="bool", ctx=ctx)
 
 
+@on_parts
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
+    """Repeat each entry along an axis, of the flattened x for None."""
+    x, axis = (mnp.reshape(x, (-1,)), 0) if axis is None else (x, axis)
+    if isinstance(repeats, mnp.ndarray):
+        repeats = repeats.asnumpy()
+    return take(x, asarray(np.repeat(np.arange(x.shape[axis]), repeats), device=x.ctx), axis=axis)
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """Take x apart along an axis."""
+    x = moveaxis(x, axis, 0)
+    return tuple(x[i] for i in range(x.shape[0]))
+
+
+def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
+    """Return the n-th differences of neighbours along an axis."""
+    x = moveaxis(concat([part for part in (prepend, x, append) if part is not None], axis=axis), axis, -1)
+    for _ in range(n):
+        x = x[..., 1:] - x[..., :-1]
+    return moveaxis(x, -1, axis)
+
+
 def where(condition: Any, x1: Any, x2: Any, /) -> Any:
     """Select from x1 where the condition holds, else from x2; a number becomes an array of the other's dtype."""
     # MXNet's `where` with a number in a branch has a wrong gradient, without saying so.
@@ -128,6 +151,9 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Any:
     dtype = result_type(*arrays, *(x for x in (x1, x2) if not hasattr(x, "dtype"))) if arrays else None
     x1, x2 = (x if hasattr(x, "dtype") else asarray(x, dtype=dtype, device=condition.ctx) for x in (x1, x2))
     x1, x2 = promoted(x1, x2)
+    if 0 in (condition.size, x1.size, x2.size):  # MXNet reads beyond the end of what it broadcasts
+        shape = np.broadcast_shapes(condition.shape, x1.shape, x2.shape)
+        return asarray(np.zeros(shape, x1.dtype), device=condition.ctx)
     if not isinstance(x1, ComplexArray):
         return mnp.where(condition, x1, x2)
     return ComplexArray(mnp.where(condition, x1.real, x2.real), mnp.where(condition, x1.imag, x2.imag))
@@ -184,6 +210,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "broadcast_arrays": broadcast_arrays,
     "broadcast_to": broadcast_to,
     "moveaxis": moveaxis,
-    **{name: on_parts(getattr(mnp, name)) for name in ("squeeze", "roll", "repeat", "tile")},
+    "repeat": repeat,
+    "unstack": unstack,
+    "diff": diff,
+    **{name: on_parts(getattr(mnp, name)) for name in ("squeeze", "roll", "tile")},
 }
 """The namespace's functions of this kind by name."""

@@ -7,12 +7,12 @@ as they were.
 
 from collections.abc import Callable
 from math import e, inf, nan, pi
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, statistics
+from unifiedqr.backend import make_namespace
+from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, searching, statistics
 from unifiedqr_mxnet.host import seen
 from unifiedqr_mxnet.scalar import with_numpy_semantics
 
@@ -32,27 +32,23 @@ DTYPES = {
 
 CREATION = (
     *("asarray", "astype", "full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "eye", "arange"),
-    "linspace",
+    *("linspace", "empty", "empty_like", "from_dlpack", "meshgrid"),
 )
-PLAIN = ("isdtype", "result_type", "can_cast", "finfo", "iinfo")
+PLAIN = ("isdtype", "result_type", "can_cast", "finfo", "iinfo", "broadcast_shapes")
 
 
-def _namespace(name: str, functions: dict[str, Callable[..., Any]]) -> ModuleType:
-    module = ModuleType(name, "MXNet, extended to what unifiedqr needs.")
-    vars(module).update({key: with_numpy_semantics(function) for key, function in functions.items()})
-    return module
+def _switched(functions: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+    return {key: with_numpy_semantics(function) for key, function in functions.items()}
 
 
-xp = _namespace(
+names = {name: getattr(creation, name) for name in CREATION}
+for part in (elementwise, manipulation, statistics, searching, linalg):
+    names |= part.FUNCTIONS
+xp = make_namespace(
     "unifiedqr_mxnet.namespace.xp",
-    {
-        **{name: getattr(creation, name) for name in CREATION},
-        **elementwise.FUNCTIONS,
-        **manipulation.FUNCTIONS,
-        **statistics.FUNCTIONS,
-        **linalg.FUNCTIONS,
-        "seen": seen,
-    },
+    _switched(names)
+    | {name: getattr(dtypes, name) for name in PLAIN}
+    | DTYPES
+    | {"seen": with_numpy_semantics(seen), "e": e, "inf": inf, "nan": nan, "pi": pi, "newaxis": None},
+    _switched(linalg.LINALG),
 )
-vars(xp).update({name: getattr(dtypes, name) for name in PLAIN}, **DTYPES, e=e, inf=inf, nan=nan, pi=pi, newaxis=None)
-vars(xp)["linalg"] = _namespace("unifiedqr_mxnet.namespace.xp.linalg", linalg.LINALG)

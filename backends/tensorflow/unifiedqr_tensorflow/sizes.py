@@ -35,7 +35,7 @@ def _of_every_order(rule: Callable[..., Tensors], A: tf.Tensor, kept: Tensors, g
     m, n = tf.unstack(tf.shape(A)[-2:])
     results = []
     for order, namespace in ORDERS.items():
-        here = tf.cast(tf.sign(m - n) == order, tf.int32)
+        here = tf.cast(tf.equal(tf.sign(m - n), order), tf.int32)
         results.append(rule(namespace, *(tuple(_cut(X, here) for X in arrays) for arrays in (kept, given))))
     return results
 

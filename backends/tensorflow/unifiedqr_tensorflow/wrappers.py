@@ -4,6 +4,7 @@ from collections.abc import Callable
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 Function = Callable[..., Any]
@@ -98,6 +99,19 @@ def saved_model(f: Function) -> Function:
 def strategy(f: Function) -> Function:
     """Call in a replica."""
     return lambda *arguments: tf.distribute.MirroredStrategy(["CPU:0"]).run(lambda *Xs: tuple(f(*Xs)), arguments)
+
+
+def session(f: Function) -> Function:
+    """Build a graph of placeholders, and run it in a session, as programs for TensorFlow 1 do."""
+
+    def call(*arguments: Any) -> Any:
+        values = tf.nest.map_structure(np.asarray, arguments)
+        with tf.Graph().as_default(), tf.compat.v1.Session() as running:
+            placeholders = tf.nest.map_structure(lambda X: tf.compat.v1.placeholder(X.dtype, X.shape), values)
+            feed = dict(zip(*map(tf.nest.flatten, (placeholders, values)), strict=True))
+            return tuple(running.run(list(f(*placeholders)), feed))
+
+    return call
 
 
 def run_eagerly(f: Function) -> Function:

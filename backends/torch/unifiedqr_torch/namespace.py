@@ -23,8 +23,10 @@ def matrix_transpose(x: torch.Tensor, /) -> torch.Tensor:
     return x.mT
 
 
-def concat(arrays: Sequence[torch.Tensor], /, *, axis: int = 0) -> torch.Tensor:
-    """Join tensors of one dtype along an axis, by the one spelling that every vmap of PyTorch has a rule for."""
+def concat(arrays: Sequence[torch.Tensor], /, *, axis: int | None = 0) -> torch.Tensor:
+    """Join tensors along an axis, flattened for None, by the one spelling that every vmap of PyTorch has a rule for."""
+    if axis is None:
+        return torch.cat([x.reshape(-1) for x in arrays])
     return torch.cat(tuple(arrays), dim=axis)
 
 
@@ -44,9 +46,38 @@ def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
     return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
 
 
+def qr(x: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return Q (..., m, k) and R (..., k, n) of A = Q R."""
+    Q, R = torch.linalg.qr(x)
+    *batch, m, n = x.shape
+    if _are_known(m, n):
+        return Q, R
+    k = n if m >= n else m
+    return _of_shape(Q, (*batch, m, k)), _of_shape(R, (*batch, k, n))
+
+
 def qr_r(x: torch.Tensor, /) -> torch.Tensor:
     """Give R of A = Q R, Q never being formed."""
-    return torch.linalg.qr(x, mode="r").R
+    R = torch.linalg.qr(x, mode="r").R
+    *batch, m, n = x.shape
+    return R if _are_known(m, n) else _of_shape(R, (*batch, n if m >= n else m, n))
+
+
+def _are_known(m: Any, n: Any) -> bool:
+    """Tell whether sizes are those of this call, and not of a trace that serves many."""
+    return not isinstance(m, torch.SymInt) and not isinstance(n, torch.SymInt)
+
+
+def _of_shape(x: torch.Tensor, shape: tuple[Any, ...]) -> torch.Tensor:
+    """Return x in the shape that it has in another form.
+
+    PyTorch leaves k = min(m, n) a minimum where it traces, whichever is known to be the smaller one, cannot simplify
+    what is computed from it, and then refuses to export. Slices would compare the two forms.
+    """
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.insert(0, strides[0] * size)
+    return x.clone(memory_format=torch.contiguous_format).as_strided(shape, strides)
 
 
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -146,6 +177,7 @@ xp = extend_namespace(
     array_api_compat.torch,
     linalg={
         "pivoted_qr": pivoted_qr,
+        "qr": qr,
         "qr_r": qr_r,
         "cholesky_or_nan": cholesky_or_nan,
         "inverse_upper": inverse_upper,

@@ -6,7 +6,9 @@ operation is. Functions promote dtypes as the standard has it, the operators of 
 
 import math
 from types import ModuleType
+from typing import Any
 
+from unifiedqr.backend import make_namespace
 from unifiedqr_tensorflow.namespace import (
     bits,
     control,
@@ -16,18 +18,26 @@ from unifiedqr_tensorflow.namespace import (
     host,
     linalg,
     manipulation,
+    products,
+    searching,
     statistics,
 )
 
-xp = ModuleType("unifiedqr_tensorflow.namespace.xp", "TensorFlow as an Array API namespace.")
-"""The namespace rules, kernels and examples are written against."""
+PARTS = (control, creation, elementwise, host, manipulation, searching, statistics)
 
-for part in (control, creation, elementwise, host, manipulation, statistics):
+
+def _defined(part: ModuleType) -> dict[str, Any]:
+    """Return what a module defines for others, and not what it imports."""
     defined = {name: value for name, value in vars(part).items() if getattr(value, "__module__", None) == part.__name__}
-    xp.__dict__.update({name: value for name, value in defined.items() if not name.startswith("_")})
+    return {name: value for name, value in defined.items() if not name.startswith("_")}
 
-xp.__dict__.update(dtypes.DTYPES, **elementwise.UNARY, **elementwise.BINARY)
-xp.__dict__.update({name: getattr(dtypes, name) for name in ("can_cast", "finfo", "iinfo", "isdtype", "result_type")})
-xp.__dict__.update(pi=math.pi, e=math.e, inf=math.inf, nan=math.nan, newaxis=None, linalg=linalg)
-xp.__dict__.update({name: getattr(linalg, name) for name in ("matmul", "tensordot", "vecdot")})
-xp.__dict__.update(power_of_two=bits.power_of_two)
+
+names: dict[str, Any] = {name: value for part in PARTS for name, value in _defined(part).items()}
+names |= elementwise.UNARY | elementwise.BINARY | dtypes.DTYPES
+names |= {name: getattr(dtypes, name) for name in ("can_cast", "finfo", "iinfo", "isdtype", "result_type")}
+names |= {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
+names |= {name: getattr(products, name) for name in ("matmul", "matrix_transpose", "tensordot", "vecdot")}
+names |= {"power_of_two": bits.power_of_two}
+
+xp = make_namespace("unifiedqr_tensorflow.namespace.xp", names, _defined(linalg) | _defined(products))
+"""The namespace rules, kernels and examples are written against."""

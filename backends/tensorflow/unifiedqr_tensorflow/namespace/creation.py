@@ -64,6 +64,19 @@ def empty(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Te
 
 
 @_placed
+def empty_like(x: tf.Tensor, /, *, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Return zeros in the shape of x."""
+    return tf.zeros_like(x, dtype)
+
+
+@_placed
+def from_dlpack(x: Any, /, *, copy: bool | None = None) -> tf.Tensor:
+    """Return the tensor of another library as TensorFlow's, in the same memory unless `copy` asks otherwise."""
+    shared = tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+    return tf.identity(shared) if copy else shared
+
+
+@_placed
 def full(shape: int | Sequence[int], fill_value: Any, *, dtype: tf.DType | None = None) -> tf.Tensor:
     """Give an array of one value."""
     return tf.fill(_sizes(shape), tf.cast(fill_value, dtype or result_type(fill_value)))
@@ -91,7 +104,7 @@ def full_like(x: tf.Tensor, /, fill_value: Any, *, dtype: tf.DType | None = None
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: tf.DType | None = None) -> tf.Tensor:
     """Give ones on the k-th diagonal and zeros elsewhere."""
     rows, columns = tf.range(n_rows)[:, None], tf.range(n_rows if n_cols is None else n_cols)[None, :]
-    return tf.cast(columns - rows == k, dtype or tf.float32)
+    return tf.cast(tf.equal(columns - rows, k), dtype or tf.float32)
 
 
 @_placed

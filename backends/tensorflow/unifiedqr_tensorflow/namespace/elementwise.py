@@ -48,8 +48,15 @@ def log10(x: tf.Tensor, /) -> tf.Tensor:
 
 def clip(x: tf.Tensor, /, min: Any = None, max: Any = None) -> tf.Tensor:
     """Limit x to [min, max]; None does not limit."""
+    x = tf.convert_to_tensor(x)
     x = x if min is None else tf.maximum(x, converted(min, x.dtype))
     return x if max is None else tf.minimum(x, converted(max, x.dtype))
+
+
+def signbit(x: tf.Tensor, /) -> tf.Tensor:
+    """Tell where the sign bit is set, as it is of -0."""
+    integer = {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size]
+    return tf.bitcast(x, integer) < 0
 
 
 def where(condition: tf.Tensor, x1: Any, x2: Any, /) -> tf.Tensor:
@@ -71,11 +78,37 @@ def _binary(operation: Elementwise) -> Elementwise:
     return _described(apply, operation)
 
 
+def _of_bits(operation: Elementwise, logical: Elementwise | None = None) -> Elementwise:
+    """Return an operation on the bits of integers, and on booleans a logical one."""
+
+    def apply(*arrays: Any) -> tf.Tensor:
+        alike = promoted(*arrays)
+        return (logical or operation)(*alike) if alike[0].dtype.is_bool else operation(*alike)
+
+    return _described(apply, operation)
+
+
+def _copysign(x1: tf.Tensor, x2: tf.Tensor) -> tf.Tensor:
+    return tf.where(signbit(x1) == signbit(x2), x1, -x1)
+
+
+def _trunc(x: tf.Tensor) -> tf.Tensor:
+    return _copysign(tf.floor(tf.abs(x)), x)
+
+
+def _logaddexp(x1: tf.Tensor, x2: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(x1, x2) + tf.math.softplus(-tf.abs(x1 - x2))
+
+
+def _round(x: tf.Tensor) -> tf.Tensor:
+    return tf.complex(tf.round(tf.math.real(x)), tf.round(tf.math.imag(x))) if x.dtype.is_complex else tf.round(x)
+
+
 def _rounding(operation: Elementwise) -> Elementwise:
     """Let a rounding function pass integers, which TensorFlow's do not take."""
 
     def apply(x: tf.Tensor, /) -> tf.Tensor:
-        return operation(x) if x.dtype.is_floating else x
+        return x if x.dtype.is_integer else operation(x)
 
     return _described(apply, operation)
 
@@ -110,10 +143,14 @@ UNARY: dict[str, Elementwise] = {
     "asin": tf.asin,
     "acos": tf.acos,
     "atan": tf.atan,
+    "asinh": tf.asinh,
+    "acosh": tf.acosh,
+    "atanh": tf.atanh,
     "logical_not": tf.logical_not,
     "floor": _rounding(tf.floor),
     "ceil": _rounding(tf.math.ceil),
-    "round": _rounding(tf.round),
+    "round": _rounding(_round),
+    "trunc": _rounding(_trunc),
 }
 
 BINARY: dict[str, Elementwise] = {
@@ -136,8 +173,18 @@ BINARY: dict[str, Elementwise] = {
         "less_equal": tf.less_equal,
         "greater": tf.greater,
         "greater_equal": tf.greater_equal,
+        "copysign": _copysign,
+        "logaddexp": _logaddexp,
+        "nextafter": tf.math.nextafter,
         "logical_and": tf.logical_and,
         "logical_or": tf.logical_or,
         "logical_xor": tf.math.logical_xor,
     }.items()
+} | {
+    "bitwise_and": _of_bits(tf.bitwise.bitwise_and, tf.logical_and),
+    "bitwise_or": _of_bits(tf.bitwise.bitwise_or, tf.logical_or),
+    "bitwise_xor": _of_bits(tf.bitwise.bitwise_xor, tf.math.logical_xor),
+    "bitwise_invert": _of_bits(tf.bitwise.invert, tf.logical_not),
+    "bitwise_left_shift": _of_bits(tf.bitwise.left_shift),
+    "bitwise_right_shift": _of_bits(tf.bitwise.right_shift),
 }

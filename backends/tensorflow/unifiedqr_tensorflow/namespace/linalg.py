@@ -2,20 +2,16 @@
 
 # ruff: noqa: A002 (names and parameters are the standard's)
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from unifiedqr import host
-from unifiedqr_tensorflow.namespace import manipulation
 from unifiedqr_tensorflow.namespace.bits import leading_power_of_two
 from unifiedqr_tensorflow.namespace.dtypes import converted, finfo, promoted
 from unifiedqr_tensorflow.namespace.host import seen
 from unifiedqr_tensorflow.vectorization import vectorized
-
-matrix_transpose = manipulation.matrix_transpose
 
 
 class QRResult(NamedTuple):
@@ -25,44 +21,26 @@ class QRResult(NamedTuple):
     R: tf.Tensor
 
 
+class SVDResult(NamedTuple):
+    """Factors of A = U diag(S) Vh."""
+
+    U: tf.Tensor
+    S: tf.Tensor
+    Vh: tf.Tensor
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues, in rising order, and eigenvectors of Hermitian matrices."""
+
+    eigenvalues: tf.Tensor
+    eigenvectors: tf.Tensor
+
+
 class SlogdetResult(NamedTuple):
     """Sign and logarithm of the modulus of a determinant."""
 
     sign: tf.Tensor
     logabsdet: tf.Tensor
-
-
-def matmul(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
-    """Multiply matrices, stacks of them broadcast; vectors count as a row on the left and a column on the right."""
-    x1, x2 = promoted(x1, x2)
-    if x1.shape.rank == 1 and x2.shape.rank == 1:
-        return tf.tensordot(x1, x2, 1)
-    if x2.shape.rank == 1:
-        return tf.linalg.matvec(x1, x2)
-    if x1.shape.rank == 1:
-        return tf.squeeze(tf.matmul(x1[None, :], x2), -2)
-    return tf.matmul(x1, x2)
-
-
-def vecdot(x1: tf.Tensor, x2: tf.Tensor, /, *, axis: int = -1) -> tf.Tensor:
-    """Give sum(conj(x1) x2) along an axis."""
-    x1, x2 = promoted(x1, x2)
-    return tf.reduce_sum(tf.math.conj(x1) * x2, axis)
-
-
-def tensordot(x1: tf.Tensor, x2: tf.Tensor, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> tf.Tensor:
-    """Contract axes of two arrays."""
-    return tf.tensordot(*promoted(x1, x2), axes)
-
-
-def outer(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
-    """Give the products of the entries of two vectors."""
-    return tf.tensordot(*promoted(x1, x2), 0)
-
-
-def cross(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
-    """Give the vector product along the last axis."""
-    return tf.linalg.cross(*promoted(x1, x2))
 
 
 def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
@@ -203,14 +181,46 @@ def inv(x: tf.Tensor, /) -> tf.Tensor:
 
 
 def det(x: tf.Tensor, /) -> tf.Tensor:
-    """Give the determinant."""
-    return tf.linalg.det(x)
+    """Return the determinant; TensorFlow's own gradient of a complex one lacks a conjugate."""
+    return _complex_det(x) if x.dtype.is_complex else tf.linalg.det(x)
 
 
 def slogdet(x: tf.Tensor, /) -> SlogdetResult:
-    """Give sign and logarithm of the modulus of the determinant."""
-    sign, logabsdet = tf.linalg.slogdet(x)
-    return SlogdetResult(sign, tf.math.real(logabsdet))
+    """Return sign and logarithm of the modulus of the determinant."""
+    return SlogdetResult(*(_complex_slogdet if x.dtype.is_complex else tf.linalg.slogdet)(x))
+
+
+@tf.custom_gradient
+def _complex_det(x: tf.Tensor) -> Any:
+    pivots, parity = _lu_pivots(x)
+
+    def pullback(bar: tf.Tensor) -> tf.Tensor:
+        return (bar * tf.math.conj(det(x)))[..., None, None] * tf.linalg.inv(x, adjoint=True)
+
+    return parity * tf.reduce_prod(pivots, -1), pullback
+
+
+@tf.custom_gradient
+def _complex_slogdet(x: tf.Tensor) -> Any:
+    pivots, parity = _lu_pivots(x)
+    sizes = tf.abs(pivots)
+    signs = pivots / converted(tf.where(sizes > 0, sizes, tf.ones_like(sizes)), x.dtype)
+
+    def pullback(sign_bar: tf.Tensor, log_bar: tf.Tensor) -> tf.Tensor:
+        turned = tf.math.imag(sign_bar * tf.math.conj(slogdet(x).sign))
+        return tf.complex(log_bar, turned)[..., None, None] * tf.linalg.inv(x, adjoint=True)
+
+    return (parity * tf.reduce_prod(signs, -1), tf.reduce_sum(tf.math.log(sizes), -1)), pullback
+
+
+def _lu_pivots(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the pivots of LU decompositions and the sign of their permutations.
+
+    TensorFlow has no derivative of them: what goes past a custom gradient is refused, not wrong.
+    """
+    factors, permutation = tf.linalg.lu(x)
+    parity = tf.linalg.det(tf.one_hot(permutation, tf.shape(x)[-1], dtype=x.dtype.real_dtype))
+    return tf.linalg.diag_part(factors), converted(tf.round(parity), x.dtype)
 
 
 def sign_of_det(x: tf.Tensor, /) -> tf.Tensor | None:
@@ -221,6 +231,40 @@ def sign_of_det(x: tf.Tensor, /) -> tf.Tensor | None:
 def svdvals(x: tf.Tensor, /) -> tf.Tensor:
     """Give the singular values, largest first."""
     return tf.linalg.svd(x, compute_uv=False)
+
+
+def svd(x: tf.Tensor, /, *, full_matrices: bool = True) -> SVDResult:
+    """Return the singular value decomposition."""
+    S, U, V = tf.linalg.svd(x, full_matrices=full_matrices)
+    return SVDResult(U, S, tf.linalg.adjoint(V))
+
+
+def eigh(x: tf.Tensor, /) -> EighResult:
+    """Return eigenvalues and eigenvectors of Hermitian matrices."""
+    values, vectors = tf.linalg.eigh(x)
+    return EighResult(tf.math.real(values), vectors)
+
+
+def eigvalsh(x: tf.Tensor, /) -> tf.Tensor:
+    """Return the eigenvalues of Hermitian matrices, which are real, in rising order."""
+    return tf.math.real(tf.linalg.eigvalsh(x))
+
+
+def matrix_rank(x: tf.Tensor, /, *, rtol: Any = None) -> tf.Tensor:
+    """Return the number of singular values above rtol times the largest, by default max(m, n) eps."""
+    values = svdvals(x)
+    relative = max(x.shape[-2:]) * finfo(x.dtype).eps if rtol is None else rtol
+    bound = tf.reduce_max(values, -1, keepdims=True) * converted(relative, values.dtype)[..., None]
+    return tf.math.count_nonzero(values > bound, -1)
+
+
+def pinv(x: tf.Tensor, /, *, rtol: Any = None) -> tf.Tensor:
+    """Return the pseudo-inverse, singular values below rtol times the largest taken for zero."""
+    U, S, Vh = svd(x, full_matrices=False)
+    relative = max(x.shape[-2:]) * finfo(x.dtype).eps if rtol is None else rtol
+    kept = tf.reduce_max(S, -1, keepdims=True) * converted(relative, S.dtype)[..., None] < S
+    inverse = tf.where(kept, 1 / tf.where(kept, S, 1), 0)
+    return tf.matmul(Vh, U * converted(inverse, U.dtype)[..., None, :], adjoint_a=True, adjoint_b=True)
 
 
 def _householder(x: tf.Tensor, *, full_matrices: bool) -> tuple[tf.Tensor, tf.Tensor]:

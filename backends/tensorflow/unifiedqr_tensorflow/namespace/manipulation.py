@@ -1,7 +1,9 @@
 """Manipulation and indexing functions of the Array API standard, on TensorFlow."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from unifiedqr_tensorflow.namespace.dtypes import promoted
@@ -17,11 +19,6 @@ def reshape(x: tf.Tensor, /, shape: Sequence[int], *, copy: bool | None = None) 
 def permute_dims(x: tf.Tensor, /, axes: Sequence[int]) -> tf.Tensor:
     """Give x with its axes in another order."""
     return tf.transpose(x, [axis % x.shape.rank for axis in axes])
-
-
-def matrix_transpose(x: tf.Tensor, /) -> tf.Tensor:
-    """Transpose the last two axes."""
-    return tf.linalg.matrix_transpose(x)
 
 
 def moveaxis(x: tf.Tensor, source: Axes, destination: Axes, /) -> tf.Tensor:
@@ -91,6 +88,16 @@ def tile(x: tf.Tensor, repetitions: Sequence[int], /) -> tf.Tensor:
     missing = max(len(repetitions) - x.shape.rank, 0)
     x = tf.reshape(x, (*(1,) * missing, *x.shape))
     return tf.tile(x, (*(1,) * (x.shape.rank - len(repetitions)), *repetitions))
+
+
+def repeat(x: tf.Tensor, repeats: Any, /, *, axis: int | None = None) -> tf.Tensor:
+    """Repeat each entry along an axis, of the flattened x for None."""
+    return tf.repeat(x, repeats, axis)
+
+
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape to which all are broadcast."""
+    return np.broadcast_shapes(*map(tuple, shapes))
 
 
 def take(x: tf.Tensor, indices: tf.Tensor, /, *, axis: int | None = None) -> tf.Tensor:

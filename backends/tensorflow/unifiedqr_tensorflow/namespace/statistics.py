@@ -1,11 +1,13 @@
-"""Reductions, sums and searches of the Array API standard, on TensorFlow."""
+"""Reductions, sums and differences of the Array API standard, on TensorFlow."""
 
 # ruff: noqa: A001 (names and parameters are the standard's)
 
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
+
+from unifiedqr_tensorflow.namespace.dtypes import promoted
+from unifiedqr_tensorflow.namespace.manipulation import moveaxis
 
 Axis = int | tuple[int, ...] | None
 
@@ -58,41 +60,47 @@ def any(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Ten
     return tf.reduce_any(tf.cast(x, tf.bool), axis, keepdims)
 
 
-def cumulative_sum(
-    x: tf.Tensor, /, *, axis: int | None = None, dtype: tf.DType | None = None, include_initial: bool = False
+def count_nonzero(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
+    """Return the number of values along axes that are not zero."""
+    return tf.math.count_nonzero(x, axis, keepdims)
+
+
+def _cumulative(accumulate: Callable[..., tf.Tensor], initial: int) -> Callable[..., tf.Tensor]:
+    def running(
+        x: tf.Tensor, /, *, axis: int | None = None, dtype: tf.DType | None = None, include_initial: bool = False
+    ) -> tf.Tensor:
+        axis = 0 if axis is None else axis
+        found = accumulate(tf.cast(x, dtype or _accumulator(x.dtype)), axis)
+        if not include_initial:
+            return found
+        first = tf.fill(tf.shape(tf.reduce_sum(found, axis, keepdims=True)), tf.cast(initial, found.dtype))
+        return tf.concat([first, found], axis)
+
+    return running
+
+
+cumulative_sum = _cumulative(tf.cumsum, 0)
+
+
+def _cumprod(x: tf.Tensor, axis: int) -> tf.Tensor:
+    if not x.dtype.is_complex:
+        return tf.math.cumprod(x, axis)
+    # TensorFlow's own function lacks a conjugate in its gradient.
+    return moveaxis(tf.scan(tf.multiply, moveaxis(x, axis, 0)), 0, axis)
+
+
+cumulative_prod = _cumulative(_cumprod, 1)
+
+
+def diff(
+    x: tf.Tensor, /, *, axis: int = -1, n: int = 1, prepend: tf.Tensor | None = None, append: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Give the running sums along an axis (of a vector, its only one), with a leading zero if `include_initial`."""
-    axis = 0 if axis is None else axis
-    sums = tf.cumsum(tf.cast(x, dtype or _accumulator(x.dtype)), axis)
-    if not include_initial:
-        return sums
-    zero = (
-        tf.zeros_like(tf.gather(sums, [0], axis=axis)) if x.shape[axis] else tf.zeros_like(tf.reduce_sum(x, axis, True))
-    )
-    return tf.concat([tf.cast(zero, sums.dtype), sums], axis)
-
-
-def argmax(x: tf.Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the index of the first largest value along an axis (of the flattened x for None)."""
-    return _searched(tf.argmax, x, axis, keepdims)
-
-
-def argmin(x: tf.Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the index of the first smallest value along an axis (of the flattened x for None)."""
-    return _searched(tf.argmin, x, axis, keepdims)
-
-
-def argsort(x: tf.Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> tf.Tensor:
-    """Give the indices that sort along an axis; of equal entries the first comes first."""
-    return tf.argsort(x, axis, "DESCENDING" if descending else "ASCENDING", stable)
-
-
-def _searched(search: Callable[..., Any], x: tf.Tensor, axis: int | None, keepdims: bool) -> tf.Tensor:
-    if axis is None:
-        found = search(tf.reshape(x, (-1,)), axis=0)
-        return tf.reshape(found, (1,) * x.shape.rank) if keepdims else found
-    found = search(x, axis=axis)
-    return tf.expand_dims(found, axis) if keepdims else found
+    """Return the n-th differences of neighbours along an axis."""
+    parts = [part for part in (prepend, x, append) if part is not None]
+    x = moveaxis(tf.concat(promoted(*parts), axis), axis, -1)
+    for _ in range(n):
+        x = x[..., 1:] - x[..., :-1]
+    return moveaxis(x, -1, axis)
 
 
 def _accumulator(dtype: tf.DType) -> tf.DType:

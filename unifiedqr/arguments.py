@@ -20,7 +20,7 @@ from unifiedqr.generic import NOT_CONVERTED
 from unifiedqr.sequences import entries, is_sequence, replaced, stacked
 
 
-def to_numpy(x: Any) -> Any:
+def to_numpy(x: object) -> Any:
     """Give an array of any backend as a NumPy array, detached from any gradient.
 
     Parameters
@@ -33,7 +33,7 @@ def to_numpy(x: Any) -> Any:
     numpy.ndarray
         Of the same shape and dtype (bfloat16 as float32).
     """
-    kind: type = type(x)
+    kind = type(x)
     name = backend_name(kind)
     if name is not None:
         return loaded[name].to_numpy(x)
@@ -41,14 +41,14 @@ def to_numpy(x: Any) -> Any:
     return backend.to_numpy(array)
 
 
-def resolve(*inputs: Any) -> tuple[Backend, tuple[Array, ...]]:
+def resolve(*inputs: object) -> tuple[Backend, tuple[Array, ...]]:
     """Give the one backend that serves a call and the inputs as its arrays.
 
     An array's own framework decides, also inside Python sequences, which it stacks. Sequences of numbers follow the
     other inputs, or the selected backend; NumPy arrays do so too once a backend has been selected.
     """
     if len(inputs) == 1:
-        only: object = inputs[0]
+        only = inputs[0]
         name = backend_name(type(only))
         if name is not None and name != DEFAULT:
             return loaded[name], inputs
@@ -68,9 +68,9 @@ def _read(x: Any) -> tuple[Any, list[Any]]:
     return x, entries(x)
 
 
-def _array(x: Any) -> Any:
+def _array(x: object) -> Any:
     """Return the array that x stands for to its framework, x itself if that has none."""
-    kind: type[object] = type(x)
+    kind = type(x)
     if backend_name(kind) is not None:
         return x
     owner = owner_of(kind)

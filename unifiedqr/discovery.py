@@ -61,7 +61,7 @@ class BackendInfo:
 _context: ContextVar[str | None] = ContextVar("unifiedqr_backend", default=None)
 _process_wide: str | None = None
 loaded: dict[str, Backend] = {}
-_failures: dict[str, ImportError] = {}
+_failures: dict[str, Exception] = {}
 _name_of_type: dict[type, str] = {}
 _owner_of_type: dict[type, str] = {}
 
@@ -93,7 +93,7 @@ def plugin(name: str) -> Plugin:
         return entry.load()
     except Exception as error:  # whatever is wrong with one distribution, the other backends go on
         raise BackendUnavailableError(
-            f"the backend {name!r} of the distribution {_distribution_of(entry)} ({entry.value}) cannot be imported: "
+            f"the backend {name!r} of {_distribution_of(entry)} ({entry.value}) cannot be imported: "
             f"{_in_one_line(error)}. Reinstall or uninstall that distribution."
         ) from error
 
@@ -143,7 +143,9 @@ def _info(name: str) -> BackendInfo:
         return BackendInfo(name, None, False, _how_to_install(described), None, described.capabilities)
     failure = _failures.get(name)
     devices = loaded[name].devices() if name in loaded else None
-    return BackendInfo(name, installed, failure is None, str(failure or ""), devices, described.capabilities)
+    return BackendInfo(
+        name, installed, failure is None, _in_one_line(failure) if failure else "", devices, described.capabilities
+    )
 
 
 def _installed_version(described: Plugin) -> str | None:
@@ -208,10 +210,13 @@ def by_name(name: str) -> Backend:
             raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
         try:
             return loaded.setdefault(name, described.load())
-        except ImportError as error:
+        except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit
             _failures[name] = error
     failure = _failures[name]
-    raise BackendUnavailableError(f"the backend {name!r} is installed but cannot be imported: {failure}") from failure
+    raise BackendUnavailableError(
+        f"the backend {name!r} is installed but cannot be imported: {_in_one_line(failure)}. Reinstall "
+        f"{described.distributions[0]} in a version that fits."
+    ) from failure
 
 
 def backend_of(x: object) -> Backend:

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unifiedqr import rules
+from unifiedqr.arguments import to_numpy
 from unifiedqr.autodiff import grad, hvp, jvp, value_and_grad, vjp
 from unifiedqr.checks import set_checks
 from unifiedqr.compare import compare
@@ -13,7 +14,6 @@ from unifiedqr.discovery import (
     get_backend,
     namespace,
     set_backend,
-    to_numpy,
     use_backend,
 )
 from unifiedqr.errors import (

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 from unifiedqr._typing import Array, Arrays
+from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, Backend
-from unifiedqr.discovery import resolve
 from unifiedqr.errors import CapabilityError, DtypeError, ShapeError
 
 NAMES = {"vjp": "reverse mode (vjp)", "jvp": "forward mode (jvp)", "second-order": "second order"}
@@ -245,6 +245,9 @@ def _resolve(arrays: Sequence[Any], capability: str) -> tuple[Backend, Arrays]:
     backend, resolved = resolve(*arrays)
     if capability not in backend.plugin.capabilities:
         raise CapabilityError(f"{backend.name} cannot do {NAMES[capability]}. {INSTEAD[capability]}")
+    for array in resolved:
+        if not backend.is_symbolic(array):
+            backend.dtype_name(array)  # which refuses what is no dense array
     return backend, resolved
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
+from unifiedqr.errors import ForeignArrayError
 from unifiedqr.standard import refusing
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
@@ -74,6 +75,9 @@ class Plugin:
         Top-level modules in which the framework's array types live.
     factory : str
         ``module:callable`` that imports the framework and makes the `Backend`.
+    protocol : str
+        Method by which objects of other libraries say that they are arrays to the framework, such as
+        ``__jax_array__``; empty if there is none. `Backend.as_array` reads them.
     capabilities : frozenset of str
         Which of `CAPABILITIES` the framework's own autodiff has.
     environment : mapping of str to str
@@ -89,6 +93,7 @@ class Plugin:
     distributions: tuple[str, ...]
     array_modules: tuple[str, ...]
     factory: str
+    protocol: str = ""
     capabilities: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     threads: tuple[str, ...] = ()
@@ -98,6 +103,18 @@ class Plugin:
         """Import the framework and make the backend."""
         module, _, attribute = self.factory.partition(":")
         return getattr(import_module(module), attribute)(self)
+
+
+CONVERSIONS = ("to_dense", "toarray", "todense", "to_tensor", "to_numpy")
+"""Methods by which sparse, ragged and labelled arrays, of whichever library, become plain ones."""
+
+
+def refusal(x: object, expected: str, instead: str = "") -> ForeignArrayError:
+    """Return the error that refuses an object as no array: what came, what was expected, what to do."""
+    kind: Any = type(x)
+    method = next((name for name in CONVERSIONS if callable(getattr(kind, name, None))), None)
+    instead = instead or (f"Call .{method}() of it first." if method else "Pass such an array.")
+    return ForeignArrayError(f"got {kind.__module__}.{kind.__qualname__}; expected {expected}. {instead}")
 
 
 KINDS = ("value", "vjp", "jvp", "hvp")
@@ -174,9 +191,12 @@ class Backend(ABC):
         The description this backend was loaded from.
     xp : namespace
         Array API namespace of the framework's arrays, with at least the names in `NAMESPACE`.
+    array_types : tuple of type
+        Types of the framework's arrays. By default every type in the plugin's modules is one.
     """
 
     xp: Namespace
+    array_types: tuple[type, ...] = (object,)
 
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
@@ -189,6 +209,13 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"<unifiedqr backend {self.name!r}>"
+
+    def as_array(self, x: object) -> Array:
+        """Return the array that x stands for, without cutting its gradient; raise if it stands for none.
+
+        x has another type than `array_types`, but one of the framework's modules or one with the plugin's protocol.
+        """
+        raise refusal(x, f"an array of {self.name}")
 
     @abstractmethod
     def from_numpy(self, x: Any) -> Array:

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from unifiedqr.arguments import resolve
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
-from unifiedqr.discovery import get_backend, resolve
+from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype
 

@@ -5,6 +5,7 @@ arrays arrives or its name is selected.
 """
 
 import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,8 +15,8 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 from types import MappingProxyType
 from typing import Any
 
-from unifiedqr._typing import Array, Namespace
-from unifiedqr.backend import ENTRY_POINT_GROUP, Backend, Plugin
+from unifiedqr._typing import Namespace
+from unifiedqr.backend import ENTRY_POINT_GROUP, Backend, Plugin, refusal
 from unifiedqr.errors import (
     BackendConflictError,
     BackendUnavailableError,
@@ -23,6 +24,7 @@ from unifiedqr.errors import (
     UnknownBackendError,
 )
 from unifiedqr.generic import backend_by_standard
+from unifiedqr.sequences import entries, is_sequence
 
 VARIABLE = "UNIFIEDQR_BACKEND"
 DEFAULT = "numpy"
@@ -58,9 +60,10 @@ class BackendInfo:
 
 _context: ContextVar[str | None] = ContextVar("unifiedqr_backend", default=None)
 _process_wide: str | None = None
-_loaded: dict[str, Backend] = {}
-_failures: dict[str, ImportError] = {}
+loaded: dict[str, Backend] = {}
+_failures: dict[str, Exception] = {}
 _name_of_type: dict[type, str] = {}
+_owner_of_type: dict[type, str] = {}
 
 
 @cache
@@ -85,11 +88,33 @@ def plugin(name: str) -> Plugin:
     """Give a backend's description, without importing its framework."""
     entry = _entry_points().get(name)
     if entry is None:
-        raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(names())}.")
+        raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(_installed())}.")
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
-        raise BackendUnavailableError(f"the backend {name!r} ({entry.value}) cannot be imported: {error}") from error
+    except Exception as error:  # whatever is wrong with one distribution, the other backends go on
+        raise BackendUnavailableError(
+            f"the backend {name!r} of {_distribution_of(entry)} ({entry.value}) cannot be imported: "
+            f"{_in_one_line(error)}. Reinstall or uninstall that distribution."
+        ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+
+
+def _described() -> list[Plugin]:
+    """Give the descriptions of all backends that have one; the others are for backends() and whoever names them."""
+    found: list[Plugin] = []
+    for name in names():
+        try:
+            found.append(plugin(name))
+        except BackendUnavailableError:
+            continue
+    return found
+
+
+def _installed() -> list[str]:
+    return [described.name for described in _described() if _installed_version(described) is not None]
 
 
 def names() -> tuple[str, ...]:
@@ -117,8 +142,10 @@ def _info(name: str) -> BackendInfo:
     if installed is None:
         return BackendInfo(name, None, False, _how_to_install(described), None, described.capabilities)
     failure = _failures.get(name)
-    devices = _loaded[name].devices() if name in _loaded else None
-    return BackendInfo(name, installed, failure is None, str(failure or ""), devices, described.capabilities)
+    devices = loaded[name].devices() if name in loaded else None
+    return BackendInfo(
+        name, installed, failure is None, _in_one_line(failure) if failure else "", devices, described.capabilities
+    )
 
 
 def _installed_version(described: Plugin) -> str | None:
@@ -139,7 +166,7 @@ def get_backend(x_or_name: Any = None) -> Backend:
 
     Parameters
     ----------
-    x_or_name : array, str or None
+    x_or_name : array, nested sequence of arrays and numbers, str or None
         None: the backend selected by `use_backend`, else by `set_backend`, else by the environment variable
         ``UNIFIEDQR_BACKEND``, else numpy.
 
@@ -164,14 +191,17 @@ def get_backend(x_or_name: Any = None) -> Backend:
     <unifiedqr backend 'numpy'>
     """
     if x_or_name is None:
-        return _by_name(selected() or DEFAULT)
+        return by_name(selected() or DEFAULT)
     if isinstance(x_or_name, str):
-        return _by_name(x_or_name)
+        return by_name(x_or_name)
+    if is_sequence(x_or_name):
+        return decided(entries(x_or_name)) or get_backend()
     return backend_of(x_or_name)
 
 
-def _by_name(name: str) -> Backend:
-    backend = _loaded.get(name)
+def by_name(name: str) -> Backend:
+    """Give the backend of a name, importing its framework."""
+    backend = loaded.get(name)
     if backend is not None:
         return backend
     described = plugin(name)
@@ -179,58 +209,86 @@ def _by_name(name: str) -> Backend:
         if _installed_version(described) is None:
             raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
         try:
-            return _loaded.setdefault(name, described.load())
-        except ImportError as error:
+            return loaded.setdefault(name, described.load())
+        except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit
             _failures[name] = error
     failure = _failures[name]
-    raise BackendUnavailableError(f"the backend {name!r} is installed but cannot be imported: {failure}") from failure
+    raise BackendUnavailableError(
+        f"the backend {name!r} is installed but cannot be imported: {_in_one_line(failure)}. Reinstall "
+        f"{described.distributions[0]} in a version that fits."
+    ) from failure
 
 
 def backend_of(x: object) -> Backend:
-    """Give the backend of an array by the module of its type, else by its Array API namespace.
+    """Give the backend of an array by the module of its type, by a protocol of its framework, or by its namespace.
 
     Any other object raises `ForeignArrayError`.
     """
     kind = type(x)
-    name = _backend_name(kind)
+    name = backend_name(kind) or owner_of(kind)
     if name is not None:
-        return _loaded[name]
+        return by_name(name)
     generic = backend_by_standard(x)
     if generic is None:
-        raise ForeignArrayError(
-            f"an array was needed, and {kind.__module__}.{kind.__qualname__} came, which belongs to none of "
-            f"the backends {', '.join(names())} and has no Array API namespace. Pass an array that has one, or a "
-            f"list of numbers."
+        raise refusal(
+            x, f"an array of {', '.join(_installed())} or of an Array API library, or a list of numbers or such arrays"
         )
     return generic
 
 
-def _backend_name(kind: type) -> str | None:
-    """Give the name of the backend, by now loaded, in whose framework a type lives; None for any other type."""
+def decided(arrays: list[Any]) -> Backend | None:
+    """Return the one backend of those arrays that decide where a call runs; None if none of them does."""
+    owners = [(type(x).__name__, backend_of(x)) for x in arrays]
+    deciding = {(kind, owner.name): owner for kind, owner in owners if owner.name != DEFAULT or selected() is None}
+    if len({name for _, name in deciding}) > 1:
+        came = ", ".join(f"{kind} of {name}" for kind, name in deciding)
+        raise ForeignArrayError(
+            f"the arrays of one call must belong to one framework, and {came} came. Convert all of them with "
+            f"unifiedqr.namespace(...).asarray."
+        )
+    return next(iter(deciding.values()), None)
+
+
+def backend_name(kind: type) -> str | None:
+    """Give the name of the backend, by now loaded, to which a type is one of arrays; None for any other type."""
     name = _name_of_type.get(kind)
     if name is None:
-        name = _owner(kind)
-        if name is not None:
-            _by_name(name)
-            _name_of_type[kind] = name
+        owner = owner_of(kind)
+        if owner is not None and issubclass(kind, by_name(owner).array_types):
+            name = _name_of_type[kind] = owner
     return name
+
+
+def owner_of(kind: type) -> str | None:
+    """Give the backend to which a type belongs or says to belong, the most derived of its bases first."""
+    owner = _owner_of_type.get(kind)
+    if owner is None:
+        owner = _owner_by_module(kind) or _owner_by_protocol(kind)
+        if owner is not None:
+            _owner_of_type[kind] = owner
+    return owner
 
 
 # What torch.compiler.assume_constant_result sets: torch.compile runs the function instead of tracing it and takes its
 # answer for a constant, so that a backend can be loaded by the first call that is compiled.
-_backend_name.__dict__["_dynamo_marked_constant"] = True
+for _function in (backend_name, owner_of):
+    _function.__dict__["_dynamo_marked_constant"] = True
 
 
-def _owner(kind: type) -> str | None:
-    """Give the backend in whose framework a type lives, the most derived of its bases first."""
+def _owner_by_module(kind: type) -> str | None:
     for base in kind.__mro__:
         module = base.__module__.partition(".")[0]
-        for name in names():
-            try:
-                if module in plugin(name).array_modules:
-                    return name
-            except BackendUnavailableError:
-                continue  # kept for backends() and for whoever asks for it by name
+        for described in _described():
+            if module in described.array_modules:
+                return described.name
+    return None
+
+
+def _owner_by_protocol(kind: type) -> str | None:
+    # Who answers with an array of a framework has imported it, and so need nobody else.
+    for described in _described():
+        if hasattr(kind, described.protocol) and any(module in sys.modules for module in described.array_modules):
+            return described.name
     return None
 
 
@@ -254,7 +312,7 @@ def set_backend(name: str | None) -> None:
     """
     global _process_wide
     if name is not None:
-        _by_name(name)
+        by_name(name)
     _process_wide = name
 
 
@@ -277,7 +335,7 @@ def use_backend(name: str) -> Generator[Backend]:
     UnknownBackendError, BackendUnavailableError
         The name is not registered, or its framework cannot be imported.
     """
-    backend = _by_name(name)
+    backend = by_name(name)
     token = _context.set(name)
     try:
         yield backend
@@ -290,7 +348,7 @@ def namespace(x_or_name: Any = None) -> Namespace:
 
     Parameters
     ----------
-    x_or_name : array, str or None
+    x_or_name : array, nested sequence of arrays and numbers, str or None
         As in `get_backend`.
 
     Returns
@@ -306,63 +364,3 @@ def namespace(x_or_name: Any = None) -> Namespace:
     6.0
     """
     return get_backend(x_or_name).xp
-
-
-def to_numpy(x: Any) -> Any:
-    """Give an array of any backend as a NumPy array, detached from any gradient.
-
-    Parameters
-    ----------
-    x : array
-        Of any backend and shape.
-
-    Returns
-    -------
-    numpy.ndarray
-        Of the same shape and dtype (bfloat16 as float32).
-    """
-    return get_backend(x).to_numpy(x)
-
-
-def resolve(*inputs: Any) -> tuple[Backend, tuple[Array, ...]]:
-    """Give the one backend that serves a call and the inputs as its arrays.
-
-    An array's own framework decides. Python sequences follow the other inputs, or the selected backend; NumPy arrays
-    do so too once a backend has been selected.
-    """
-    if len(inputs) == 1:
-        only: object = inputs[0]
-        name = _backend_name(type(only))
-        if name is not None and name != DEFAULT:
-            return _loaded[name], inputs
-    owners = [None if _follows(x) else backend_of(x) for x in inputs]
-    decided = {owner.name: owner for owner in owners if owner is not None}
-    if len(decided) > 1:
-        pairs = zip(inputs, owners, strict=True)
-        came = ", ".join(f"{type(x).__name__} of {owner.name}" for x, owner in pairs if owner is not None)
-        raise ForeignArrayError(
-            f"the arrays of one call must belong to one framework, and {came} came. Convert all of them with "
-            f"unifiedqr.namespace(...).asarray."
-        )
-    backend = next(iter(decided.values())) if decided else get_backend()
-    pairs = zip(inputs, owners, strict=True)
-    return backend, tuple(x if owner is backend else backend.from_numpy(_as_numpy(x)) for x, owner in pairs)
-
-
-def _follows(x: Any) -> bool:
-    """Tell whether x has no framework of its own that would decide."""
-    if isinstance(x, (list, tuple, int, float, complex)):
-        return True
-    return backend_of(x).name == DEFAULT and selected() is not None
-
-
-def _as_numpy(x: Any) -> Any:
-    import numpy as np  # not before an input needs it: importing unifiedqr imports no array library
-
-    try:
-        array: Any = np.asarray(x)
-    except ValueError as error:
-        raise ForeignArrayError(f"a rectangular list of numbers was needed: {error}.") from error
-    if isinstance(x, np.ndarray) or array.dtype.kind not in "iu":
-        return array
-    return array.astype(np.float64)  # integers written in a list are meant as numbers, not as a dtype

@@ -3,9 +3,9 @@
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays
+from unifiedqr.arguments import resolve
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
 from unifiedqr.decomposition import Primitive
-from unifiedqr.discovery import resolve
 from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
 
 LONGEST = {"float32": 2**24, "complex64": 2**24}
@@ -48,6 +48,7 @@ def integers(backend: Backend, P: Array) -> Array:
 
 def computed_dtype(backend: Backend, A: Array, name: str) -> str:
     """Give the dtype in which A is decomposed; raise unless A is a matrix, or a stack of them, that can be."""
+    dtype = floating_dtype(backend, A, name)
     try:
         ndim = len(A.shape)
     except ValueError as error:  # a graph may be traced with a tensor of unknown rank
@@ -57,7 +58,7 @@ def computed_dtype(backend: Backend, A: Array, name: str) -> str:
             f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
             f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."
         )
-    return floating_dtype(backend, A, name)
+    return dtype
 
 
 def floating_dtype(backend: Backend, X: Array, name: str) -> str:

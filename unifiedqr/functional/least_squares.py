@@ -4,8 +4,8 @@ from typing import Any
 
 from unifiedqr._typing import Array
 from unifiedqr.applications import least_squares_of_constant_rank, row
+from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
-from unifiedqr.discovery import resolve
 from unifiedqr.errors import OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype, floating_dtype, sizes_of
 from unifiedqr.results import LstsqResult

@@ -3,8 +3,8 @@
 from typing import Any
 
 from unifiedqr._typing import Arrays
+from unifiedqr.arguments import resolve
 from unifiedqr.decomposition import method_at_the_door, primitive, truncated
-from unifiedqr.discovery import resolve
 from unifiedqr.errors import OptionError
 from unifiedqr.functional.inputs import chosen, pivots_at_the_door, rank_at_the_door, run_resolved, sizes_of
 from unifiedqr.results import LQResult, PivotedLQResult, PivotedLResult, PivotedQRResult, PivotedRResult, QRResult

@@ -4,8 +4,8 @@ from typing import Any
 
 from unifiedqr._typing import Array
 from unifiedqr.applications import row
+from unifiedqr.arguments import resolve
 from unifiedqr.decomposition import truncated
-from unifiedqr.discovery import resolve
 from unifiedqr.errors import ShapeError
 from unifiedqr.functional.inputs import computed_dtype, run_resolved, sizes_of
 from unifiedqr.results import SlogdetResult

@@ -20,6 +20,10 @@ class JaxBackend(Backend):
     """JAX arrays and tracers, on any device."""
 
     xp = xp
+    array_types = (jax.Array,)
+
+    def as_array(self, x: Any) -> jax.Array:
+        return x.__jax_array__() if hasattr(x, self.plugin.protocol) else super().as_array(x)
 
     def from_numpy(self, x: np.ndarray) -> jax.Array:
         dtype = jax.dtypes.canonicalize_dtype(x.dtype)

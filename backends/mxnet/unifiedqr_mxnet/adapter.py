@@ -22,6 +22,12 @@ class MXNetBackend(Backend):
     """MXNet's NumPy-like arrays and pairs of them for complex numbers, on any device; symbols in a hybridized block."""
 
     xp = xp
+    array_types = (mx.nd.NDArray, ComplexArray, mx.sym.Symbol)
+
+    def as_array(self, x: Any) -> MXArray:
+        if isinstance(x, mx.gluon.Parameter):
+            return x.data().as_np_ndarray()
+        return super().as_array(x)
 
     def from_numpy(self, x: np.ndarray) -> MXArray:
         return xp.asarray(x)

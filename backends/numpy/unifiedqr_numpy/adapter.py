@@ -24,6 +24,7 @@ class NumpyBackend(Backend):
     """NumPy arrays, on the host."""
 
     xp = xp
+    array_types = (np.ndarray, np.generic)
 
     def from_numpy(self, x: np.ndarray) -> np.ndarray:
         return x

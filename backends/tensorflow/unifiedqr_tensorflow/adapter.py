@@ -1,12 +1,13 @@
 """The TensorFlow backend."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from unifiedqr._typing import Cotangents
-from unifiedqr.backend import Backend, GradientProgram, Transform
+from unifiedqr.backend import Backend, GradientProgram, Transform, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
@@ -20,6 +21,14 @@ class TensorFlowBackend(Backend):
     """TensorFlow tensors and variables, on any device, eager and inside ``tf.function``."""
 
     xp = xp
+    array_types = (tf.Tensor, tf.Variable, tf.__internal__.types.Tensor)
+
+    def as_array(self, x: Any) -> tf.Tensor:
+        if isinstance(x, tf.SparseTensor):
+            raise refusal(x, "a tf.Tensor", "Call tf.sparse.to_dense(x) first.")
+        if isinstance(x, tf.IndexedSlices) or hasattr(x, self.plugin.protocol):
+            return tf.convert_to_tensor(x)
+        return super().as_array(x)
 
     def from_numpy(self, x: np.ndarray) -> tf.Tensor:
         return tf.constant(x)

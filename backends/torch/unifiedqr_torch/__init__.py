@@ -7,5 +7,6 @@ plugin = Plugin(
     distributions=("torch",),
     array_modules=("torch",),
     factory="unifiedqr_torch.adapter:TorchBackend",
+    protocol="__torch_function__",
     capabilities=frozenset({"vjp", "jvp", "second-order"}),
 )

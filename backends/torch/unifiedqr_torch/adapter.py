@@ -8,29 +8,36 @@ from typing import Any
 import numpy as np
 import torch
 
-from unifiedqr.backend import Backend, GradientProgram, Transform
+from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, GradientProgram, Transform, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr_torch.autodiff import Tensors, bind
 from unifiedqr_torch.namespace import to_numpy, xp
 from unifiedqr_torch.natives import NATIVES, gradient_program, pullback_program, wait
+
+NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
 
 
 class TorchBackend(Backend):
     """PyTorch tensors, on any device."""
 
     xp = xp
+    array_types = (torch.Tensor,)
 
     # PyTorch counts the levels of forward mode per process: of two threads that enter one, one gets wrong numbers.
     _forward_mode = threading.RLock()
+
+    def as_array(self, x: Any) -> torch.Tensor:
+        return torch.positive(x) if hasattr(x, self.plugin.protocol) else super().as_array(x)
 
     def from_numpy(self, x: np.ndarray) -> torch.Tensor:
         return torch.asarray(x, copy=True)
 
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
-        return to_numpy(x)
+        return to_numpy(_dense(x))
 
     def dtype_name(self, x: torch.Tensor) -> str:
-        return str(x.dtype).removeprefix("torch.")
+        name = NAMES.get(x.dtype)
+        return name if name and x.layout is torch.strided and not x.is_nested else str(_dense(x).dtype)[6:]
 
     def device(self, x: torch.Tensor) -> str:
         return str(x.device)
@@ -71,3 +78,17 @@ class TorchBackend(Backend):
 
     def wait(self, arrays: Tensors) -> None:
         wait(arrays)
+
+
+def _dense(x: torch.Tensor) -> torch.Tensor:
+    """Return x; raise if it does not hold every one of its numbers, as a sparse, nested or quantized tensor does."""
+    instead = ""
+    if x.is_nested:
+        instead = "Call .to_padded_tensor(0.0) of it, or decompose its parts, .unbind(), one by one."
+    elif x.is_quantized:
+        instead = "Call .dequantize() of it first."
+    elif x.layout is not torch.strided:
+        instead = "Call .to_dense() of it first."
+    if instead:
+        raise refusal(x, f"a dense tensor, not one of layout {x.layout} and dtype {x.dtype}", instead)
+    return x

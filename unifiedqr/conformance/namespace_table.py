@@ -4,7 +4,7 @@ Values are compared with NumPy's, gradients with central differences of NumPy's 
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -149,10 +149,9 @@ def _is_gradient_right(backend: Backend, case: Case, arrays: list[Any]) -> bool:
     return bool(abs(found - expected) <= CONDITION**3 * STEP**2 * sizes)
 
 
-def _paired(bars: Any, dots: Any) -> float:
+def _paired(bars: Iterable[Any], dots: Iterable[Any]) -> float:
     """Return the sum of Re tr(X_bar^H dX)."""
-    products: Any = (np.vdot(bar, dot).real for bar, dot in zip(bars, dots, strict=True))
-    return float(sum(products))
+    return sum(float(np.real(np.vdot(bar, dot))) for bar, dot in zip(bars, dots, strict=True))
 
 
 def _ran(backend: Backend, f: Callable[..., Any], given: list[Any]) -> Any:

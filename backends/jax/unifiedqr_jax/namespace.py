@@ -75,7 +75,11 @@ linalg = {
     "qr_r": partial(jnp.linalg.qr, mode="r"),
 }
 beyond = {
-    **{"seen": seen, "fori_loop": fori_loop, "branch": branch, "place": place},
-    **{"argsort": argsort, "sign": sign},
+    "seen": seen,
+    "fori_loop": fori_loop,
+    "branch": branch,
+    "place": place,
+    "argsort": argsort,
+    "sign": sign,
 }
 xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, **beyond)

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import array_api_strict
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import unifiedqr as uqr
 from unifiedqr.backend import NAMESPACE, extend_namespace
 from unifiedqr.conformance.namespace_document import common_names, document
-from unifiedqr.conformance.namespace_table import RIGHT, WRONG_GRADIENT, WRONG_VALUE, names_of
+from unifiedqr.conformance.namespace_table import RIGHT, VALUE, WRONG_GRADIENT, WRONG_VALUE, names_of
 from unifiedqr.conformance.standard_names import SECTIONS
 from unifiedqr.discovery import backends, get_backend
 from unifiedqr.standard import LackingFunctionError
@@ -22,13 +23,23 @@ TABLE = STORED["table"]
 VERSIONS = {name: (info.version or "").partition("+")[0] for name, info in backends().items()}
 
 
+def _first(verdicts):
+    """Give the verdict of real arrays without that of gradients."""
+    return {
+        field: RIGHT if verdict.startswith(VALUE) else verdict for field, verdict in verdicts.items() if field == "real"
+    }
+
+
 class Names:
     """One class a backend, so that each runs in a process of its own."""
 
     backend: str
+    options = MappingProxyType({})
 
     def test_names_are_what_the_document_says(self):
-        found, stored = names_of(get_backend(self.backend)), TABLE[self.backend]
+        found, stored = names_of(get_backend(self.backend), **self.options), TABLE[self.backend]
+        if self.options:
+            stored = {key: _first(verdicts) for key, verdicts in stored.items()}
         if VERSIONS[self.backend] == STORED["versions"][self.backend]:
             assert found == stored, "run `make names`"
         else:  # another version may have more, but never less
@@ -81,6 +92,8 @@ class TestMXNet(Names):
 
 class TestJax(Names):
     backend = "jax"
+    # XLA compiles every one of the others, for a minute: `make names` runs them.
+    options = MappingProxyType({"fields": ("real",), "gradients": False})
 
 
 class TestMpmath(Names):
@@ -108,11 +121,11 @@ def test_every_function_of_the_standard_is_a_row():
     assert set(array_api_strict.linalg.__all__) <= set(list(SECTIONS.values())[-1])
 
 
-def test_the_docstring_lists_what_every_backend_has():
-    listed = re.search(r"every backend supplies.*?::\n\n(.*?)\n\n", uqr.namespace.__doc__, re.DOTALL)[1].split()
+def test_the_docstring_lists_what_every_framework_has():
+    listed = re.search(r"every framework supplies.*?::\n\n(.*?)\n\n", uqr.namespace.__doc__, re.DOTALL)[1].split()
     assert listed == common_names(TABLE), "run `make names` and copy its first list"
     functions = {name for name in NAMESPACE if not re.search(r"(int|float|complex)\d+$", name)}
-    assert functions - {"linalg.qr", "linalg.matrix_norm", "linalg.vector_norm"} <= set(listed)
+    assert functions - set(listed) <= {"linalg.qr"}  # refused where MXNet records: `unifiedqr.qr` has a derivative
 
 
 def test_a_namespace_that_is_extended_says_so_too():
@@ -132,8 +145,6 @@ def test_asking_for_a_name_that_is_lacking_is_quick():
     asked = time.process_time() - start
     start = time.process_time()
     for _ in range(20):
-        try:
+        with pytest.raises(LackingFunctionError, match="vector_norm"):
             _ = linalg.vector_nrm
-        except LackingFunctionError as error:
-            assert "vector_norm" in str(error)
     assert asked < 100 * (time.process_time() - start)

@@ -23,8 +23,8 @@ INSTEAD = {
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arrays]]:
     """Evaluate f and return its pullback.
 
-    Cotangents and gradients X_bar of complex arrays are dL/dRe(X) + i dL/dIm(X), so that <X_bar, dX> = Re tr(X_bar^H dX)
-    is the change of a real L, in every framework. Those of `jax.vjp` are the conjugates of these.
+    Cotangents and gradients of complex arrays are X_bar = dL/dRe(X) + i dL/dIm(X), so that a real L changes by
+    <X_bar, dX> = Re tr(X_bar^H dX), in every framework. Those of `jax.vjp` are the conjugates of these.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Evaluate f and push tangents of its arguments forward.
 
-    A tangent of a complex array is its change dX, as in `jax.jvp`, and a gradient, which `grad` gives, is what pairs with
-    it: X_bar = dL/dRe(X) + i dL/dIm(X), <X_bar, dX> = Re tr(X_bar^H dX). `jax.grad` returns the conjugate of that.
+    A tangent of a complex array is its change dX, as in `jax.jvp`. It pairs with the gradient that `grad` gives,
+    X_bar = dL/dRe(X) + i dL/dIm(X), as <X_bar, dX> = Re tr(X_bar^H dX); `jax.grad` returns the conjugate of X_bar.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Array, Any]]:
     """Return the function that evaluates a real scalar f together with its gradient.
 
-    The gradient by a complex A is dL/dRe(A) + i dL/dIm(A), as `grad` has it; `jax.value_and_grad` returns its conjugate.
+    The gradient by a complex A is dL/dRe(A) + i dL/dIm(A), as `grad` has it, where dL = Re tr(A_bar^H dA);
+    `jax.value_and_grad` returns the conjugate of that.
 
     Parameters
     ----------

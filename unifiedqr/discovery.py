@@ -344,7 +344,28 @@ def use_backend(name: str) -> Generator[Backend]:
 
 
 def namespace(x_or_name: Any = None) -> Namespace:
-    """Give a backend's Array API namespace ``xp``.
+    """Return a backend's Array API namespace ``xp``: the functions of the standard for the framework's own arrays.
+
+    A script that keeps to these, which every framework supplies, for real and for complex arrays where the standard has
+    both, with right gradients where the framework has autodiff, runs in all of them::
+
+        log log10 log1p log2 reciprocal sqrt imag abs cos cosh exp expm1 negative positive real sign sin sinh
+        square tan tanh conj ceil floor trunc signbit round isfinite isinf isnan logical_not bitwise_invert add
+        subtract multiply divide pow atan2 copysign hypot logaddexp maximum minimum remainder floor_divide equal
+        not_equal less less_equal greater greater_equal logical_and logical_or logical_xor bitwise_and
+        bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift clip where sum mean prod max min std var
+        all any count_nonzero argmax argmin cumulative_sum cumulative_prod diff sort argsort nonzero
+        searchsorted isin unique_counts unique_inverse unique_values take take_along_axis reshape permute_dims
+        matrix_transpose moveaxis expand_dims squeeze concat stack unstack flip roll tile repeat broadcast_to
+        broadcast_arrays tril triu meshgrid arange asarray astype empty empty_like eye from_dlpack full
+        full_like linspace ones ones_like zeros zeros_like can_cast finfo iinfo isdtype result_type
+        broadcast_shapes matmul tensordot vecdot linalg.cross linalg.inv linalg.diagonal linalg.matmul
+        linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.matrix_transpose linalg.outer
+        linalg.solve linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
+
+    docs/namespace.md, made by running them, has what each framework and the 100-digit numbers of mpmath have of
+    the standard besides, and which operators their arrays understand. A name that is lacking raises an error, an
+    `AttributeError` and a `CapabilityError`, that says what to use instead.
 
     Parameters
     ----------
@@ -354,7 +375,7 @@ def namespace(x_or_name: Any = None) -> Namespace:
     Returns
     -------
     namespace
-        One script written against it runs in every framework.
+        Its functions promote dtypes as the standard has it, where the operators of a framework may not.
 
     Examples
     --------
@@ -362,5 +383,7 @@ def namespace(x_or_name: Any = None) -> Namespace:
     >>> xp = uqr.namespace("numpy")
     >>> float(xp.sum(xp.ones((2, 3))))
     6.0
+    >>> hasattr(xp, "no_such_function")
+    False
     """
     return get_backend(x_or_name).xp

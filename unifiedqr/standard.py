@@ -63,22 +63,27 @@ class LackingNameError(LackingFunctionError):
     Rules and kernels ask for names that few frameworks have: the message is put together when somebody reads it.
     """
 
+    def __init__(self, framework: str, root: Mapping[str, Any], full: str) -> None:
+        super().__init__(framework, root, full)
+        self.framework, self.root, self.full = framework, root, full
+
     def __str__(self) -> str:
-        framework, root, full = self.args
+        framework, full = self.framework, self.full
         return (
-            f"the namespace of {framework} has no {full}. {_instead(full, _names_in(root))}A function of {framework} "
-            f"itself takes the same arrays, and docs/namespace.md says which backends have which names."
+            f"the namespace of {framework} has no {full}. {_instead(full, _names_in(self.root))}A function of "
+            f"{framework} itself takes the same arrays, and docs/namespace.md says which backends have which names."
         )
 
 
 def _names_in(root: Mapping[str, Any]) -> list[str]:
     """Return the public names of a namespace and of its ``linalg``."""
-    names = [*root, *(f"linalg.{name}" for name in vars(root["linalg"]))]
+    linalg: ModuleType = root["linalg"]
+    names = [*root, *(f"linalg.{name}" for name in vars(linalg))]
     return [name for name in names if not name.rpartition(".")[2].startswith("_")]
 
 
 def _instead(full: str, known: list[str]) -> str:
-    name = full.rpartition(".")[2]
+    name: str = full.rpartition(".")[2]
     spelled = SPELLINGS.get(name, name)
     found = [candidate for candidate in (spelled, f"linalg.{spelled}") if candidate in known]
     found = found or get_close_matches(full, known, n=3, cutoff=0.75)

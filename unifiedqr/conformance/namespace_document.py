@@ -27,7 +27,7 @@ test` runs them again and fails if anything has changed.
 - **{RIGHT}**: the values are NumPy's, and the gradient, wherever the function has one and the framework has autodiff,
   is that of central differences. (The derivatives of mpmath, the comparison's truth in 100 digits, are differences
   themselves.)
-- **{VALUE}**: the values are right, and a gradient is refused with an error.
+- **{VALUE}**: the values are right, and the gradient is refused with this error.
 - **{REFUSED}**: the framework raised this error. **{LACKS}**: there is no such name, and what asks for one gets an
   `AttributeError` that says what to use instead. **{WRONG_VALUE}**, **{WRONG_GRADIENT}**: wrong, without an error.
 
@@ -45,9 +45,8 @@ def common_names(table: Table) -> list[str]:
 
 def lacking_names(found: Mapping[str, Verdicts], names: Collection[str]) -> list[str]:
     """Return which of these names are not right in one backend."""
-    return [
-        _spelled(key) for key, verdicts in found.items() if set(verdicts.values()) != {RIGHT} and _spelled(key) in names
-    ]
+    partial = (_spelled(key) for key, verdicts in found.items() if set(verdicts.values()) != {RIGHT})
+    return [name for name in partial if name in names]
 
 
 def _spelled(key: str) -> str:

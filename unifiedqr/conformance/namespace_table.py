@@ -4,14 +4,15 @@ Values are compared with NumPy's, gradients with central differences of NumPy's 
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from unifiedqr.autodiff import vjp
 from unifiedqr.backend import Backend
-from unifiedqr.conformance.standard_names import SECTIONS, Case, arrays_of
+from unifiedqr.conformance.standard_names import FIELDS, SECTIONS, Case, arrays_of
 from unifiedqr.conformance.tolerance import eps, relative_error, tolerance
 from unifiedqr.discovery import get_backend
 
@@ -27,31 +28,41 @@ STEP = eps("float64") ** (1 / 3)
 BY_DIFFERENCES = ("mpmath",)
 """Backends that differentiate no function, but take differences of it in 100 digits."""
 
+COMPILING = ("jax",)
+"""Backends that compile every operation, so that a whole function takes no longer than one of them."""
+
+ON_HOST: Any = (bool, int, float, complex, np.ndarray, np.generic)
+
 Verdicts = dict[str, str]
 
 
-def verdicts_of(backend: Backend, case: Case) -> Verdicts:
-    """Return what a backend makes of a case, for each field that the standard has the function of."""
-    return {field: _verdict(backend, case, field) for field in case.fields}
+def verdicts_of(backend: Backend, case: Case, *, fields: Sequence[str] = FIELDS, gradients: bool = True) -> Verdicts:
+    """Return what a backend makes of a case, for each of these fields that the standard has the function of."""
+    case = case if gradients else replace(case, smooth=False)
+    return {field: _verdict(backend, case, field) for field in case.fields if field in fields}
 
 
-def names_of(backend: Backend) -> dict[str, Verdicts]:
-    """Return what a backend makes of every case, by ``section/name``."""
+def names_of(backend: Backend, *, fields: Sequence[str] = FIELDS, gradients: bool = True) -> dict[str, Verdicts]:
+    """Return what a backend makes of every case, by ``section/name``.
+
+    Without `gradients` what is right is so in its values.
+    """
     return {
-        f"{section}/{name}": verdicts_of(backend, case)
+        f"{section}/{name}": verdicts_of(backend, case, fields=fields, gradients=gradients)
         for section, cases in SECTIONS.items()
         for name, case in cases.items()
     }
 
 
 def _verdict(backend: Backend, case: Case, field: str) -> str:
-    arrays = [arrays_of(field)[letter] for letter in case.arrays]
+    arrays: list[Any] = [arrays_of(field)[letter] for letter in case.arrays]
     given = [_given(backend, x) for x in arrays]
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = list(_leaves(get_backend("numpy"), (case.truth or case.call)(get_backend("numpy").xp, *arrays)))
         try:
-            computed = list(_leaves(backend, case.call(backend.xp, *given)))
+            found = _ran(backend, lambda *arrays: case.call(backend.xp, *arrays), given)
+            computed = list(_leaves(backend, found))
         except AttributeError:
             return LACKS
         except Exception as error:
@@ -62,8 +73,8 @@ def _verdict(backend: Backend, case: Case, field: str) -> str:
             return RIGHT
         try:
             return RIGHT if _is_gradient_right(backend, case, arrays) else WRONG_GRADIENT
-        except Exception:
-            return VALUE
+        except Exception as error:
+            return f"{VALUE}, gradient refused: {type(error).__name__}"
 
 
 def _given(backend: Backend, x: Any) -> Any:
@@ -73,13 +84,17 @@ def _given(backend: Backend, x: Any) -> Any:
 
 def _leaves(backend: Backend, found: Any) -> Iterator[Any]:
     """Yield results one by one as NumPy arrays, those of Python too."""
-    if isinstance(found, (tuple, list)):
+    if _is_several(found):
         for leaf in found:
             yield from _leaves(backend, leaf)
-    elif isinstance(found, (bool, int, float, complex, np.ndarray, np.generic)):
+    elif isinstance(found, ON_HOST):
         yield np.asarray(found)
     else:
         yield backend.to_numpy(found)
+
+
+def _is_several(found: Any) -> bool:
+    return isinstance(found, (tuple, list))
 
 
 def _alike(computed: list[Any], expected: list[Any]) -> bool:
@@ -108,8 +123,11 @@ def _is_gradient_right(backend: Backend, case: Case, arrays: list[Any]) -> bool:
             given[n] = x
         program = case.truth if case.truth and any_backend.name == "numpy" else case.call
         found = program(any_backend.xp, *given)
-        found = found if isinstance(found, tuple) else (found,)
-        return tuple(x for x in found if any_backend.dtype_name(x).startswith(("float", "complex")))
+        return tuple(
+            x
+            for x in (found if _is_several(found) else (found,))
+            if any_backend.dtype_name(x).startswith(("float", "complex"))
+        )
 
     def moved(step: float) -> list[Any]:
         numpy = get_backend("numpy")
@@ -119,15 +137,34 @@ def _is_gradient_right(backend: Backend, case: Case, arrays: list[Any]) -> bool:
     directions = [_like(generator, arrays[n]) for n in varied]
     slopes = [(up - down) / (2 * STEP) for up, down in zip(moved(STEP), moved(-STEP), strict=True)]
     cotangents = [_like(generator, slope) for slope in slopes]
-    _, pullback = vjp(lambda *changed: results(backend, *changed), *(backend.from_numpy(arrays[n]) for n in varied))
-    gradients = [backend.to_numpy(x) for x in pullback(tuple(map(backend.from_numpy, cotangents)))]
-    found = sum(np.vdot(bar, dot).real for bar, dot in zip(gradients, directions, strict=True))
-    expected = sum(np.vdot(bar, slope).real for bar, slope in zip(cotangents, slopes, strict=True))
-    sizes = sum(np.linalg.norm(bar) * np.linalg.norm(slope) for bar, slope in zip(cotangents, slopes, strict=True))
+
+    def pulled(*given: Any) -> tuple[Any, ...]:
+        _, pullback = vjp(lambda *changed: results(backend, *changed), *given[: len(varied)])
+        return pullback(given[len(varied) :])
+
+    given = [backend.from_numpy(x) for x in (*(arrays[n] for n in varied), *cotangents)]
+    gradients = [backend.to_numpy(x) for x in _ran(backend, pulled, given)]
+    found, expected = _paired(gradients, directions), _paired(cotangents, slopes)
+    sizes = _paired(map(np.linalg.norm, cotangents), map(np.linalg.norm, slopes))
     return bool(abs(found - expected) <= CONDITION**3 * STEP**2 * sizes)
+
+
+def _paired(bars: Iterable[Any], dots: Iterable[Any]) -> float:
+    """Return the sum of Re tr(X_bar^H dX)."""
+    return sum(float(np.vdot(bar, dot).real) for bar, dot in zip(bars, dots, strict=True))
+
+
+def _ran(backend: Backend, f: Callable[..., Any], given: list[Any]) -> Any:
+    """Run a function; where every operation would be compiled, as one program, unless it looks at values."""
+    if backend.name in COMPILING:
+        try:
+            return backend.program(f)(*given)
+        except (AttributeError, IndexError, TypeError, ValueError):
+            pass  # a program has no values: as it stands, the function may be right
+    return f(*given)
 
 
 def _like(generator: np.random.Generator, x: Any) -> Any:
     """Return random numbers in the shape and dtype of x."""
-    numbers = generator.standard_normal(np.shape(x))
+    numbers: Any = generator.standard_normal(np.shape(x))
     return np.asarray(numbers + 1j * generator.standard_normal(np.shape(x)) if np.iscomplexobj(x) else numbers)

@@ -4,6 +4,8 @@ A case takes a namespace and arrays, and returns an array or several. What the s
 of singular vectors, a case removes.
 """
 
+# pyright: basic
+# The arrays of these programs are of any framework, and their functions whatever a namespace has.
 # ruff: noqa: ARG005 (a case takes a namespace, whether or not it asks it for a name)
 
 import operator
@@ -46,7 +48,7 @@ class Case:
     truth: Program | None = None
 
 
-def arrays_of(field: str) -> dict[str, np.ndarray]:
+def arrays_of(field: str) -> dict[str, Any]:
     """Return the arrays that cases take, by letter: of a field, and of integers (i, j, k) and booleans (b, c)."""
     complex_ = field == "complex"
     bounded = {

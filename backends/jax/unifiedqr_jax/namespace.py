@@ -34,6 +34,15 @@ def branch(predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[]
     return jax.lax.cond(predicate, then, otherwise)
 
 
+def sign(x: jax.Array, /) -> jax.Array:
+    """Return the sign, x / |x| of complex numbers, whose derivative JAX's own takes for zero."""
+    if not jnp.iscomplexobj(x):
+        return jnp.sign(x)
+    zero = x == 0
+    safe = jnp.where(zero, 1, x)
+    return jnp.where(zero, 0, safe / jnp.abs(safe))
+
+
 def place(A: jax.Array) -> str:
     """Give the kind of device, as measurements are kept by; where something traces, that of the default device."""
     return f"jax {'cpu' if _is_on_cpu(A) else jax.default_backend()}"
@@ -65,5 +74,12 @@ linalg = {
     "cholesky_or_nan": cholesky_or_nan,
     "qr_r": partial(jnp.linalg.qr, mode="r"),
 }
-beyond = {"seen": seen, "fori_loop": fori_loop, "branch": branch, "place": place, "argsort": argsort}
+beyond = {
+    "seen": seen,
+    "fori_loop": fori_loop,
+    "branch": branch,
+    "place": place,
+    "argsort": argsort,
+    "sign": sign,
+}
 xp = extend_namespace("unifiedqr_jax.namespace.xp", jnp, linalg=linalg, **beyond)

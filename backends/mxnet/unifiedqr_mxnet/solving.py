@@ -11,7 +11,7 @@ import numpy as np
 from unifiedqr.errors import CapabilityError
 from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
-from unifiedqr_mxnet.creation import asarray, eye
+from unifiedqr_mxnet.creation import asarray, eye, identity
 from unifiedqr_mxnet.host import from_host, host_view
 from unifiedqr_mxnet.manipulation import (
     broadcast_arrays,
@@ -86,7 +86,7 @@ def solve(x1: Any, x2: Any, /) -> Any:
     batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     A, B = (x if x.shape[:-2] == batch else broadcast_to(x, (*batch, *x.shape[-2:])) for x in (A, B))
     if not isinstance(A, ComplexArray):
-        return mnp.linalg.solve(A, B)
+        return mnp.linalg.solve(identity(A), identity(B))
     return _halves(mnp.linalg.solve(_real_form(A), mnp.concatenate([B.real, B.imag], axis=-2)))
 
 
@@ -109,14 +109,14 @@ def _halves(X: Any) -> ComplexArray:
 
 def det(x: Any, /) -> Any:
     """Return the determinant; of a pair by the host, outside of what is recorded."""
-    return _by_host("det", np.linalg.det)(x) if isinstance(x, ComplexArray) else mnp.linalg.det(x)
+    return _by_host("det", np.linalg.det)(x) if isinstance(x, ComplexArray) else mnp.linalg.det(identity(x))
 
 
 def slogdet(x: Any, /) -> SlogdetResult:
     """Return sign and logarithm of the modulus of the determinant; of a pair by the host, as `det`."""
     if isinstance(x, ComplexArray):
         return SlogdetResult(*_by_host("slogdet", lambda X: tuple(np.linalg.slogdet(X)))(x))
-    return SlogdetResult(*mnp.linalg.slogdet(x))
+    return SlogdetResult(*mnp.linalg.slogdet(identity(x)))
 
 
 def cholesky(x: Any, /, *, upper: bool = False) -> Any:

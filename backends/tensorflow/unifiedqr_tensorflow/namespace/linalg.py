@@ -252,19 +252,22 @@ def eigvalsh(x: tf.Tensor, /) -> tf.Tensor:
 
 def matrix_rank(x: tf.Tensor, /, *, rtol: Any = None) -> tf.Tensor:
     """Return the number of singular values above rtol times the largest, by default max(m, n) eps."""
-    values = svdvals(x)
-    relative = max(x.shape[-2:]) * finfo(x.dtype).eps if rtol is None else rtol
-    bound = tf.reduce_max(values, -1, keepdims=True) * converted(relative, values.dtype)[..., None]
-    return tf.math.count_nonzero(values > bound, -1)
+    return tf.math.count_nonzero(_above(svdvals(x), x, rtol), -1)
 
 
 def pinv(x: tf.Tensor, /, *, rtol: Any = None) -> tf.Tensor:
     """Return the pseudo-inverse, singular values below rtol times the largest taken for zero."""
     U, S, Vh = svd(x, full_matrices=False)
-    relative = max(x.shape[-2:]) * finfo(x.dtype).eps if rtol is None else rtol
-    kept = tf.reduce_max(S, -1, keepdims=True) * converted(relative, S.dtype)[..., None] < S
-    inverse = tf.where(kept, 1 / tf.where(kept, S, 1), 0)
-    return tf.matmul(Vh, U * converted(inverse, U.dtype)[..., None, :], adjoint_a=True, adjoint_b=True)
+    kept = _above(S, x, rtol)
+    inverse = tf.where(kept, 1 / tf.where(kept, S, tf.ones_like(S)), tf.zeros_like(S))
+    return tf.matmul(Vh, U * tf.expand_dims(converted(inverse, U.dtype), -2), adjoint_a=True, adjoint_b=True)
+
+
+def _above(values: tf.Tensor, x: tf.Tensor, rtol: Any) -> tf.Tensor:
+    """Tell which singular values of x are above rtol times the largest, by default max(m, n) eps."""
+    longest = tf.cast(tf.reduce_max(tf.shape(x)[-2:]), values.dtype)
+    relative = longest * finfo(x.dtype).eps if rtol is None else converted(rtol, values.dtype)
+    return values > tf.reduce_max(values, -1, keepdims=True) * tf.expand_dims(relative, -1)
 
 
 def _householder(x: tf.Tensor, *, full_matrices: bool) -> tuple[tf.Tensor, tf.Tensor]:

@@ -76,7 +76,7 @@ def nonzero(x: tf.Tensor, /) -> tuple[tf.Tensor, ...]:
 def isin(x1: tf.Tensor, x2: tf.Tensor, /, *, invert: bool = False) -> tf.Tensor:
     """Tell which entries of x1 are among those of x2."""
     x1, x2 = promoted(x1, x2)
-    return tf.reduce_any(tf.equal(x1[..., None], tf.reshape(x2, (-1,))), -1) != invert
+    return tf.reduce_any(tf.equal(tf.expand_dims(x1, -1), tf.reshape(x2, (-1,))), -1) != invert
 
 
 def unique_all(x: tf.Tensor, /) -> UniqueAllResult:

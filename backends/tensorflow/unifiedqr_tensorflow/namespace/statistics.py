@@ -3,6 +3,7 @@
 # ruff: noqa: A001 (names and parameters are the standard's)
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -97,10 +98,10 @@ def diff(
 ) -> tf.Tensor:
     """Return the n-th differences of neighbours along an axis."""
     parts = [part for part in (prepend, x, append) if part is not None]
-    x = moveaxis(tf.concat(promoted(*parts), axis), axis, -1)
+    differences: Any = moveaxis(tf.concat(promoted(*parts), axis), axis, -1)
     for _ in range(n):
-        x = x[..., 1:] - x[..., :-1]
-    return moveaxis(x, -1, axis)
+        differences = differences[..., 1:] - differences[..., :-1]
+    return moveaxis(differences, -1, axis)
 
 
 def _accumulator(dtype: tf.DType) -> tf.DType:

@@ -5,6 +5,7 @@ Each gives what users get and, after it, what the derivative rules read.
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.checks import values_at_hand
+from unifiedqr.kernels.control import is_position, positions, repeat
 from unifiedqr.kernels.pivoting import pivoted_qr
 from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complement, reflector_signs
@@ -123,7 +124,7 @@ def range_basis(xp: Namespace, A: Array) -> tuple[Array, Array]:
 
 
 def complement_basis(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Give a basis of the complement of the range of a deep A, and its frame Q, G."""
+    """Give a basis of the complement of the range of A, and its frame Q, G."""
     Q, G = range_basis(xp, A)
     return complement(xp, Q)[0], Q, G
 
@@ -165,8 +166,12 @@ def _sign_by_reflectors(xp: Namespace, Q: Array) -> Array:
     factors = -S
     if is_complex(xp, Q):
         factors = factors * pivots / xp.conj(pivots)
-    n = Q.shape[-1]
-    product = factors[..., 0, 0]
-    for j in range(1, n):
-        product = product * factors[..., 0, j]
-    return product
+    places = positions(xp, Q)
+
+    def step(j: Array, state: Arrays) -> Arrays:
+        (product,) = state
+        here = xp.where(is_position(xp, places, j), factors, xp.zeros_like(factors))
+        return (product * xp.sum(here, axis=-1),)
+
+    one = xp.ones_like(xp.sum(factors, axis=-1))
+    return repeat(xp, shape_of_product(xp, Q, Q).k, step, (one,))[0][..., 0]

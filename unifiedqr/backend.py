@@ -46,7 +46,7 @@ the comparison use. What a framework can do beyond the standard it offers, where
 - ``linalg.solve_triangular(A, B, *, upper)``, in whose place ``linalg.solve`` serves, ``linalg.inverse_upper(U)``, and
   ``linalg.divide_adjoint(Y, U)``, which gives Y U^-H.
 - ``linalg.qr_r(A)`` gives R alone; ``linalg.pivoted_qr(A, r)`` Q, R and the pivots, numbers (..., 1, n), after r steps,
-  or None; ``linalg.cholesky_or_nan(G)`` the upper triangle R with R^H R = G, NaN for a matrix that has none.
+  or None; ``linalg.try_cholesky(G)`` the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1).
 - ``linalg.inner(X, Y)`` gives X^H Y and ``linalg.combination((X, K), ...)`` the sum of X K, for tall X and Y;
   ``linalg.add_product(Y, X, K)`` Y + X K, written over Y;
   ``linalg.divide_both_adjoint(X, Y, U)`` X U^-H and Y U^-H for a small U; ``linalg.turn_in_place(Q, R, D)`` Q D and the

@@ -66,7 +66,8 @@ def assert_same(found, truth):
     """Compare with what known sizes give, for which golden vectors vouch."""
     for X, Y in zip(found, truth, strict=True):
         assert X.shape == Y.shape
-        assert relative_error(X.numpy(), Y.numpy()) <= 100 * tolerance("float64", 5, 5, 10)
+        size = max(1.0, float(np.max(np.abs(Y), initial=0)))  # residuals of square systems are noise
+        assert np.max(np.abs(X - Y), initial=0) <= 100 * tolerance("float64", 5, 5, 10) * size
 
 
 @pytest.mark.parametrize("member", list(MEMBERS))

@@ -121,9 +121,8 @@ def rank_at_the_door(backend: Backend, rank: Any, k: int | None, *, pivoting: bo
     is_integer = not isinstance(rank, bool) and hasattr(rank, "__index__")
     more = backend.orders(k, rank.__index__()) if is_integer and rank.__index__() >= 0 else (-1,)
     if more[0] < 0:
-        raise OptionError(
-            f"rank={rank!r} came; it must be an integer from 0 to min(m, n){'' if k is None else f' = {k}'}."
-        )
+        known = "" if k is None else f" = {k}"
+        raise OptionError(f"rank={rank!r} came; it must be an integer from 0 to min(m, n){known}.")
     if more == (1, 0):
         raise OptionError(
             f"rank={rank!r} came, which may be all of min(m, n) = {k}; a truncated decomposition must be known to be "

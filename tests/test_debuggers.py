@@ -52,7 +52,8 @@ DEBUGGERS = {
 
 def solved(A, **options):
     xp = uqr.namespace(A)
-    b = xp.concat([A[..., :1], xp.ones_like(A[..., :1])], axis=-1) if A.shape[-1] else xp.ones_like(A @ A.mT)
+    b = xp.ones((*A.shape[:-1], 2), dtype=A.dtype)
+    b = b if A.shape[-1] == 0 else b + xp.concat([A[..., :1], xp.zeros_like(A[..., :1])], axis=-1)
     return uqr.lstsq(A, b, **options)[:2]
 
 

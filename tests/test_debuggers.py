@@ -92,8 +92,6 @@ def differentiated(backend, f, A):
 
 def each(backend, member, complex_):
     for shape in SQUARE if member == "slogdet" else (*SHAPES, *([TALL] if member.startswith("qr") else [])):
-        if member == "null_space" and shape[-2] == 0 < shape[-1]:
-            continue  # every vector is in the space: an error
         yield backend.from_numpy(random(shape, complex_=complex_, seed=1))
 
 

@@ -88,19 +88,22 @@ def _orth_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
 
 
 def _complement_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
-    N, Q, G = kept
+    A, N, Q, G = kept
     N_bar, Q_bar, G_bar = cotangents
-    shape = shape_of_product(xp, Q, G)
-    if not shape.deep:  # as may be known to the run alone: no vector is in the complement
-        return (xp.zeros_like(Q),)
+    shape = shape_of_product(xp, A, A)
+    if not shape.deep:  # nothing is in the complement, whatever the rank
+        return (xp.zeros_like(A),)
     Q_bar = _sum(Q_bar, None if N_bar is None else complement_pullback(xp, N, Q, N_bar))
-    return (range_pullback(xp, Q, G, Q_bar, G_bar, shape, Q, N_bar),)
+    return (range_pullback(xp, Q, G, Q_bar, G_bar, shape, A, N_bar),)
 
 
 def _complement_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
-    N, Q, G = kept
+    A, N, Q, G = kept
+    shape = shape_of_product(xp, A, A)
+    if not shape.deep:
+        return xp.zeros_like(N), xp.zeros_like(Q), xp.zeros_like(G)
     report_frame(xp, Q, G)
-    Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], shape_of_product(xp, Q, G))
+    Q_dot, G_dot = frame_pushforward(xp, Q, G, tangents[0], shape)
     return complement_pushforward(xp, N, Q, Q_dot), Q_dot, G_dot
 
 
@@ -125,7 +128,7 @@ _LEFT_NULL_SPACE = Primitive(
     outputs=("N", "Q", "G"),
     results=1,
     discrete=(),
-    keeps=("N", "Q", "G"),
+    keeps=("A", "N", "Q", "G"),
     forward=kernels.complement_basis,
     vjp=_complement_vjp,
     jvp=_complement_jvp,

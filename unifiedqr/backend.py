@@ -14,7 +14,7 @@ from typing import Any
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import ForeignArrayError
+from unifiedqr.errors import ForeignArrayError, UnifiedQRError
 from unifiedqr.standard import refusing
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
@@ -46,7 +46,7 @@ the comparison use. What a framework can do beyond the standard it offers, where
 - ``linalg.solve_triangular(A, B, *, upper)``, in whose place ``linalg.solve`` serves, ``linalg.inverse_upper(U)``, and
   ``linalg.divide_adjoint(Y, U)``, which gives Y U^-H.
 - ``linalg.qr_r(A)`` gives R alone; ``linalg.pivoted_qr(A, r)`` Q, R and the pivots, numbers (..., 1, n), after r steps,
-  or None; ``linalg.cholesky_or_nan(G)`` the upper triangle R with R^H R = G, NaN for a matrix that has none.
+  or None; ``linalg.try_cholesky(G)`` the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1).
 - ``linalg.inner(X, Y)`` gives X^H Y and ``linalg.combination((X, K), ...)`` the sum of X K, for tall X and Y;
   ``linalg.add_product(Y, X, K)`` Y + X K, written over Y;
   ``linalg.divide_both_adjoint(X, Y, U)`` X U^-H and Y U^-H for a small U; ``linalg.turn_in_place(Q, R, D)`` Q D and the
@@ -55,7 +55,8 @@ the comparison use. What a framework can do beyond the standard it offers, where
 - ``seen(x)`` gives x as a NumPy array if its values are at hand, in host memory and outside any trace, else None;
   ``glance(R)`` the least modulus on the diagonals and the largest of all, where this costs next to nothing;
   ``place(x)`` names the device as measurements are kept by.
-- ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y where sizes may be unknown in a trace.
+- ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y where sizes may be unknown in a trace; which of them is
+  larger may be undecided in it, or have been told for a trace in which ``of_adjoint`` is what A^H must be told.
 - ``power_of_two(x)`` gives 2 to the power of integers, exactly, where ``2.0**x`` is slow; ``signs(x)`` -1 for negative
   numbers and 1 for all others, where a selection is.
 """
@@ -245,9 +246,25 @@ class Backend(ABC):
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.
 
-        Raises `ShapeError` where both signs are possible.
+        Raises `ShapeError` where both signs are possible and the framework cannot trace for both; gives 1, -1 and 0
+        where it can.
         """
         return (1 if m > n else -1 if m < n else 0,)
+
+    def assured(self, A: Array, holds: Callable[[Any, Any], Any], error: UnifiedQRError) -> Array:
+        """Return A, shape (..., m, n), if `holds(m, n)`; raise `error` otherwise.
+
+        `holds` compares, and joins comparisons by ``&`` and ``|``. Where a graph is traced before the sizes are known,
+        the graph raises when it is run, as far as the framework can.
+        """
+        if holds(*A.shape[-2:]):
+            return A
+        raise error
+
+    def sized(self, X: Array, shape: tuple[int | None, ...]) -> Array:
+        """Return X, of which some sizes, those in `shape` that are not None, are known better than to the framework."""
+        del shape  # where the framework knows all sizes
+        return X
 
     @abstractmethod
     def bind(self, primitive: Primitive) -> Callable[..., Arrays]:

@@ -13,6 +13,16 @@ class ShapeError(UnifiedQRError, ValueError):
     """An array has the wrong number of dimensions or the wrong shape."""
 
 
+class UndecidedShapeError(ShapeError):
+    """Which of m and n is larger was asked while a graph is traced, and only its run will tell."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "got a matrix whose sizes are not known while a graph is traced; the form of what is computed depends on "
+            "which of m and n is larger. Give both sizes in the signature of the graph."
+        )
+
+
 class DtypeError(UnifiedQRError, TypeError):
     """An array has a dtype that no decomposition is defined for."""
 

@@ -13,9 +13,10 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.errors import CapabilityError
 
 BEYOND = (
-    *("seen", "glance", "fori_loop", "branch", "place", "shape_of_product", "power_of_two", "signs"),
+    *("seen", "glance", "fori_loop", "branch", "place", "shape_of_product", "of_adjoint"),
+    *("power_of_two", "signs"),
     *("linalg.solve_triangular", "linalg.pivoted_qr", "linalg.qr_r", "linalg.sign_of_det"),
-    *("linalg.inner", "linalg.combination", "linalg.add_product", "linalg.turn_in_place", "linalg.cholesky_or_nan"),
+    *("linalg.inner", "linalg.combination", "linalg.add_product", "linalg.turn_in_place", "linalg.try_cholesky"),
     *("linalg.inverse_upper", "linalg.divide_adjoint", "linalg.divide_both_adjoint"),
 )
 """What adapters offer beyond the standard: a function that bears such a name elsewhere is another one."""

@@ -145,7 +145,7 @@ def _is_gradient_right(backend: Backend, case: Case, arrays: list[Any]) -> bool:
     given = [backend.from_numpy(x) for x in (*(arrays[n] for n in varied), *cotangents)]
     gradients = [backend.to_numpy(x) for x in _ran(backend, pulled, given)]
     found, expected = _paired(gradients, directions), _paired(cotangents, slopes)
-    sizes = _paired(map(np.linalg.norm, cotangents), map(np.linalg.norm, slopes))
+    sizes = sum(float(np.linalg.norm(bar) * np.linalg.norm(dot)) for bar, dot in zip(cotangents, slopes, strict=True))
     return bool(abs(found - expected) <= CONDITION**3 * STEP**2 * sizes)
 
 

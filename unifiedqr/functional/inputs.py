@@ -49,16 +49,23 @@ def integers(backend: Backend, P: Array) -> Array:
 def computed_dtype(backend: Backend, A: Array, name: str) -> str:
     """Give the dtype in which A is decomposed; raise unless A is a matrix, or a stack of them, that can be."""
     dtype = floating_dtype(backend, A, name)
-    try:
-        ndim = len(A.shape)
-    except ValueError as error:  # a graph may be traced with a tensor of unknown rank
-        raise ShapeError(f"{name} got a {backend.name} array of unknown rank; it needs (..., m, n).") from error
-    if ndim < 2:
+    if rank_of(backend, A, name) < 2:
         raise ShapeError(
             f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
             f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."
         )
     return dtype
+
+
+def rank_of(backend: Backend, X: Array, name: str) -> int:
+    """Give the number of dimensions of X, which a graph may be traced without."""
+    try:
+        return len(X.shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name} got a {backend.name} array of unknown rank; it needs (..., m, n). Sizes may be unknown while a "
+            f"graph is traced, but not their number: give the signature as many as there are, such as [None, None]."
+        ) from error
 
 
 def floating_dtype(backend: Backend, X: Array, name: str) -> str:
@@ -74,19 +81,14 @@ def floating_dtype(backend: Backend, X: Array, name: str) -> str:
     )
 
 
-def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int, int]:
-    """Give m and n; raise where they are not known, as while a graph is traced for any size."""
+def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | None]:
+    """Give m and n, None for what is not known while a graph is traced; raise unless A is a matrix, or a stack."""
     if backend.is_symbolic(A):
         raise CapabilityError(
             f"{name} got a {backend.name} symbol, whose sizes are not known; it needs them. Call it on arrays."
         )
     computed_dtype(backend, A, name)
     m, n = A.shape[-2:]
-    if m is None or n is None:
-        raise ShapeError(
-            f"{name} got a {backend.name} array of shape {tuple(A.shape)}: its form depends on which of m and n is "
-            f"larger, so that both must be known while the graph is traced. Give the sizes in the signature."
-        )
     return m, n
 
 
@@ -97,18 +99,18 @@ def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:
     return value
 
 
-def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int) -> None:
+def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int | None) -> None:
     """Raise if the columns (rows) of A are more than its dtype can number."""
     dtype = computed_dtype(backend, A, name)
-    if backend.orders(count, LONGEST.get(dtype, count))[0] > 0:
+    if backend.orders(count, LONGEST.get(dtype, count)) == (1,):
         raise ShapeError(
             f"{name} with pivoting got {count} columns or rows to permute in {dtype}, which numbers at most "
             f"{LONGEST[dtype]}. Convert the matrix to double precision."
         )
 
 
-def rank_at_the_door(backend: Backend, rank: Any, k: int, *, pivoting: bool, mode: str) -> int | None:
-    """Give the number of steps, None for all; raise unless it fits."""
+def rank_at_the_door(backend: Backend, rank: Any, k: int | None, *, pivoting: bool, mode: str) -> int | None:
+    """Give the number of steps, None for all; raise unless it fits, as far as k is known."""
     if rank is None:
         return None
     if not pivoting:
@@ -120,7 +122,8 @@ def rank_at_the_door(backend: Backend, rank: Any, k: int, *, pivoting: bool, mod
     is_integer = not isinstance(rank, bool) and hasattr(rank, "__index__")
     more = backend.orders(k, rank.__index__()) if is_integer and rank.__index__() >= 0 else (-1,)
     if more[0] < 0:
-        raise OptionError(f"rank={rank!r} came; it must be an integer from 0 to min(m, n) = {k}.")
+        known = "" if k is None else f" = {k}"
+        raise OptionError(f"rank={rank!r} came; it must be an integer from 0 to min(m, n){known}.")
     if more == (1, 0):
         raise OptionError(
             f"rank={rank!r} came, which may be all of min(m, n) = {k}; a truncated decomposition must be known to be "

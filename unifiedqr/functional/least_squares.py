@@ -7,7 +7,7 @@ from unifiedqr.applications import least_squares_of_constant_rank, row
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
 from unifiedqr.errors import OptionError, ShapeError
-from unifiedqr.functional.inputs import computed_dtype, floating_dtype, sizes_of
+from unifiedqr.functional.inputs import computed_dtype, floating_dtype, rank_of, sizes_of
 from unifiedqr.results import LstsqResult
 
 
@@ -76,7 +76,7 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     backend, (A, b) = resolve(A, b)
     m, n = sizes_of(backend, A, "lstsq")
     is_vector = _is_vector(backend, A, b)
-    if m != b.shape[-1 if is_vector else -2]:
+    if m != b.shape[-1 if is_vector else -2] and None not in (m, b.shape[-1 if is_vector else -2]):
         raise ShapeError(
             f"lstsq got A of shape {tuple(A.shape)} and b of shape {tuple(b.shape)}; b must be (..., {m}) or "
             f"(..., {m}, s). A b of one dimension less than A is a stack of vectors: add an axis to make it one matrix."
@@ -86,11 +86,13 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     xp = backend.xp
     b = xp.expand_dims(b, axis=-1) if is_vector else b
     A, b = _stacked(backend, A, b)
-    if m == 0 or n == 0:
+    if 0 in (m, n) and None not in (*A.shape, *b.shape):
         x, squares, rank = _without_entries(backend, A, b)
     else:
         x, squares, rank = backend.bind(primitive)(A, b)[: primitive.results]
-        squares = xp.squeeze(_real(backend, squares), axis=-2)  # an index finds nothing in an empty batch
+        x = backend.sized(x, (*A.shape[:-2], n, b.shape[-1]))
+        squares = backend.sized(_real(backend, squares), (*A.shape[:-2], 1, b.shape[-1]))
+        squares = xp.squeeze(squares, axis=-2)  # an index finds nothing in an empty batch
         rank = xp.squeeze(_real(backend, rank), axis=(-2, -1))
     x, squares = (xp.squeeze(X, axis=-1) for X in (x, squares)) if is_vector else (x, squares)
     if half:
@@ -121,9 +123,10 @@ def _tolerance(rcond: Any) -> float | None:
 
 def _is_vector(backend: Backend, A: Array, b: Array) -> bool:
     floating_dtype(backend, b, "lstsq")
-    if b.ndim == 0:
+    ndim = rank_of(backend, b, "lstsq")
+    if ndim == 0:
         raise ShapeError("lstsq got a number for b; it needs (..., m) or (..., m, s).")
-    return b.ndim == 1 or b.ndim == A.ndim - 1
+    return ndim == 1 or ndim == len(A.shape) - 1
 
 
 def _promoted(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
@@ -138,6 +141,10 @@ def _promoted(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
 
 def _stacked(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
     """Give A and b with the same batch dimensions."""
+    if None in (*A.shape[:-2], *b.shape[:-2]):
+        # A sum of no entries, and zero whatever they are: it has the batch dimensions, whatever they will be.
+        of_A, of_b = (backend.xp.zeros_like(backend.xp.sum(X, axis=(-2, -1), keepdims=True)) for X in (A, b))
+        return A + of_b, b + of_A
     if tuple(A.shape[:-2]) == tuple(b.shape[:-2]):
         return A, b
     xp, batch = backend.xp, _broadcast(tuple(A.shape[:-2]), tuple(b.shape[:-2]))

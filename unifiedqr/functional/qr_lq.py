@@ -197,13 +197,16 @@ def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive
     m, n = sizes_of(backend, A, f"{name} with pivoting" if pivoting else f"{name} with mode='complete'")
     lines, others = (n, m) if name == "qr" else (m, n)
     order = backend.orders(others, lines)[0]
-    steps = rank_at_the_door(backend, rank, lines if order > 0 else others, pivoting=pivoting, mode=mode)
+    k = None if None in (lines, others) else lines if order > 0 else others
+    steps = rank_at_the_door(backend, rank, k, pivoting=pivoting, mode=mode)
     if mode == "complete" and order <= 0:
         mode = "reduced"  # Q is square
     if pivoting:
         pivots_at_the_door(backend, A, name, lines)
     if steps is not None:
         method_at_the_door(method, pivoting=True)
+        error = OptionError(f"rank={steps} came; it must be an integer from 0 to min(m, n), which is smaller.")
+        A = backend.assured(A, lambda m, n: (steps <= m) & (steps <= n), error)
         return run_resolved(backend, A, truncated(name, steps, bool(positive)))
     words = [name, *(["pivoted"] if pivoting else []), *([] if mode == "reduced" else [mode])]
     return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))

@@ -206,11 +206,12 @@ def slogdet(A: Any, /) -> SlogdetResult:
     """
     backend, (A,) = resolve(A)
     m, n = sizes_of(backend, A, "slogdet")
-    if m != n:
-        raise ShapeError(
-            f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; it needs square matrices (..., n, n)."
-        )
-    xp = backend.xp
+    error = ShapeError(
+        f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; it needs square matrices (..., n, n)."
+    )
+    A = backend.assured(A, lambda m, n: m == n, error)
+    n = m if n is None else n
+    A, xp = backend.sized(A, (*A.shape[:-2], n, n)), backend.xp
     if n == 0:
         ones = xp.sum(A, axis=(-2, -1)) + 1
         return SlogdetResult(ones, 0 * (xp.real(ones) if "complex" in computed_dtype(backend, A, "slogdet") else ones))

@@ -5,6 +5,7 @@ Each gives what users get and, after it, what the derivative rules read.
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.checks import values_at_hand
+from unifiedqr.kernels.control import is_position, positions, repeat
 from unifiedqr.kernels.pivoting import pivoted_qr
 from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complement, reflector_signs
@@ -17,7 +18,6 @@ from unifiedqr.rules.pivoted import inverse_of
 from unifiedqr.rules.triangular import (
     equilibrated,
     inverse_upper,
-    poison,
     solve_upper,
     solve_upper_adjoint,
 )
@@ -123,7 +123,7 @@ def range_basis(xp: Namespace, A: Array) -> tuple[Array, Array]:
 
 
 def complement_basis(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Give a basis of the complement of the range of a deep A, and its frame Q, G."""
+    """Give a basis of the complement of the range of A, and its frame Q, G."""
     Q, G = range_basis(xp, A)
     return complement(xp, Q)[0], Q, G
 
@@ -136,16 +136,26 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
     Q, R = reduced_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
     vanishing = xp.equal(diagonal, xp.zeros_like(diagonal))
-    logarithms = xp.log(xp.where(vanishing, xp.ones_like(diagonal), diagonal))
-    total = xp.sum(logarithms, axis=-1)
-    unknown = xp.any(xp.isnan(Q), axis=(-2, -1), keepdims=True)
-    Q_known = xp.where(unknown, identity_like(xp, Q), Q)
-    sign = _sign_of_unitary(xp, Q_known)
-    sign, total = (_as_matrices(xp, X, A.dtype) for X in (sign, total))
-    is_singular = xp.expand_dims(xp.any(vanishing, axis=-1, keepdims=True), axis=-1)
-    sign = xp.where(is_singular, xp.zeros_like(sign), poison(xp, sign, unknown))
-    total = xp.where(is_singular, xp.full_like(total, -float("inf")), total)
-    return sign, total, inverse_of_factors(xp, Q, R)
+    total = xp.sum(xp.log(xp.where(vanishing, xp.ones_like(diagonal), diagonal)), axis=-1)
+    unknown = unless_empty(xp, xp.any(xp.isnan(Q), axis=(-2, -1), keepdims=True))
+    sign = _sign_of_unitary(xp, Q if unknown is None else xp.where(unknown, identity_like(xp, Q), Q))
+    singular = unless_empty(xp, xp.any(vanishing, axis=-1, keepdims=True))
+    sign = _as_matrices(xp, sign, A.dtype)
+    if unknown is not None:
+        sign = sign * nan_where(xp, unknown, sign.dtype)
+    if singular is not None:
+        total = total + _minus_infinity_where(xp, singular[..., 0], total)
+        singular = xp.expand_dims(singular, axis=-1)
+        sign = xp.where(singular, xp.zeros_like(sign), sign)
+    return sign, _as_matrices(xp, total, A.dtype), inverse_of_factors(xp, Q, R)
+
+
+def _minus_infinity_where(xp: Namespace, marks: Array, like: Array) -> Array:
+    """Return -inf where marked and 0 elsewhere; the infinity is computed for marked matrices alone."""
+    one = xp.ones_like(like)
+    if values_at_hand(xp, marks) is not None:
+        return xp.where(marks, xp.full_like(one, -float("inf")), xp.zeros_like(one))
+    return xp.log(xp.where(marks, xp.zeros_like(one), one))
 
 
 def _as_matrices(xp: Namespace, X: Array, dtype: object) -> Array:
@@ -165,8 +175,12 @@ def _sign_by_reflectors(xp: Namespace, Q: Array) -> Array:
     factors = -S
     if is_complex(xp, Q):
         factors = factors * pivots / xp.conj(pivots)
-    n = Q.shape[-1]
-    product = factors[..., 0, 0]
-    for j in range(1, n):
-        product = product * factors[..., 0, j]
-    return product
+    places = positions(xp, Q)
+
+    def step(j: Array, state: Arrays) -> Arrays:
+        (product,) = state
+        here = xp.where(is_position(xp, places, j), factors, xp.zeros_like(factors))
+        return (product * xp.sum(here, axis=-1),)
+
+    one = xp.ones_like(xp.sum(factors, axis=-1))
+    return repeat(xp, shape_of_product(xp, Q, Q).k, step, (one,))[0][..., 0]

@@ -56,10 +56,10 @@ FASTER: dict[str, Limits] = {
 def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> bool:
     """Tell whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so.
 
-    A namespace that has what it takes offers ``linalg.cholesky_or_nan(G)``, and ``place(A)`` if it was measured.
+    A namespace that has what it takes offers ``linalg.try_cholesky(G)``, and ``place(A)`` if it was measured.
     """
     m, n = A.shape[-2:]
-    if method == "householder" or m is None or n is None or n == 0 or not hasattr(xp.linalg, "cholesky_or_nan"):
+    if method == "householder" or m is None or n is None or n == 0 or not hasattr(xp.linalg, "try_cholesky"):
         return False
     if method == "cholesky":
         return shape_of_product(xp, A, A).deep

@@ -16,8 +16,9 @@ each matrix of a batch:
 ||E||_F^2 = n / g is the least there is; up to twice that, a second pass would gain less than the rounding of a
 Householder factorization of the same matrix. (38): then the condition number of Q_1 is at most sqrt(3), so that the
 second pass gives an orthonormal Q. (50): an explicit inverse works on rows that live in different places, which a solve
-does not, but leaves a residual that grows with |E| |R|; one step of refinement takes that away. A failure anywhere is
-NaN, and not accepted.
+does not, but leaves a residual that grows with |E| |R|; one step of refinement takes that away. Where a Gram matrix has
+no Cholesky factor the identity stands in for it, and nothing that follows is accepted: there is no NaN to be found by
+tools that look for the first one.
 
 References
 ----------
@@ -33,7 +34,7 @@ from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.kernels.control import branch
 from unifiedqr.rules.operators import identity_like, is_complex, shape_of_product
 from unifiedqr.rules.products import combination, inner
-from unifiedqr.rules.triangular import exponents_of, inverse_upper, poison, scaled, smallest_normal
+from unifiedqr.rules.triangular import exponents_of, inverse_upper, scaled, smallest_normal
 
 Fallback = Callable[[Namespace, Array], Arrays]
 
@@ -41,7 +42,8 @@ Fallback = Callable[[Namespace, Array], Arrays]
 def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Array]:
     """Give Q (..., m, n) and R (..., n, n) of a deep A, diag(R) positive; by `fallback` where nothing is accepted."""
     G, e, in_range = _gram(xp, A)
-    E, R = _triangles(xp, G, e)
+    E, R, definite = _triangles(xp, G, e)
+    in_range = xp.logical_and(in_range, definite)
 
     def third() -> Arrays:
         Q, R, accepted = _shifted(xp, A)
@@ -49,9 +51,9 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
 
     def second() -> Arrays:
         Q, R_2, accepted = _again(xp, _divided(xp, A, R, E), R)
-        return _first(xp, in_range & accepted, lambda: (Q, R_2), third)
+        return _first(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
 
-    accepted = in_range & _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e)))
+    accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
     Q, R = _first(xp, accepted, lambda: (combination(xp, (A, E)), R), second)
     return Q, R
 
@@ -59,8 +61,9 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
 def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
     """Give R alone by (48), by `fallback` where that is not accepted: Q is never formed."""
     G, e, in_range = _gram(xp, A)
-    E, R = _triangles(xp, G, e)
-    accepted = in_range & _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e)))
+    E, R, definite = _triangles(xp, G, e)
+    in_range = xp.logical_and(in_range, definite)
+    accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
     return _first(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
 
 
@@ -69,15 +72,22 @@ def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     G = inner(xp, A, A)
     squares = xp.expand_dims(_real(xp, xp.linalg.diagonal(G)), axis=-2)
     least, eps = smallest_normal(xp, G), float(xp.finfo(G.dtype).eps)
-    in_range = xp.all((squares >= least / eps**2) & (squares <= 0.25 / least), axis=-1, keepdims=True)
+    in_range = xp.all(xp.logical_and(squares >= least / eps**2, squares <= 0.25 / least), axis=-1, keepdims=True)
     e = xp.floor(exponents_of(xp, squares) / 2)
     return scaled(xp, scaled(xp, G, -e), -xp.matrix_transpose(e)), e, in_range
 
 
-def _triangles(xp: Namespace, G: Array, e: Array) -> Arrays:
-    """Give R^-1 and R of A from D G D."""
-    R = xp.linalg.cholesky_or_nan(G)
-    return scaled(xp, _inverse(xp, R), -xp.matrix_transpose(e)), scaled(xp, R, e)
+def _triangles(xp: Namespace, G: Array, e: Array) -> tuple[Array, Array, Array]:
+    """Return R^-1 and R of A from D G D, and whether there is an R."""
+    R, definite = _factor(xp, G)
+    return scaled(xp, inverse_upper(xp, R), -xp.matrix_transpose(e)), scaled(xp, R, e), definite
+
+
+def _factor(xp: Namespace, G: Array) -> tuple[Array, Array]:
+    """Return the Cholesky factor of G, and whether there is one, (..., 1, 1); the identity where there is none."""
+    R, definite = xp.linalg.try_cholesky(G)
+    definite = xp.logical_and(definite, xp.all(xp.isfinite(xp.abs(R)), axis=(-2, -1), keepdims=True))
+    return xp.where(definite, R, identity_like(xp, R)), definite
 
 
 def _is_well_conditioned(xp: Namespace, G: Array, E: Array) -> Array:
@@ -90,9 +100,9 @@ def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
     """Give the factors after a last pass, and whether they are accepted (38)."""
     W = inner(xp, Q_1, Q_1)
     accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (38)
-    R_2 = xp.linalg.cholesky_or_nan(W)
-    Q = combination(xp, (Q_1, _inverse(xp, R_2)))
-    return Q, xp.triu(R_2 @ R_1), accepted & _is_finite(xp, R_2)
+    R_2, definite = _factor(xp, W)
+    Q = combination(xp, (Q_1, inverse_upper(xp, R_2)))
+    return Q, xp.triu(R_2 @ R_1), xp.logical_and(accepted, definite)
 
 
 def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
@@ -111,11 +121,11 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     u = float(xp.finfo(A.dtype).eps) / 2
     trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
     shift = 11 * (m**0.5 * n + n * (n + 1)) * u * xp.expand_dims(trace, axis=-1)
-    R = xp.linalg.cholesky_or_nan(G + xp.astype(shift, G.dtype) * identity_like(xp, G))  # (49)
-    Q = _divided(xp, X, R, _inverse(xp, R))
-    R_2 = xp.linalg.cholesky_or_nan(inner(xp, Q, Q))
-    Q, R, accepted = _again(xp, _divided(xp, Q, R_2, _inverse(xp, R_2)), R_2 @ R)
-    return Q, scaled(xp, R, e), accepted & _is_finite(xp, R)
+    R, definite = _factor(xp, G + xp.astype(shift, G.dtype) * identity_like(xp, G))  # (49)
+    Q = _divided(xp, X, R, inverse_upper(xp, R))
+    R_2, definite_too = _factor(xp, inner(xp, Q, Q))
+    Q, R, accepted = _again(xp, _divided(xp, Q, R_2, inverse_upper(xp, R_2)), R_2 @ R)
+    return Q, scaled(xp, R, e), xp.logical_and(accepted, xp.logical_and(definite, definite_too))
 
 
 def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
@@ -133,16 +143,6 @@ def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: C
 def _squares(xp: Namespace, X: Array) -> Array:
     """Give ||X||_F^2 per matrix, (..., 1, 1)."""
     return xp.sum(xp.abs(X) ** 2, axis=(-2, -1), keepdims=True)
-
-
-def _inverse(xp: Namespace, R: Array) -> Array:
-    """Give R^-1, NaN for a matrix that is; some solvers refuse NaN, and the batch with it."""
-    finite = _is_finite(xp, R)
-    return poison(xp, inverse_upper(xp, xp.where(finite, R, identity_like(xp, R))), ~finite)
-
-
-def _is_finite(xp: Namespace, X: Array) -> Array:
-    return xp.all(xp.isfinite(xp.abs(X)), axis=(-2, -1), keepdims=True)
 
 
 def _real(xp: Namespace, X: Array) -> Array:

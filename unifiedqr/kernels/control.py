@@ -7,7 +7,7 @@ from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.rules.operators import is_complex
 
 
-def repeat(xp: Namespace, count: int, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
+def repeat(xp: Namespace, count: Any, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
     """Give the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
 
     A namespace that has a loop offers it as ``fori_loop(count, step, state)``; the number of the step is then a scalar
@@ -32,9 +32,17 @@ def branch(xp: Namespace, predicate: Array, then: Callable[[], Arrays], otherwis
     return then() if bool(predicate) else otherwise()
 
 
+def row_of(xp: Namespace, X: Array) -> Array:
+    """Return a row as long as those of X, shape (..., 1, n), for its shape and dtype alone.
+
+    X may have no rows, which is not known while a graph is traced for any number of them: their sum is a row then too.
+    """
+    return X[..., :1, :] if X.shape[-2] else xp.sum(X, axis=-2, keepdims=True)
+
+
 def positions(xp: Namespace, X: Array) -> Array:
     """Give 0, ..., n - 1 as integers in shape (..., 1, n), for X with n columns: on its device, in its batch."""
-    row = xp.ones_like(X[..., :1, :])
+    row = xp.ones_like(row_of(xp, X))
     row = xp.real(row) if is_complex(xp, row) else row
     before = xp.sum(xp.triu(xp.matrix_transpose(row) * row, k=1), axis=-2, keepdims=True)
     return xp.argsort(before, axis=-1)  # in the dtype of indices

@@ -1,5 +1,7 @@
 """Column-pivoted QR, whole or truncated: by LAPACK where the namespace reaches it, else on the Array API alone."""
 
+from typing import Any
+
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.kernels.control import is_position, positions, repeat
 from unifiedqr.kernels.gauge import positive_gauge
@@ -17,8 +19,8 @@ def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> 
     """
     k = shape_of_product(xp, A, A).k
     r = k if rank is None else rank
-    if r == 0:
-        P = xp.astype(positions(xp, xp.zeros_like(A[..., :1, :] if A.shape[-2] else _row(xp, A))), A.dtype)
+    if 0 in (A.shape[-2], A.shape[-1], rank):
+        P = xp.astype(positions(xp, A), A.dtype)
         return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :]), P
     # Pivoting compares lengths of columns: all are scaled alike, and far from the limits of the exponent.
     sizes = xp.max(xp.abs(A), axis=(-2, -1), keepdims=True)
@@ -32,7 +34,7 @@ def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> 
             Q, R = positive_gauge(xp, Q, R)
     else:
         order = greedy_pivots(xp, A, r)
-        Q, R = _factors(xp, columns_at(xp, A, order), r, positive)
+        Q, R = _factors(xp, columns_at(xp, A, order), None if type(k) is int and r == k else rank, positive)
         P = xp.astype(order, A.dtype)
     return Q, xp.triu(scaled(xp, R, e)), P
 
@@ -43,25 +45,20 @@ def pivoted_r(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]
 
 
 def pivoted_complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array, Array, Array, Array]:
-    """Give Q (..., m, m), R (..., m, n) and P of a deep A[:, P] = Q R, and G, S of (22)."""
+    """Give Q (..., m, m), R (..., m, n) and P of A[:, P] = Q R, and G, S of (22)."""
     Q_1, R_1, P = pivoted_qr(xp, A, rank=None, positive=positive)
     Q, R, G, S = completed(xp, Q_1, R_1)
     return Q, R, P, G, S
 
 
-def _row(xp: Namespace, A: Array) -> Array:
-    """Give a row of zeros as long as those of A, which has none."""
-    return xp.zeros((*A.shape[:-2], 1, A.shape[-1]), dtype=A.dtype)
-
-
-def _factors(xp: Namespace, A: Array, r: int, positive: bool) -> tuple[Array, Array]:
-    if r == shape_of_product(xp, A, A).k:
+def _factors(xp: Namespace, A: Array, r: int | None, positive: bool) -> tuple[Array, Array]:
+    if r is None:
         return householder_qr(xp, A, positive=positive)
     Q, U = householder_qr(xp, A[..., :r], positive=positive)
     return Q, xp.concat([U, adjoint(xp, Q) @ A[..., r:]], axis=-1)
 
 
-def greedy_pivots(xp: Namespace, A: Array, steps: int) -> Array:
+def greedy_pivots(xp: Namespace, A: Array, steps: Any) -> Array:
     """Give the order of columns after some steps, integers (..., 1, n): each step takes the longest remainder.
 
     A column taken changes places with the one that stands where it goes, as in LAPACK: ties are resolved alike.

@@ -12,17 +12,17 @@ that are triangular already, which LAPACK leaves alone: there B would be singula
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import is_position, positions, repeat
+from unifiedqr.kernels.control import is_position, positions, repeat, row_of
 from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr.rules.complete import reflected
-from unifiedqr.rules.operators import adjoint, identity_like, is_complex
+from unifiedqr.rules.operators import adjoint, identity_like, is_complex, shape_of_product
 from unifiedqr.rules.triangular import inverse_upper
 
 
 def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
     """Give S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1."""
     places = positions(xp, M)
-    zero = xp.zeros_like(M[..., :1, :])
+    zero = xp.zeros_like(row_of(xp, M))
     one = xp.ones_like(zero)
 
     def step(j: Array, state: Arrays) -> Arrays:
@@ -31,22 +31,23 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
         below = xp.matrix_transpose(places) > j
         row, column = here @ M, M @ xp.matrix_transpose(here)
         pivot = row @ xp.matrix_transpose(here)
-        sign = xp.where((xp.real(pivot) if is_complex(xp, pivot) else pivot) >= 0, -one[..., :1], one[..., :1])
+        unit = xp.ones_like(pivot)
+        sign = xp.where((xp.real(pivot) if is_complex(xp, pivot) else pivot) >= 0, -unit, unit)
         row = row - sign * here
         pivot = pivot - sign
-        pivot = xp.where(xp.abs(pivot) > 0.5, pivot, xp.ones_like(pivot))  # it is, unless there was a NaN
+        pivot = xp.where(xp.abs(pivot) > 0.5, pivot, unit)  # it is, unless there was a NaN
         factors = xp.where(below, column / pivot, xp.zeros_like(column))
         M = M - xp.matrix_transpose(here) @ (sign * here) - factors @ row
         return M, S + sign * here
 
-    M, S = repeat(xp, M.shape[-1], step, (M, zero))
+    M, S = repeat(xp, shape_of_product(xp, M, M).k, step, (M, zero))
     return S, xp.expand_dims(xp.linalg.diagonal(M), axis=-2)
 
 
 def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
-    """Give Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m > n."""
-    n = Q_1.shape[-1]
-    if n == 0:  # nothing is reflected
+    """Give Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m >= n."""
+    n = shape_of_product(xp, Q_1, Q_1).k
+    if Q_1.shape[-1] == 0:  # nothing is reflected
         return identity_like(xp, Q_1 @ adjoint(xp, Q_1)), Q_1[..., :0, :], Q_1[..., :1, :]
     S, _ = reflector_signs(xp, Q_1[..., :n, :])
     Y, B, C = reflected(xp, Q_1, S)
@@ -58,12 +59,12 @@ def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
 
 
 def complete_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array, Array, Array]:
-    """Give Q (..., m, m), R (..., m, n) of a deep A = Q R, and G, S of (22)."""
+    """Give Q (..., m, m), R (..., m, n) of A = Q R, and G, S of (22)."""
     return completed(xp, *reduced_qr(xp, A, positive=positive, method=method))
 
 
 def completed(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array, Array]:
-    """Give complete factors for the reduced ones of a deep matrix, and G, S of (22)."""
+    """Give complete factors for the reduced ones, and G, S of (22)."""
     Q_2, G, S = complement(xp, Q_1)
-    below = xp.zeros_like(adjoint(xp, Q_2) @ Q_1)
+    below = xp.zeros_like(adjoint(xp, Q_2)[..., : shape_of_product(xp, Q_1, Q_1).k] @ R_1)
     return xp.concat([Q_1, Q_2], axis=-1), xp.concat([R_1, below], axis=-2), G, S

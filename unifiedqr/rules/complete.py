@@ -22,14 +22,14 @@ Householder vectors from tall-skinny QR.
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.door import complete_at_the_door, cotangents_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import adjoint, identity_like
+from unifiedqr.rules.operators import adjoint, identity_like, shape_of_product
 from unifiedqr.rules.qr import qr_jvp, qr_pullback, qr_singular
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward
 
 
 def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]:
     """Give Y of (22), B and C."""
-    n = Q_1.shape[-1]
+    n = shape_of_product(xp, Q_1, Q_1).k
     above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
     B = above - identity_like(xp, above)
     return xp.concat([B, C], axis=-2), B, C
@@ -47,7 +47,7 @@ def householder_vjp(
     xp: Namespace,
 ) -> Array:
     """Give A_bar by (23), from what the kernel gave and cotangents of it; G is (..., n, n), S is (..., 1, n)."""
-    n = R.shape[-1]
+    n = shape_of_product(xp, Q, R).k
     Q_1, R_1, Y_bar = Q[..., :n], R[..., :n, :], None
     if Q_bar is not None:
         Y, _, C = reflected(xp, Q_1, S)
@@ -72,7 +72,7 @@ def householder_jvp(
     Q: Array, R: Array, G: Array, S: Array, A_dot: Array, *, xp: Namespace
 ) -> tuple[Array, Array, Array]:
     """Give Q_dot, R_dot and G_dot by (45), from what the kernel gave."""
-    n = R.shape[-1]
+    n = shape_of_product(xp, Q, R).k
     Q_1 = Q[..., :n]
     Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
     Y, _, C = reflected(xp, Q_1, S)

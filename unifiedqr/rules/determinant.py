@@ -17,14 +17,13 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.rules.dependence import anywhere
 from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
 from unifiedqr.rules.frame import frame_inverse, marked_of, report_frame, undefined_unless_zero, without
-from unifiedqr.rules.operators import Shape, adjoint, is_complex
+from unifiedqr.rules.operators import adjoint, is_complex, shape_of_product
 from unifiedqr.rules.triangular import plus
 
 
 def inverse_of_factors(xp: Namespace, Q: Array, R: Array) -> Array:
     """Give A^-1 of a square A = Q R, NaN for matrices with dependent columns."""
-    k = R.shape[-1]
-    return frame_inverse(xp, R, Shape(k, k, deep=False, wide=False)) @ adjoint(xp, Q)
+    return frame_inverse(xp, R, shape_of_product(xp, R, R)) @ adjoint(xp, Q)
 
 
 def determinant_pullback(

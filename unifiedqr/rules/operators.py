@@ -24,30 +24,38 @@ NARROW = 32
 
 
 class Shape(NamedTuple):
-    """The shape m x n of A, as far as a rule must know it.
+    """The shape m x n of A, as far as a kernel or a rule must know it.
 
-    A graph may be traced before its sizes are known. Then `k` and `longer` are scalars of that graph, and which of m
-    and n is larger is known all the same: the rule is traced once for each answer, and the run chooses.
+    A graph may be traced before its sizes are known. Then `k` and `longer` are scalars of that graph, and `deep` and
+    `wide` may be undecided: objects that raise `UndecidedShapeError` when they are asked. A framework that can then
+    traces anew, once for each answer, and leaves it to the run which of the two results counts.
     """
 
     k: Any
     """min(m, n), to slice by."""
     longer: Any
     """max(m, n), to multiply by."""
-    deep: bool
-    wide: bool
+    deep: Any
+    """Whether m > n."""
+    wide: Any
+    """Whether m < n; if only the run will tell, it may be true of a square matrix too."""
+
+    @property
+    def may_be_wide(self) -> bool:
+        """Whether there may be more than k columns: to slice k of them is right in any case."""
+        return self.wide is not False
 
     @property
     def tall(self) -> bool:
         """Whether m is so much larger than n that a small inverse and a product are quicker than a triangular solve."""
         if type(self.longer) is int and type(self.k) is int:
-            return self.deep and self.longer >= TALL * self.k
-        return self.deep
+            return bool(self.deep) and self.longer >= TALL * self.k
+        return bool(self.deep)
 
     @property
     def narrow(self) -> bool:
         """Whether A is deep, not tall, and k so small that one call for a triangle is quicker than two."""
-        return self.deep and not self.tall and type(self.k) is int and self.k <= NARROW
+        return bool(self.deep) and not self.tall and type(self.k) is int and self.k <= NARROW
 
     @property
     def T(self) -> "Shape":
@@ -56,15 +64,26 @@ class Shape(NamedTuple):
 
 
 def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
-    """Give the shape of A = X Y.
+    """Give the shape of A = X Y: the only place where m and n are compared.
 
-    A namespace in which sizes may be unknown while a graph is traced answers by its own ``shape_of_product(X, Y)``.
+    A namespace in which sizes may be unknown while a graph is traced answers for those by its own
+    ``shape_of_product(X, Y)``.
     """
-    native = getattr(xp, "shape_of_product", None)
-    if native is not None:
-        return Shape(*native(X, Y))
     m, n = X.shape[-2], Y.shape[-1]
+    if type(m) is not int or type(n) is not int:
+        native = getattr(xp, "shape_of_product", None)
+        if native is not None:
+            return Shape(*native(X, Y))
     return Shape(n, m, True, False) if m > n else Shape(m, n, False, m < n)
+
+
+def of_adjoint(xp: Namespace) -> Namespace:
+    """Give the namespace in which what is told of A^H is right, from one in which it is right of A.
+
+    Where a rule was told that A is deep because only the run will tell its sizes, A^H is wide; such a namespace offers
+    the other one as ``of_adjoint``.
+    """
+    return getattr(xp, "of_adjoint", xp)
 
 
 _complex: dict[tuple[type, object], bool] = {}
@@ -126,7 +145,7 @@ def rows_at(xp: Namespace, X: Array, order: Array) -> Array:
 
 def leading_columns(X: Array, shape: Shape) -> Array:
     """Give the first k columns of a k x n X, X itself where it has no more (some transforms reject a full slice)."""
-    return X[..., : shape.k] if shape.wide else X
+    return X[..., : shape.k] if shape.may_be_wide else X
 
 
 def add_to_leading_columns(xp: Namespace, X: Array, Y: Array, shape: Shape) -> Array:

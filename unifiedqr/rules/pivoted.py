@@ -19,7 +19,6 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.errors import ShapeError
 from unifiedqr.rules.door import (
     cotangents_at_the_door,
     factors_at_the_door,
@@ -300,19 +299,20 @@ def lq_pivoted_jvp(
 
 
 def _is_whole(xp: Namespace, A: Array, R: Array) -> bool:
-    if None in A.shape[-2:]:
-        raise ShapeError("a truncated decomposition needs a matrix of known sizes, also while a graph is traced.")
-    return R.shape[-2] == shape_of_product(xp, A, A).k
+    """Tell whether nothing was truncated; what was truncated has a rule that is right, if not the best, there too."""
+    return None not in A.shape[-2:] and R.shape[-2] == shape_of_product(xp, A, A).k
 
 
 def _truncated_shape(xp: Namespace, A: Array, R: Array) -> Shape:
     """Give the shape as the rules see it: Q has more rows than columns, and R more columns than rows."""
-    return Shape(R.shape[-2], shape_of_product(xp, A, A).longer, deep=True, wide=True)
+    r = shape_of_product(xp, R, adjoint(xp, R)).k
+    return Shape(r, shape_of_product(xp, A, A).longer, deep=True, wide=True)
 
 
 def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None) -> Array:
     """Give A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
-    shape, r = _truncated_shape(xp, A, R), R.shape[-2]
+    shape = _truncated_shape(xp, A, R)
+    r = shape.k
     triangle = guarded(xp, R, shape)
     R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(xp, R_bar)
     bar = times(xp, R_bar, triangle.per_g)
@@ -332,7 +332,8 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
 
 def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
     """Give Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
-    shape, r = _truncated_shape(xp, A, R), R.shape[-2]
+    shape = _truncated_shape(xp, A, R)
+    r = shape.k
     triangle = guarded(xp, R, shape)
     omega, T, R_dot = core_pushforward(xp, triangle, inner(xp, Q, A_dot), shape)
     B = divide(xp, times(xp, leading_columns(A_dot, shape), triangle.S), triangle.U)

@@ -45,7 +45,7 @@ def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
 
 def complement_pullback(xp: Namespace, N: Array, Q: Array, N_bar: Array) -> Array:
     """Give the cotangent of Q that one of the basis N of its complement amounts to (20), and report it by (21)."""
-    allowed = 10 * N.shape[-2] * float(xp.finfo(N.dtype).eps)
+    allowed = 10 * shape_of_product(xp, N, N).longer * float(xp.finfo(N.dtype).eps)
     report_gauge(xp, gauge_violation(xp, N, N_bar) / allowed)
     return -N @ (adjoint(xp, N_bar) @ Q)
 

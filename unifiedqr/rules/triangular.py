@@ -149,13 +149,6 @@ def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
     return Equilibrated(times(xp, leading_columns(R, shape), S), S, power_of_two(xp, h))
 
 
-def poison(xp: Namespace, X: Array, where: Array) -> Array:
-    """Give X, NaN in every entry of the matrices that `where`, (..., 1, 1), marks: a sum, quicker than a selection."""
-    nothing, nan = xp.zeros_like(where, dtype=X.dtype), xp.full_like(where, float("nan"), dtype=X.dtype)
-    poisonous = xp.where(where, nan, nothing)
-    return X + ((1 + 1j) * poisonous if is_complex(xp, X) else poisonous)  # NaN in both parts, not in a tracer's text
-
-
 class Triangle(NamedTuple):
     """R as a rule multiplies with it, and its leading triangle as a rule divides by it.
 

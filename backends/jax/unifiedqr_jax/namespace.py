@@ -66,12 +66,18 @@ def _is_on_cpu(A: jax.Array) -> bool:
     return value_at_hand(A) is not None or (traced and jax.default_backend() == "cpu")
 
 
+def try_cholesky(G: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
+    R = cholesky_or_nan(G)
+    return R, ~jnp.any(jnp.isnan(R), axis=(-2, -1), keepdims=True)
+
+
 linalg = {
     "solve_triangular": solve_triangular,
     "inverse_upper": inverse_upper,
     "divide_both_adjoint": divide_both_adjoint,
     "pivoted_qr": pivoted_qr,
-    "cholesky_or_nan": cholesky_or_nan,
+    "try_cholesky": try_cholesky,
     "qr_r": partial(jnp.linalg.qr, mode="r"),
 }
 beyond = {

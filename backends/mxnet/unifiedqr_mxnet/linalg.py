@@ -79,17 +79,17 @@ def qr_r(x: Any, /) -> Any:
     return from_host(R, x.ctx)
 
 
-def cholesky_or_nan(G: Any, /) -> Any:
-    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
-    refuse_recording("cholesky_or_nan")
+def try_cholesky(G: Any, /) -> tuple[Any, Any]:
+    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
+    refuse_recording("try_cholesky")
     values = host_view(G)
     R = np.empty(values.shape, values.dtype)
+    definite = np.ones((*values.shape[:-2], 1, 1), bool)
     potrf: Any = scipy.linalg.get_lapack_funcs("potrf", (values,))
     for index in np.ndindex(values.shape[:-2]):
         R[index], info = potrf(values[index], lower=False, clean=True)
-        if info > 0:
-            R[index] = np.nan
-    return from_host(R, G.ctx)
+        definite[index] = info == 0
+    return from_host(R, G.ctx), from_host(definite, G.ctx)
 
 
 def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
@@ -207,7 +207,7 @@ LINALG: dict[str, Callable[..., Any]] = {
     "vecdot": vecdot,
     "qr": qr,
     "qr_r": qr_r,
-    "cholesky_or_nan": cholesky_or_nan,
+    "try_cholesky": try_cholesky,
     "pivoted_qr": pivoted_qr,
     "solve_triangular": solve_triangular,
     "diagonal": diagonal,

@@ -17,14 +17,15 @@ def pivoted_qr(A: np.ndarray, rank: int, /) -> tuple[np.ndarray, np.ndarray, np.
     return Q, R, P[..., None, :].astype(A.dtype)
 
 
-def cholesky_or_nan(G: np.ndarray, /) -> np.ndarray:
-    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+def try_cholesky(G: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
+    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
     try:
-        return np.linalg.cholesky(G).conj().swapaxes(-1, -2)
+        return np.linalg.cholesky(G).conj().swapaxes(-1, -2), np.ones((*G.shape[:-2], 1, 1), bool)
     except np.linalg.LinAlgError:
         if G.ndim == 2:
-            return np.full_like(G, np.nan)
-        return np.stack([cholesky_or_nan(matrix) for matrix in G])
+            return np.zeros_like(G), np.zeros((1, 1), bool)
+        R, definite = zip(*map(try_cholesky, G), strict=True)
+        return np.stack(R), np.stack(definite)
 
 
 of_the_standard = {
@@ -32,6 +33,6 @@ of_the_standard = {
     for name in ("__array_api_version__", "__array_namespace_info__")
     if name in vars(array_api_compat.numpy)
 }
-linalg = {"pivoted_qr": pivoted_qr, "qr_r": partial(np.linalg.qr, mode="r"), "cholesky_or_nan": cholesky_or_nan}
+linalg = {"pivoted_qr": pivoted_qr, "qr_r": partial(np.linalg.qr, mode="r"), "try_cholesky": try_cholesky}
 beyond = {"glance": host.glance, "place": lambda _: "numpy cpu"}
 xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg, **of_the_standard, **beyond)

@@ -46,6 +46,21 @@ class TensorFlowBackend(Backend):
         # Physical, since listing logical devices fixes their configuration for the rest of the process.
         return tuple(device.name.replace("physical_device", "device") for device in tf.config.list_physical_devices())
 
+    def orders(self, m: int | None, n: int | None) -> tuple[int, ...]:
+        return (1, -1, 0) if m is None or n is None else super().orders(m, n)
+
+    def assured(self, A: tf.Tensor, holds: Callable[[Any, Any], Any], error: UnifiedQRError) -> tf.Tensor:
+        if None not in A.shape[-2:]:
+            return super().assured(A, holds, error)
+        m, n = tf.unstack(tf.shape(A)[-2:])
+        with tf.control_dependencies([tf.debugging.Assert(holds(m, n), [str(error)])]):
+            return tf.identity(A)
+
+    def sized(self, X: tf.Tensor, shape: tuple[int | None, ...]) -> tf.Tensor:
+        if not X.shape.is_fully_defined():
+            X.set_shape(shape)
+        return X
+
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)
 

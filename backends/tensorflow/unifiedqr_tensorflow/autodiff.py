@@ -21,7 +21,7 @@ from unifiedqr._typing import Array
 from unifiedqr.decomposition import Primitive
 from unifiedqr_tensorflow.namespace import xp
 from unifiedqr_tensorflow.namespace.dtypes import converted
-from unifiedqr_tensorflow.sizes import settled
+from unifiedqr_tensorflow.sizes import derivative, forward
 from unifiedqr_tensorflow.vectorization import vectorized
 
 Tensors = tuple[tf.Tensor, ...]
@@ -41,21 +41,21 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
             tensors = tuple(map(tf.identity, inputs))
             # Whoever walks the graph for gradients would walk into TensorFlow's factorization.
             with record.stop_recording():
-                outputs = tuple(map(tf.stop_gradient, _as_one_operation(partial(primitive.forward, xp), tensors)))
+                outputs = tuple(map(tf.stop_gradient, _as_one_operation(partial(forward, primitive), tensors)))
         return _attached(primitive, tensors, outputs)
 
     call.__name__ = f"unifiedqr_{primitive.name}"
     return tf.autograph.experimental.do_not_convert(call)  # rewriting the rules would gain nothing, and take seconds
 
 
-def _as_one_operation(forward: Callable[..., Tensors], inputs: Tensors) -> Tensors:
+def _as_one_operation(function: Callable[..., Tensors], inputs: Tensors) -> Tensors:
     """Call a function of stacks of matrices as one operation of the graph, which a vectorizing map hands one stack.
 
     It would otherwise look inside, and not find its way in the branches there.
     """
-    call: Any = tf.function(lambda *matrices: tuple(forward(*matrices)), autograph=False)
+    call: Any = tf.function(lambda *matrices: tuple(function(*matrices)), autograph=False)
     outputs = call(*inputs)
-    vectorized(outputs, forward)
+    vectorized(outputs, function)
     return outputs
 
 
@@ -70,12 +70,12 @@ def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensor
 
     def pullback(*output_bars: Any) -> list[Array | None]:
         bars = tuple(_cotangent(bar, X) for bar, X in zip(output_bars, outputs, strict=True))
-        return [*settled(primitive.vjp, inputs[0], kept(), bars, like=inputs), *[None] * len(outputs)]
+        return [*derivative(primitive, primitive.vjp, inputs[0], kept(), bars, like=inputs), *[None] * len(outputs)]
 
     def pushforward(*dots: Any) -> list[Array | None]:
         # What was computed stands among the recorded inputs too, and has no tangent.
         tangents = tuple(_tangent(dot, X) for dot, X in zip(dots[: len(inputs)], inputs, strict=True))
-        return list(settled(primitive.jvp, inputs[0], kept(), tangents, like=outputs))
+        return list(derivative(primitive, primitive.jvp, inputs[0], kept(), tangents, like=outputs))
 
     @tf.custom_gradient
     def walked(*arguments: tf.Tensor) -> tuple[Tensors, Callable[..., list[Array | None]]]:

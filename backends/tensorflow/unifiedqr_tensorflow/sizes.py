@@ -1,43 +1,76 @@
 """Sizes that are unknown while a `tf.function` is traced, and known when it runs.
 
-A rule must be told while it is traced whether A is deep, square or wide. Where only the run will tell, the rule is
-traced once for each, on arrays cut to all that they are or to no rows and columns at all, and what the three give is
-joined. `tf.switch_case` would trace as much, but cannot be differentiated in forward mode, nor always compiled; cutting
-and joining can, to any order.
+Most of what is computed is the same for every size, and is traced once. What asks whether A is deep is traced anew,
+once for each answer, on arrays cut to all that they are or to no rows and columns at all, and what the two give is
+joined. `tf.cond` would trace as much, but cannot be differentiated in forward mode, nor always compiled; cutting and
+joining can, to any order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from unifiedqr._typing import Namespace
 from unifiedqr.backend import extend_namespace
-from unifiedqr_tensorflow.namespace import xp
+from unifiedqr.decomposition import Primitive
+from unifiedqr.errors import UndecidedShapeError
+from unifiedqr_tensorflow.namespace import xp as of_known_sizes
 
 Tensors = tuple[tf.Tensor, ...]
+Groups = Sequence[tuple[Any, ...]]
 
 
-def settled(
-    rule: Callable[..., Tensors], A: tf.Tensor, kept: Tensors, given: tuple[Any, ...], *, like: Tensors
+def forward(primitive: Primitive, *inputs: tf.Tensor) -> Tensors:
+    """Run a primitive on an A whose sizes may be unknown."""
+    return _traced(primitive, lambda xp, arrays: primitive.forward(xp, *arrays), inputs[0], [inputs], _stacked)
+
+
+def derivative(
+    primitive: Primitive,
+    rule: Callable[..., Tensors],
+    A: tf.Tensor,
+    kept: Tensors,
+    given: tuple[Any, ...],
+    *,
+    like: Tensors,
 ) -> Tensors:
-    """Run a derivative rule at an A whose sizes may be unknown; it gives tensors shaped as those of `like`."""
+    """Run a derivative rule of a primitive at an A whose sizes may be unknown; it gives tensors shaped as `like`."""
     if tf.executing_eagerly():
-        return rule(xp, kept, given)
-    known = None not in (A.shape[-2], A.shape[-1])
-    results = rule(xp, kept, given) if known else _joined(_of_every_order(rule, A, kept, given), like)
-    for X, Y in zip(results, like, strict=True):
+        return rule(of_known_sizes, kept, given)
+
+    def shaped(pieces: Tensors, Y: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(tf.concat([tf.reshape(X, [-1]) for X in pieces], 0), tf.shape(Y))
+
+    def join(results: list[Tensors], _: list[tf.Tensor]) -> Tensors:
+        return tuple(shaped(pieces, Y) for pieces, Y in zip(zip(*results, strict=True), like, strict=True))
+
+    found = _traced(primitive, rule, A, [kept, given], join)
+    for X, Y in zip(found, like, strict=True):
         X.set_shape(Y.shape)  # tf.ensure_shape has no derivative in forward mode
-    return results
+    return found
 
 
-def _of_every_order(rule: Callable[..., Tensors], A: tf.Tensor, kept: Tensors, given: tuple[Any, ...]) -> list[Tensors]:
-    m, n = tf.unstack(tf.shape(A)[-2:])
-    results = []
-    for order, namespace in ORDERS.items():
-        here = tf.cast(tf.equal(tf.sign(m - n), order), tf.int32)
-        results.append(rule(namespace, *(tuple(_cut(X, here) for X in arrays) for arrays in (kept, given))))
-    return results
+def _traced(
+    primitive: Primitive,
+    function: Callable[..., Tensors],
+    A: tf.Tensor,
+    groups: Groups,
+    join: Callable[[list[Tensors], list[tf.Tensor]], Tensors],
+) -> Tensors:
+    """Trace a function of a namespace and groups of arrays: once, or once for each answer if it asks for one."""
+    if None not in (A.shape[-2], A.shape[-1]):
+        return function(of_known_sizes, *groups)
+    try:
+        return function(of_unknown_sizes, *groups)
+    except UndecidedShapeError:
+        m, n = tf.unstack(tf.shape(A)[-2:])
+    # A square matrix goes with those that are not deep; for LQ it is A^H that is deep or not.
+    deep = tf.cast(m >= n if primitive.orientation.adjoint else m > n, tf.int32)
+    here, results = [deep, 1 - deep], []
+    for namespace, counts in zip((of_deep, of_wide), here, strict=True):
+        results.append(function(namespace, *(tuple(_cut(X, counts) for X in arrays) for arrays in groups)))
+    return join(results, here)
 
 
 def _cut(X: tf.Tensor | None, here: tf.Tensor) -> tf.Tensor | None:
@@ -49,22 +82,53 @@ def _cut(X: tf.Tensor | None, here: tf.Tensor) -> tf.Tensor | None:
     return whole[..., : sizes[-2], : sizes[-1]]
 
 
-def _joined(results: list[Tensors], like: Tensors) -> Tensors:
-    """Join what the orders gave, of which one has entries, in the shapes of `like`."""
-    flat = (tf.concat([tf.reshape(X, [-1]) for X in pieces], 0) for pieces in zip(*results, strict=True))
-    return tuple(tf.reshape(X, tf.shape(Y)) for X, Y in zip(flat, like, strict=True))
+def _stacked(results: list[Tensors], here: list[tf.Tensor]) -> Tensors:
+    """Join what was given for each answer, of which one counts: its sizes are those of the result."""
+
+    def joined(pieces: Tensors) -> tf.Tensor:
+        counting: list[Any] = [_cut(X, counts) for X, counts in zip(pieces, here, strict=True)]
+        first, second = map(tf.shape, counting)
+        sizes = tf.concat([first[:-2], first[-2:] + second[-2:]], 0)
+        X = tf.reshape(tf.concat([tf.reshape(piece, [-1]) for piece in counting], 0), sizes)
+        X.set_shape([*pieces[0].shape[:-2], None, None])
+        return X
+
+    return tuple(map(joined, zip(*results, strict=True)))
 
 
-def _namespace_of(order: int) -> Namespace:
-    """Give the namespace for matrices with more (1), as many (0) or fewer (-1) rows than columns."""
-    deep, wide = order > 0, order < 0
-
-    def shape_of_product(X: tf.Tensor, Y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, bool, bool]:
-        m, n = tf.shape(X)[-2], tf.shape(Y)[-1]
-        k, longer = (n, m) if deep else (m, n)
-        return k, tf.cast(longer, X.dtype.real_dtype), deep, wide
-
-    return extend_namespace(f"{xp.__name__}.of_order_{order}", xp, shape_of_product=shape_of_product)
+def _size(X: tf.Tensor, axis: int) -> Any:
+    """Give a size, as a number where it is known."""
+    return tf.shape(X)[axis] if X.shape[axis] is None else X.shape[axis]
 
 
-ORDERS = {order: _namespace_of(order) for order in (1, 0, -1)}
+class _Undecided:
+    """Stands for an answer that only the run will give."""
+
+    def __bool__(self) -> bool:
+        raise UndecidedShapeError
+
+
+# k and max(m, n) of the matrix X Y, whether m > n, and whether m < n.
+Shape = tuple[Any, tf.Tensor, Any, Any]
+
+
+def _undecided(X: tf.Tensor, Y: tf.Tensor) -> Shape:
+    m, n = _size(X, -2), _size(Y, -1)
+    return tf.minimum(m, n), tf.cast(tf.maximum(m, n), X.dtype.real_dtype), _Undecided(), _Undecided()
+
+
+def _deep(X: tf.Tensor, Y: tf.Tensor) -> Shape:
+    return _size(Y, -1), tf.cast(_size(X, -2), X.dtype.real_dtype), True, False
+
+
+def _wide(X: tf.Tensor, Y: tf.Tensor) -> Shape:
+    return _size(X, -2), tf.cast(_size(Y, -1), X.dtype.real_dtype), False, True
+
+
+def _namespace(name: str, shape_of_product: Callable[[tf.Tensor, tf.Tensor], Shape]) -> Namespace:
+    return extend_namespace(f"{of_known_sizes.__name__}.{name}", of_known_sizes, shape_of_product=shape_of_product)
+
+
+of_unknown_sizes = _namespace("of_unknown_sizes", _undecided)
+of_deep, of_wide = _namespace("of_deep", _deep), _namespace("of_wide", _wide)
+of_deep.of_adjoint, of_wide.of_adjoint = of_wide, of_deep

@@ -35,10 +35,10 @@ def place(x: torch.Tensor, /) -> str:
     return "torch traced" if is_traced() else f"torch {x.device.type}"
 
 
-def cholesky_or_nan(G: torch.Tensor, /) -> torch.Tensor:
-    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+def try_cholesky(G: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
     R, info = torch.linalg.cholesky_ex(G, upper=True)
-    return torch.where(info[..., None, None] == 0, R, torch.nan)
+    return R, info[..., None, None] == 0
 
 
 def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
@@ -179,7 +179,7 @@ xp = extend_namespace(
         "pivoted_qr": pivoted_qr,
         "qr": qr,
         "qr_r": qr_r,
-        "cholesky_or_nan": cholesky_or_nan,
+        "try_cholesky": try_cholesky,
         "inverse_upper": inverse_upper,
         "inner": inner,
         "combination": combination,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from unifiedqr import host
+from unifiedqr_tensorflow.namespace import statistics
 from unifiedqr_tensorflow.namespace.bits import leading_power_of_two
 from unifiedqr_tensorflow.namespace.dtypes import converted, finfo, promoted
 from unifiedqr_tensorflow.namespace.host import seen
@@ -51,13 +52,13 @@ def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f"mode={mode!r} is unknown; choose one of 'reduced', 'complete'.")
-    scale = converted(leading_power_of_two(tf.reduce_max(_largest_part(x), axis=-2, keepdims=True)), x.dtype)
+    scale = converted(leading_power_of_two(statistics.max(_largest_part(x), axis=-2, keepdims=True)), x.dtype)
     Q, R = _householder(x * (1 / scale), full_matrices=mode == "complete")
     return QRResult(Q, R * scale)
 
 
-def cholesky_or_nan(G: tf.Tensor, /) -> tf.Tensor:
-    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite.
+def try_cholesky(G: tf.Tensor, /) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1).
 
     TensorFlow's Cholesky factorization of such a matrix is an error, for the batch and for the program. Its QR
     decomposition is none, and tells the smallest eigenvalue: at least 1 / ||G^-1||_F.
@@ -71,8 +72,7 @@ def cholesky_or_nan(G: tf.Tensor, /) -> tf.Tensor:
     bound = vector_norm(inverse, axis=(-2, -1), keepdims=True) * vector_norm(G, axis=(-2, -1), keepdims=True)
     n: Any = G.shape[-1]
     definite = finite & regular & (bound * (8 * n * finfo(G.dtype).eps) < 1)
-    factor = tf.linalg.adjoint(tf.linalg.cholesky(tf.where(definite, G, identity)))
-    return tf.where(definite, factor, float("nan") * factor)
+    return tf.linalg.adjoint(tf.linalg.cholesky(tf.where(definite, G, identity))), definite
 
 
 def inner(X: tf.Tensor, Y: tf.Tensor, /) -> tf.Tensor:

@@ -29,13 +29,13 @@ def mean(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Te
 
 
 def max(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the largest value along axes, NaN if there is one."""
-    return tf.reduce_max(x, axis, keepdims)
+    """Give the largest value along axes, NaN if there is one, 0 if there are no values."""
+    return tf.reduce_max(_with_entries(x, axis), axis, keepdims)
 
 
 def min(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the smallest value along axes, NaN if there is one."""
-    return tf.reduce_min(x, axis, keepdims)
+    """Give the smallest value along axes, NaN if there is one, 0 if there are no values."""
+    return tf.reduce_min(_with_entries(x, axis), axis, keepdims)
 
 
 def var(x: tf.Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> tf.Tensor:
@@ -102,6 +102,18 @@ def diff(
     for _ in range(n):
         differences = differences[..., 1:] - differences[..., :-1]
     return moveaxis(differences, -1, axis)
+
+
+def _with_entries(x: tf.Tensor, axis: Axis) -> tf.Tensor:
+    """Give x with a zero along axes that are, or may turn out to be, empty: TensorFlow's extreme of nothing is Inf."""
+    rank: Any = x.shape.rank
+    axes = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
+    lacking = {i % rank for i in axes if not x.shape[i]}
+    if not lacking:
+        return x
+    sizes = tf.shape(x)
+    missing = [tf.maximum(1 - sizes[i], 0) if i in lacking else 0 for i in range(rank)]
+    return tf.pad(x, tf.stack([tf.zeros(rank, tf.int32), missing], axis=1))
 
 
 def _accumulator(dtype: tf.DType) -> tf.DType:

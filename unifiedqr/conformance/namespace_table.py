@@ -151,7 +151,8 @@ def _is_gradient_right(backend: Backend, case: Case, arrays: list[Any]) -> bool:
 
 def _paired(bars: Iterable[Any], dots: Iterable[Any]) -> float:
     """Return the sum of Re tr(X_bar^H dX)."""
-    return sum(float(np.vdot(bar, dot).real) for bar, dot in zip(bars, dots, strict=True))
+    products: list[Any] = [np.vdot(bar, dot) for bar, dot in zip(bars, dots, strict=True)]
+    return sum(float(product.real) for product in products)
 
 
 def _ran(backend: Backend, f: Callable[..., Any], given: list[Any]) -> Any:

@@ -33,6 +33,39 @@ def test_the_default_warns_and_says_where(backend):
     assert not np.any(np.isnan(gradient[::2]))
 
 
+def test_the_warning_points_at_the_line_that_asked(backend):
+    with pytest.warns(uqr.SingularMatrixWarning) as caught:
+        pulled(backend, STACK)
+    assert caught[0].filename == __file__
+
+
+def test_a_matrix_with_nan_is_not_said_to_be_dependent(backend):
+    spoiled = SOUND.copy()
+    spoiled[1, 1] = np.nan
+    with pytest.warns(uqr.SingularMatrixWarning, match="holds NaN or Inf") as caught:
+        pulled(backend, spoiled)
+    assert "dependent" not in str(caught[0].message)
+    with pytest.warns(uqr.SingularMatrixWarning, match=r"holds NaN or Inf.*Elsewhere a leading column"):
+        pulled(backend, np.stack([SPOILED, spoiled]))
+
+
+def test_what_is_not_read_is_not_reported(backend):
+    """The columns before the dependent one have a derivative, and a masked matrix has the derivative zero."""
+    xp = backend.xp
+    given = backend.from_numpy(STACK)
+    with checks("raise"):
+        if not backend.plugin.capabilities:
+            Q, R = uqr.qr(given)
+            R_bar = np.zeros_like(R)
+            R_bar[:, 0, 0] = 1
+            gradient = uqr.rules.qr_vjp(Q, R, None, R_bar)
+        else:
+            gradient = backend.to_numpy(uqr.grad(lambda X: xp.sum(uqr.qr(X).R[..., 0, 0]))(given))
+    norms = np.linalg.norm(STACK[:, :, :1], axis=1, keepdims=True)
+    np.testing.assert_allclose(gradient[..., :1], STACK[..., :1] / norms, rtol=1e-14)
+    np.testing.assert_allclose(gradient[..., 1:], 0, atol=1e-15)
+
+
 def test_raise_is_also_the_error_of_numpy(backend):
     with checks("raise"):
         with pytest.raises(np.linalg.LinAlgError, match=r"depend.*unifiedqr\.diagnose") as caught:

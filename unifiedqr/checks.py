@@ -159,12 +159,44 @@ def _put_off(report: Report) -> None:
         collected.append(report)
 
 
-def _warn(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the user's program, whatever of this package and of a framework stands in between."""
-    frame, level = currentframe(), 0
-    while frame is not None and (level == 0 or _module_of(frame).partition(".")[0] in BETWEEN):
+Line = tuple[str, int]
+"""A file and the number of a line in it."""
+
+_asked_at: ContextVar[Line | None] = ContextVar("unifiedqr_asked_at", default=None)
+
+
+@contextmanager
+def asked_at(line: Line | None) -> Generator[None]:
+    """Have reports point at a line of the user's program, where a framework calls back from a thread of its own."""
+    token = _asked_at.set(line)
+    try:
+        yield
+    finally:
+        _asked_at.reset(token)
+
+
+def line_of_user() -> Line | None:
+    """Return the line of the user's program that led here, past the frames of this package and of frameworks."""
+    frame, _ = _frame_of_user()
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def _frame_of_user() -> tuple[FrameType | None, int]:
+    """Return the frame of the user's program, and its number of frames above this function's caller."""
+    frame, level = currentframe(), -1
+    while frame is not None and (level < 0 or _module_of(frame).partition(".")[0] in BETWEEN):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level + 1)
+    return frame, level
+
+
+def _warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's program."""
+    frame, level = _frame_of_user()
+    line = _asked_at.get()
+    if frame is None and line is not None:
+        warnings.warn_explicit(message, category, *line)
+    else:
+        warnings.warn(message, category, stacklevel=level + 1)
 
 
 def _module_of(frame: FrameType) -> str:

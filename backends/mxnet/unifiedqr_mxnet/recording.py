@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from unifiedqr.checks import reports_later
+from unifiedqr.checks import Line, asked_at, line_of_user, reports_later
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.failures import keep, translate_errors
 from unifiedqr_mxnet.pair import RealArray
@@ -45,6 +45,7 @@ _DELETE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 @dataclass
 class _Node:
     pullback: Pullback
+    recorded_at: Line | None
     callbacks: Any = None
 
 
@@ -76,7 +77,7 @@ def record(inputs: Sequence[RealArray], outputs: Sequence[RealArray], pullback: 
         ctypes.cast(functions, ctypes.POINTER(ctypes.CFUNCTYPE(ctypes.c_int))),
         ctypes.cast(keys, ctypes.POINTER(ctypes.c_void_p)),
     )
-    _nodes[key] = _Node(pullback, (callbacks, functions, keys))
+    _nodes[key] = _Node(pullback, line_of_user(), (callbacks, functions, keys))
     base.check_call(
         base._LIB.MXCustomFunctionRecord(
             *(ctypes.c_int(len(inputs)), base.c_handle_array(inputs)),
@@ -91,25 +92,29 @@ def _backward(n_outputs: int, n_inputs: int, handles: Any, requests: Any, is_tra
     try:
         with mx.util.np_shape(True), mx.util.np_array(True), mx.autograd.pause(train_mode=bool(is_train)):
             arrays = [_adopted(handles[i], writable=i >= n_outputs) for i in range(n_outputs + n_inputs)]
-            _pull(_nodes[key].pullback, arrays[:n_outputs], arrays[n_outputs:], requests[:n_inputs])
+            _pull(_nodes[key], arrays[:n_outputs], arrays[n_outputs:], requests[:n_inputs])
     except Exception as error:
         keep("kCustomFunctionBackward", error)
         return 0
     return 1
 
 
-def _pull(pullback: Pullback, cotangents: list[Any], gradients: list[Any], requests: Sequence[int]) -> None:
-    """Write what the pullback gives, NaN if it fails; then report the matrices that have no derivative."""
+def _pull(node: _Node, cotangents: list[Any], gradients: list[Any], requests: Sequence[int]) -> None:
+    """Write what the pullback gives, NaN if it fails; then report the matrices that have no derivative.
+
+    The thread is MXNet's own: a report points at the line that recorded the decomposition.
+    """
     try:
         with reports_later() as reports:
-            pulled = pullback(cotangents)
+            pulled = node.pullback(cotangents)
     except Exception:
         # MXNet raises its error once. Whoever goes on must not read what stood in the gradient before.
         _write(gradients, [mx.np.full_like(gradient, float("nan")) for gradient in gradients], requests)
         raise
     _write(gradients, pulled, requests)
-    for report in reports:
-        report()
+    with asked_at(node.recorded_at):
+        for report in reports:
+            report()
 
 
 def _write(gradients: Sequence[RealArray], values: Sequence[RealArray], requests: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ from unifiedqr.conformance.checks import projector, projector_dot
 from unifiedqr.conformance.members import space
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
+from unifiedqr.standard import LackingFunctionError
 
 AUTODIFF = "autodiff"
 RULE = "explicit rule"
@@ -58,9 +59,10 @@ def outcome(backend: Backend, job: Job, case: Case, derivative: str, f: Callable
     start = time.perf_counter()
     try:
         arrays, via = evaluate(backend, job, case, derivative, f)
-    except CapabilityError as error:
-        return Outcome("cannot", str(error))
     except Exception as error:
+        # A name that a namespace lacks is a fault of the function, and no derivative that the framework lacks.
+        if isinstance(error, CapabilityError) and not isinstance(error, LackingFunctionError):
+            return Outcome("cannot", str(error))
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if isinstance(error, UnifiedQRError) else f" ({Path(place.filename).name}, line {place.lineno})"
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]

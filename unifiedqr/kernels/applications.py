@@ -153,7 +153,7 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
 def _minus_infinity_where(xp: Namespace, marks: Array, like: Array) -> Array:
     """Return -inf where marked and 0 elsewhere; the infinity is computed for marked matrices alone."""
     one = xp.ones_like(like)
-    if values_at_hand(xp, marks) is not None:
+    if not hasattr(xp, "seen") or values_at_hand(xp, marks) is not None:  # nothing is traced
         return xp.where(marks, xp.full_like(one, -float("inf")), xp.zeros_like(one))
     return xp.log(xp.where(marks, xp.zeros_like(one), one))
 

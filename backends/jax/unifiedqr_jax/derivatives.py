@@ -69,6 +69,16 @@ def _custom_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     return _vjp(outer, primals, bars)
 
 
+def _strict_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        return _vjp(f, primals, bars)
+
+
+def _strict_jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        return _jvp(f, primals, dots)
+
+
 def _jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     return jax.jvp(f, primals, dots)[1]
 
@@ -193,6 +203,7 @@ DERIVATIVES: dict[str, dict[str, Run]] = {
         "jax.vmap of the pullback": _vmap_of_pullback,
         "a pullback returned by jax.jit": _pullback_from_jit,
         "jax.vjp inside jax.custom_vjp": _custom_vjp,
+        "jax.vjp under strict promotion of dtypes and ranks": _strict_vjp,
     },
     "jvp": {
         "jax.jvp": _jvp,
@@ -201,6 +212,7 @@ DERIVATIVES: dict[str, dict[str, Run]] = {
         "jax.jacfwd in real and imaginary parts": _in_parts(_jacfwd, forward=True),
         "jax.vmap of the pushforward": _vmap_of_pushforward,
         "jax.jvp inside jax.custom_jvp": _custom_jvp,
+        "jax.jvp under strict promotion of dtypes and ranks": _strict_jvp,
         "jax.experimental.jet": _jet,
     },
     "hvp": {

@@ -160,6 +160,19 @@ def _explicit_hvp(f: Function, primals: MXArrays, bars: MXArrays, dots: MXArrays
     return tuple(leaf.grad for leaf in leaves)
 
 
+def _after_set_np(run: Callable[..., MXArrays]) -> Callable[..., MXArrays]:
+    """Give the run with NumPy's semantics switched on for the process."""
+
+    def switched(*arguments: Any) -> MXArrays:
+        mx.npx.set_np()
+        try:
+            return run(*arguments)
+        finally:
+            mx.npx.reset_np()
+
+    return switched
+
+
 def transforms(backend: Backend) -> tuple[Transform, ...]:
     """Give every way."""
 
@@ -185,6 +198,7 @@ def transforms(backend: Backend) -> tuple[Transform, ...]:
         Transform("Symbol.bind, Executor.forward", "value", _executor_value),
         Transform("unifiedqr.vjp", "vjp", vjp),
         Transform("autograd.backward", "vjp", partial(_backward, plain)),
+        Transform("autograd.backward after npx.set_np", "vjp", _after_set_np(partial(_backward, plain))),
         Transform("autograd.backward(train_mode=False)", "vjp", partial(_backward, plain, train_mode=False)),
         Transform("autograd.backward, grad_req='add'", "vjp", _added),
         Transform("loss.backward", "vjp", _loss_backward),

@@ -58,6 +58,11 @@ def _explicit_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     return tuple(gradients)
 
 
+def _strict_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
+    with np.errstate(all="raise"):
+        return _explicit_vjp(f, primals, bars)
+
+
 def _explicit_jvp(f: Function, primals: Arrays, dots: Arrays) -> Arrays:
     return tuple(
         x_dot
@@ -71,6 +76,7 @@ TRANSFORMS = (
     Transform("numpy.vectorize", "value", _vectorized, batched=True),
     Transform("explicit rule, vjp", "vjp", _explicit_vjp),
     Transform("explicit rule, vjp of a stack", "vjp", _explicit_vjp, batched=True),
+    Transform("explicit rule, vjp, in numpy.errstate(all='raise')", "vjp", _strict_vjp),
     Transform("explicit rule, jvp", "jvp", _explicit_jvp),
     Transform("explicit rule, jvp of a stack", "jvp", _explicit_jvp, batched=True),
 )

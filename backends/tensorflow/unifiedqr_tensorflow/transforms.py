@@ -46,6 +46,7 @@ def transforms() -> tuple[Transform, ...]:
 
 def _values() -> Iterator[Transform]:
     yield Transform("call", "value", runs.value)
+    yield Transform("tf.compat.v1.Session", "value", _of(wrappers.session, runs.value), slow=True)
     for name, wrapper in (FUNCTION | UNKNOWN | XLA | XLA_UNKNOWN | CALLS | REPLICA | MAPS | DATASET).items():
         yield _transform(name, "value", _of(wrapper, runs.value))
 
@@ -60,6 +61,10 @@ def _first_order() -> Iterator[Transform]:
     yield Transform("persistent GradientTape", "vjp", runs.persistent_tape)
     yield Transform("GradientTape on variables", "vjp", runs.variables)
     yield Transform("tf.gradients in tf.function", "vjp", _within(tf.function, runs.gradients))
+    yield Transform("tf.gradients in tf.compat.v1.Session", "vjp", _within(wrappers.session, runs.gradients), slow=True)
+    yield Transform(
+        "GradientTape after tf.compat.v1.disable_tensor_equality", "vjp", _within(wrappers.identities, runs.tape)
+    )
     yield Transform("GradientTape.jacobian", "vjp", partial(runs.jacobian, experimental_use_pfor=True))
     yield Transform("GradientTape.jacobian without pfor", "vjp", partial(runs.jacobian, experimental_use_pfor=False))
     yield Transform("GradientTape.batch_jacobian", "vjp", runs.batch_jacobian, batched=True)

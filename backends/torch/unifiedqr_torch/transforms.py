@@ -57,7 +57,10 @@ def call(f: Function, primals: Tensors) -> Tensors:
     return f(*primals)
 
 
+detect_anomaly = partial(torch.autograd.set_detect_anomaly, True)
 autocast = partial(torch.autocast, "cpu", torch.bfloat16)
+default_dtype = partial(wrappers.default_dtype, torch.float16)
+default_device = partial(torch.device, "meta")
 stored_elsewhere = partial(saved_tensors_hooks, lambda X: X.numpy(force=True), torch.from_numpy)
 anomalies = partial(torch.autograd.detect_anomaly, check_nan=True)
 
@@ -142,6 +145,9 @@ REVERSE: dict[str, Route] = {
     "backward in saved_tensors_hooks": within(stored_elsewhere, routes.backward),
     "backward in save_on_cpu": within(save_on_cpu, routes.backward),
     "backward in torch.autocast": within(autocast, routes.backward),
+    "backward after torch.set_default_dtype": within(default_dtype, routes.backward),
+    "backward after torch.set_default_device": within(default_device, routes.backward),
+    "backward in torch.autograd.set_detect_anomaly": within(detect_anomaly, routes.backward),
     "backward in torch.autograd.detect_anomaly": within(anomalies, routes.backward),
     "backward in torch.use_deterministic_algorithms": within(wrappers.deterministic, routes.backward),
     "torch.func.functionalize of torch.func.vjp": around(torch.func.functionalize, routes.func_vjp),

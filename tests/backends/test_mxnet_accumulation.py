@@ -40,6 +40,7 @@ def gradients_after(case, field, times):
 
 
 @pytest.mark.parametrize(("case", "field"), SMOOTH.values(), ids=SMOOTH)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:mxnet")  # of NumPy, where MXNet takes indices
 @mx.util.use_np
 def test_gradients_add_up_where_that_is_asked_for(case, field):
     once = gradients_after(case, field, 1)

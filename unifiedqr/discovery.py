@@ -359,9 +359,9 @@ def namespace(x_or_name: Any = None) -> Namespace:
         matrix_transpose moveaxis expand_dims squeeze concat stack unstack flip roll tile repeat broadcast_to
         broadcast_arrays tril triu meshgrid arange asarray astype empty empty_like eye from_dlpack full
         full_like linspace ones ones_like zeros zeros_like can_cast finfo iinfo isdtype result_type
-        broadcast_shapes matmul tensordot vecdot linalg.cross linalg.inv linalg.diagonal linalg.matmul
-        linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.matrix_transpose linalg.outer
-        linalg.solve linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
+        broadcast_shapes matmul tensordot vecdot linalg.cross linalg.det linalg.inv linalg.diagonal
+        linalg.matmul linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.matrix_transpose
+        linalg.outer linalg.slogdet linalg.solve linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
 
     docs/namespace.md, made by running them, has what each framework and the 100-digit numbers of mpmath have of
     the standard besides, and which operators their arrays understand. A name that is lacking raises an error, an

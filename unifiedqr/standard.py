@@ -4,7 +4,6 @@ These have the standard and nothing beyond.
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -87,6 +86,8 @@ def _instead(full: str, known: list[str]) -> str:
     name: str = full.rpartition(".")[2]
     spelled = SPELLINGS.get(name, name)
     found = [candidate for candidate in (spelled, f"linalg.{spelled}") if candidate in known]
+    from difflib import get_close_matches  # not before somebody reads: importing unifiedqr stays quick
+
     found = found or get_close_matches(full, known, n=3, cutoff=0.75)
     return f"Use {' or '.join(f'xp.{candidate}' for candidate in found)}. " if found else ""
 

@@ -1,4 +1,4 @@
-"""Linear systems, determinants and what comes of singular values and eigenvalues, by MXNet's own functions.
+"""Linear systems and what comes of singular values and eigenvalues, by MXNet's own functions.
 
 A complex matrix X + i Y stands as the real one [[X, -Y], [Y, X]], whose inverse and powers are of that form too.
 """
@@ -12,6 +12,7 @@ from unifiedqr.errors import CapabilityError
 from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.creation import asarray, eye, identity
+from unifiedqr_mxnet.determinants import det, slogdet
 from unifiedqr_mxnet.host import from_host, host_view
 from unifiedqr_mxnet.manipulation import (
     broadcast_arrays,
@@ -41,13 +42,6 @@ class EighResult(NamedTuple):
 
     eigenvalues: Any
     eigenvectors: Any
-
-
-class SlogdetResult(NamedTuple):
-    """Sign and logarithm of the modulus of a determinant."""
-
-    sign: Any
-    logabsdet: Any
 
 
 def refuse_recording(name: str) -> None:
@@ -105,18 +99,6 @@ def _real_form(A: ComplexArray) -> Any:
 def _halves(X: Any) -> ComplexArray:
     n = X.shape[-2] // 2
     return ComplexArray(X[..., :n, :], X[..., n:, :])
-
-
-def det(x: Any, /) -> Any:
-    """Return the determinant; of a pair by the host, outside of what is recorded."""
-    return _by_host("det", np.linalg.det)(x) if isinstance(x, ComplexArray) else mnp.linalg.det(identity(x))
-
-
-def slogdet(x: Any, /) -> SlogdetResult:
-    """Return sign and logarithm of the modulus of the determinant; of a pair by the host, as `det`."""
-    if isinstance(x, ComplexArray):
-        return SlogdetResult(*_by_host("slogdet", lambda X: tuple(np.linalg.slogdet(X)))(x))
-    return SlogdetResult(*mnp.linalg.slogdet(identity(x)))
 
 
 def cholesky(x: Any, /, *, upper: bool = False) -> Any:

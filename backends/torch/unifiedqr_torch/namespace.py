@@ -46,11 +46,11 @@ def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
     return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
 
 
-def qr(x: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return Q (..., m, k) and R (..., k, n) of A = Q R."""
-    Q, R = torch.linalg.qr(x)
+def qr(x: torch.Tensor, /, *, mode: str = "reduced") -> tuple[torch.Tensor, torch.Tensor]:
+    """Return Q (..., m, k) and R (..., k, n) of A = Q R; (..., m, m) and (..., m, n) with ``mode="complete"``."""
+    Q, R = torch.linalg.qr(x, mode=mode)
     *batch, m, n = x.shape
-    if _are_known(m, n):
+    if mode == "complete" or _are_known(m, n):
         return Q, R
     k = n if m >= n else m
     return _of_shape(Q, (*batch, m, k)), _of_shape(R, (*batch, k, n))

@@ -262,7 +262,7 @@ def backend_name(kind: type) -> str | None:
 def owner_of(kind: type) -> str | None:
     """Give the backend to which a type belongs or says to belong, the most derived of its bases first."""
     owner = _owner_of_type.get(kind)
-    if owner is None:
+    if owner is None and kind.__module__ != "builtins":
         owner = _owner_by_module(kind) or _owner_by_protocol(kind)
         if owner is not None:
             _owner_of_type[kind] = owner

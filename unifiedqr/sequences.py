@@ -3,7 +3,8 @@
 NumPy would take the values out of such arrays and forget how they were computed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import chain
 from numbers import Complex, Number, Real
 from typing import Any, TypeGuard
 
@@ -12,6 +13,8 @@ from unifiedqr.backend import COMPLEX_OF_REAL, DTYPES, HALF_DTYPES, Backend
 from unifiedqr.errors import DtypeError, ShapeError
 
 PLAIN = {int, float, complex, bool}
+SEQUENCES = {list, tuple}
+"""Types that lists of many numbers consist of, and by which they are looked through at a glance."""
 
 
 def is_sequence(x: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
@@ -19,22 +22,20 @@ def is_sequence(x: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return isinstance(x, (list, tuple))
 
 
-def _is_row(x: Sequence[Any]) -> bool:
-    """Tell at a glance whether x is a row of plain numbers: by far the commonest, and there may be many."""
-    return {*map(type, x)} <= PLAIN
-
-
 def entries(x: Any) -> list[Any]:
     """Return what nested sequences hold besides numbers, or x itself if it is neither a sequence nor a number."""
     if is_sequence(x):
-        return [] if _is_row(x) else [entry for y in x for entry in entries(y)]
+        kinds = {*map(type, x)}
+        if kinds <= SEQUENCES and x:
+            return entries([*chain.from_iterable(x)])
+        return [] if kinds <= PLAIN else [entry for y in x for entry in entries(y)]
     return [] if isinstance(x, Number) else [x]
 
 
 def replaced(x: Any, convert: Callable[[Any], Any]) -> Any:
     """Return nested sequences with each of their `entries` converted, or x itself converted."""
     if is_sequence(x):
-        return x if _is_row(x) else [replaced(y, convert) for y in x]
+        return x if {*map(type, x)} <= PLAIN else [replaced(y, convert) for y in x]
     return x if isinstance(x, Number) else convert(x)
 
 

@@ -29,7 +29,7 @@ def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
         return backend.bind(row)(A)[: row.results]  # checked by the backend once the graph is given arrays
     dtype = computed_dtype(backend, A, row.name)
     xp = backend.xp
-    is_half = backend.dtype_name(A) != dtype
+    is_half = dtype == "float32" and backend.dtype_name(A) != dtype
     found = backend.bind(row)(xp.astype(A, xp.float32) if is_half else A)[: row.results]
     if not is_half and not row.discrete:
         return found

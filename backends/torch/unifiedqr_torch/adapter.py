@@ -15,6 +15,7 @@ from unifiedqr_torch.namespace import to_numpy, xp
 from unifiedqr_torch.natives import NATIVES, gradient_program, pullback_program, wait
 
 NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
+STRIDED = torch.strided
 
 
 class TorchBackend(Backend):
@@ -37,7 +38,9 @@ class TorchBackend(Backend):
 
     def dtype_name(self, x: torch.Tensor) -> str:
         name = NAMES.get(x.dtype)
-        return name if name and x.layout is torch.strided and not x.is_nested else str(_dense(x).dtype)[6:]
+        if name is None or x.layout is not STRIDED or x.is_nested:
+            return str(_dense(x).dtype).removeprefix("torch.")
+        return name
 
     def device(self, x: torch.Tensor) -> str:
         return str(x.device)

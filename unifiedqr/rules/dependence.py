@@ -61,19 +61,26 @@ def unless_empty(xp: Namespace, marks: Array) -> Array | None:
     return marks if values is None or b"\x01" in values.tobytes() else None  # half the time of values.any()
 
 
-def is_not_zero(xp: Namespace, X: Array) -> Array:
-    """Tell per entry whether X is not zero; NaN is not."""
-    return xp.logical_not(xp.abs(X) <= 0)
-
-
 def anywhere(xp: Namespace, marks: Array) -> Array:
     """Tell per matrix, (..., 1, 1), whether an entry is marked."""
     return xp.any(marks, axis=(-2, -1), keepdims=True)
 
 
-def any_of(xp: Namespace, *marks: Array) -> Array:
-    """Tell per matrix, (..., 1, 1), whether an entry of any of some arrays is marked."""
-    found = [anywhere(xp, each) for each in marks]
+COLUMNS, ROWS, ENTRIES = -2, -1, (-2, -1)
+"""The axes along which cotangents are summed up, where columns, rows or whole matrices are marked."""
+
+
+def reached(xp: Namespace, *terms: tuple[Array, Array | None, int | tuple[int, int]]) -> Array:
+    """Tell per matrix, (..., 1, 1), whether a cotangent is not zero in the columns, rows or matrices that are marked.
+
+    The moduli are summed up before the marks are looked at: a sum of columns is quick, and zero if and only if each
+    term is; NaN is not.
+    """
+    found = [
+        anywhere(xp, xp.logical_and(marks, xp.logical_not(xp.sum(xp.abs(X), axis=axis, keepdims=True) <= 0)))
+        for marks, X, axis in terms
+        if X is not None
+    ]
     total = found[0]
     for each in found[1:]:
         total = xp.logical_or(total, each)

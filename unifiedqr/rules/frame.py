@@ -19,11 +19,12 @@ variables separate.
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
 from unifiedqr.rules.dependence import (
-    any_of,
+    COLUMNS,
+    ENTRIES,
     anywhere,
-    is_not_zero,
     marked_columns,
     nan_where,
+    reached,
     undefined,
     unless_empty,
 )
@@ -72,7 +73,7 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
     if marked is None or not given:
         return None
     anything = anywhere(xp, marked)
-    struck = xp.logical_and(anything, any_of(xp, *(is_not_zero(xp, bar) for bar in given)))
+    struck = reached(xp, *((anything, bar, ENTRIES) for bar in given))
     return undefined(xp, factor, marked, lambda: struck, *((anything, bar) for bar in given))
 
 
@@ -92,9 +93,7 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if X is None:
         return Q @ (0 * G_H)
     if marked is not None:
-        struck = any_of(
-            xp, *(xp.logical_and(marked, is_not_zero(xp, bar)) for bar in (Q_bar, G_bar) if bar is not None)
-        )
+        struck = reached(xp, (marked, Q_bar, COLUMNS), (marked, G_bar, COLUMNS))
         G_H = plus(G_H, undefined(xp, Q, marked, lambda: struck, (marked, W), (marked, G_bar)))
     return X @ G_H  # (44)
 

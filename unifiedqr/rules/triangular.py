@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent
 from unifiedqr.rules.dependence import (
-    any_of,
+    COLUMNS,
+    ENTRIES,
+    ROWS,
     anywhere,
     if_any,
-    is_not_zero,
     last_of,
     last_pivot_is_free,
     marked_columns,
     nan_where,
+    reached,
     undefined,
     unless_empty,
 )
@@ -225,8 +227,8 @@ class Triangle(NamedTuple):
         rows = xp.matrix_transpose(marked)
 
         def look() -> Array:
-            found = [(marked, Q_bar), (rows, Q_bar_H), (rows, R_bar), *((anywhere(xp, marked), X) for X in others)]
-            return any_of(xp, *(xp.logical_and(marks, is_not_zero(xp, X)) for marks, X in found if X is not None))
+            entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
+            return reached(xp, (marked, Q_bar, COLUMNS), (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire)
 
         struck = (lambda: if_any(xp, marked, look)) if shape.deep and W is not None else look
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))

@@ -70,10 +70,10 @@ def test_half_precision_is_computed_in_single_and_handed_back_in_kind(backend):
         (np.ones(3), uqr.ShapeError, r"shape \(3,\); it needs a matrix"),
         (3.0, uqr.ShapeError, r"shape \(\)"),
         ([[1.0, 2.0], [3.0]], uqr.ForeignArrayError, "rectangular list of numbers"),
-        ([["a"]], uqr.DtypeError, "dtype str"),
-        (None, uqr.ForeignArrayError, "NoneType came"),
-        ("matrix", uqr.ForeignArrayError, "str came"),
-        ({1: 2}, uqr.ForeignArrayError, "dict came"),
+        ([["a"]], uqr.ForeignArrayError, "got builtins.str; expected an array of"),
+        (None, uqr.ForeignArrayError, "got builtins.NoneType; expected an array of"),
+        ("matrix", uqr.ForeignArrayError, "got builtins.str; expected an array of"),
+        ({1: 2}, uqr.ForeignArrayError, "got builtins.dict; expected an array of"),
     ],
 )
 def test_refused(decompose, A, error, says):

@@ -244,3 +244,10 @@ def test_namespace_functions_have_gradients(name):
     condition = leading_condition(A[:3]) ** 2
     error = abs(np.sum(tape.gradient(y, A) * V) - difference)
     assert error <= tolerance("float64", 5, 3, condition) ** (2 / 3)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_what_is_not_greater_may_be_nan_in_a_graph_too(jit_compile):
+    x = tf.constant([np.nan, 1.0, -1.0])
+    negated = tf.function(lambda x: xp.logical_not(x > 0), jit_compile=jit_compile, autograph=False)(x)
+    assert negated.numpy().tolist() == [True, False, True]

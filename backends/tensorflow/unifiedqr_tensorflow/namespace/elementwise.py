@@ -59,6 +59,11 @@ def signbit(x: tf.Tensor, /) -> tf.Tensor:
     return tf.bitcast(x, integer) < 0
 
 
+def _not(x: tf.Tensor, /) -> tf.Tensor:
+    """Negate by a selection: in graphs TensorFlow makes x <= y of not (x > y), which is false of a NaN."""
+    return tf.where(x, tf.constant(False), tf.constant(True))
+
+
 def where(condition: tf.Tensor, x1: Any, x2: Any, /) -> tf.Tensor:
     """Select from x1 where the condition holds, from x2 elsewhere."""
     chosen, other = promoted(x1, x2)
@@ -146,7 +151,7 @@ UNARY: dict[str, Elementwise] = {
     "asinh": tf.asinh,
     "acosh": tf.acosh,
     "atanh": tf.atanh,
-    "logical_not": tf.logical_not,
+    "logical_not": _not,
     "floor": _rounding(tf.floor),
     "ceil": _rounding(tf.math.ceil),
     "round": _rounding(_round),
@@ -184,7 +189,7 @@ BINARY: dict[str, Elementwise] = {
     "bitwise_and": _of_bits(tf.bitwise.bitwise_and, tf.logical_and),
     "bitwise_or": _of_bits(tf.bitwise.bitwise_or, tf.logical_or),
     "bitwise_xor": _of_bits(tf.bitwise.bitwise_xor, tf.math.logical_xor),
-    "bitwise_invert": _of_bits(tf.bitwise.invert, tf.logical_not),
+    "bitwise_invert": _of_bits(tf.bitwise.invert, _not),
     "bitwise_left_shift": _of_bits(tf.bitwise.left_shift),
     "bitwise_right_shift": _of_bits(tf.bitwise.right_shift),
 }

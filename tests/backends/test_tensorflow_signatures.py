@@ -176,3 +176,24 @@ def test_a_right_hand_side_of_unknown_rank_is_refused():
     specs = tf.TensorSpec((None, 3), tf.float64), tf.TensorSpec(None, tf.float64)
     with pytest.raises(uqr.ShapeError, match=r"lstsq got a tensorflow array of unknown rank"):
         tf.function(lambda A, b: uqr.lstsq(A, b).x, autograph=False).get_concrete_function(*specs)
+
+
+@pytest.mark.parametrize("member", ["lstsq", "qr, pivoting", "lq, complete"])
+def test_a_vectorized_map_over_matrices_of_unknown_size(member):
+    run = partial(value_and_gradient, member)
+    mapped = tf.function(
+        lambda stack: tf.vectorized_map(run, stack, fallback_to_while_loop=False),
+        input_signature=[tf.TensorSpec((None, None, None), tf.float64)],
+        autograph=False,
+    )
+    stack = tf.constant(random((3, 4, 2), complex_=False, seed=1))
+    assert_same(mapped(stack), [tf.stack(each) for each in zip(*map(run, stack), strict=True)])
+
+
+def test_second_order_of_a_regression():
+    def curvature(A, A_dot):
+        return uqr.hvp(lambda A: tf.reduce_sum(tf.sin(uqr.lstsq(A, A[:, 0] ** 2 + 1).x)), (A,), (A_dot,))
+
+    A, A_dot = (tf.constant(random((5, 3), complex_=False, seed=seed)) for seed in (1, 2))
+    run = tf.function(curvature, input_signature=[tf.TensorSpec((None, 3), tf.float64)] * 2, autograph=False)
+    assert_same(run(A, A_dot), curvature(A, A_dot))

@@ -197,3 +197,11 @@ def test_second_order_of_a_regression():
     A, A_dot = (tf.constant(random((5, 3), complex_=False, seed=seed)) for seed in (1, 2))
     run = tf.function(curvature, input_signature=[tf.TensorSpec((None, 3), tf.float64)] * 2, autograph=False)
     assert_same(run(A, A_dot), curvature(A, A_dot))
+
+
+@pytest.mark.parametrize("pivoting", [False, True])
+def test_a_vectorized_map_with_one_right_hand_side_for_all(pivoting):
+    stack, b = (tf.constant(random(shape, complex_=False, seed=1)) for shape in ((3, 4, 2), (4,)))
+    solutions = tf.vectorized_map(lambda A: uqr.lstsq(A, b, pivoting=pivoting).x, stack, fallback_to_while_loop=False)
+    for A, x in zip(stack.numpy(), solutions.numpy(), strict=True):
+        assert relative_error(x, np.linalg.lstsq(A, b.numpy(), rcond=None)[0]) <= 1e-12

@@ -16,6 +16,7 @@ def vectorized(outputs: Sequence[tf.Tensor], on_stacks: Callable[..., Sequence[t
         return
 
     def convert(given: Any) -> list[Any]:
+        given.stack_inputs()  # those that are the same for every element, such as a right-hand side, are not stacks yet
         return [wrap(X, True) for X in on_stacks(*(given.stacked_input(i) for i in range(given.num_inputs)))]
 
     operation: Any = outputs[0].op

@@ -64,7 +64,7 @@ def test_an_eager_tape_or_accumulator_warns_and_says_which_element(differentiate
     given = BARS if differentiate is tape else (STACK,)
     with pytest.warns(uqr.SingularMatrixWarning, match=r"1 of 2 matrices of the batch, the first at index \(1,\)"):
         derivative = differentiate(uqr.qr, (STACK,), given)
-    assert np.all(np.isnan(derivative[0][1]))
+    assert np.all(np.isnan(derivative[0][1, :, 1:]))  # of Q, only what comes before the dependent column is known
     with checks("raise"), pytest.raises(uqr.SingularMatrixError):
         differentiate(uqr.qr, (STACK,), given)
     with checks("off"):

@@ -46,14 +46,15 @@ SEEN = {
     "func.grad": torch.func.grad(loss),
     "func.vjp": lambda A: torch.func.vjp(uqr.qr, A)[1](uqr.qr(A))[0],
     "func.jvp": lambda A: torch.func.jvp(loss, (A,), (A,))[1],
-    "func.jacrev": torch.func.jacrev(lambda A: uqr.qr(A).R),
     "forward_ad": dual,
-    "functional.jacobian": lambda A: torch.autograd.functional.jacobian(lambda A: uqr.qr(A).R, A, vectorize=True),
     "jvp of grad": lambda A: torch.func.jvp(torch.func.grad(loss), (A,), (A,))[1],
     "hessian": torch.func.hessian(loss),
 }
 
 UNSEEN = {
+    # These map over cotangents, so that it cannot be seen whether one of them reaches what has no derivative.
+    "func.jacrev": torch.func.jacrev(lambda A: uqr.qr(A).R),
+    "functional.jacobian": lambda A: torch.autograd.functional.jacobian(lambda A: uqr.qr(A).R, A, vectorize=True),
     "vmap of grad": lambda A: torch.vmap(torch.func.grad(loss))(A[None]),
     "vmap of jvp": lambda A: torch.vmap(lambda A: torch.func.jvp(loss, (A,), (A,))[1])(A[None]),
     "make_fx": lambda A: make_fx(torch.func.grad(loss))(A)(A),

@@ -63,7 +63,7 @@ def unless_empty(xp: Namespace, marks: Array) -> Array | None:
 
 def anywhere(xp: Namespace, marks: Array) -> Array:
     """Tell per matrix, (..., 1, 1), whether an entry is marked."""
-    return xp.any(marks, axis=(-2, -1), keepdims=True)
+    return xp.any(xp.any(marks, axis=-1, keepdims=True), axis=-2, keepdims=True)
 
 
 COLUMNS, ROWS, ENTRIES = -2, -1, (-2, -1)

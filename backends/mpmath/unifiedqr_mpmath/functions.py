@@ -221,11 +221,7 @@ FUNCTIONS: dict[str, Any] = {
     "cumulative_prod": _cumulative(np.cumprod, 1),
     "sort": sort,
     "take": rearranging(lambda x, indices, /, *, axis=None: np.take(x, indices, 0 if axis is None else axis)),
-    "take_along_axis": rearranging(
-        lambda x, indices, /, *, axis=-1: np.take_along_axis(
-            x, np.broadcast_to(indices, _sizes(x, indices, axis)), axis
-        )
-    ),
+    "take_along_axis": rearranging(lambda x, indices, /, *, axis=-1: np.take_along_axis(x, indices, axis)),
     **{name: rearranging(getattr(np, name)) for name in ("reshape", "flip", "expand_dims", "squeeze", "moveaxis")},
     **{name: rearranging(getattr(np, name)) for name in ("broadcast_to", "roll", "tile", "repeat")},
     "permute_dims": rearranging(np.transpose),
@@ -244,13 +240,6 @@ FUNCTIONS: dict[str, Any] = {
     "newaxis": None,
 }
 """The namespace's functions by name."""
-
-
-def _sizes(x: np.ndarray, indices: np.ndarray, axis: int) -> tuple[int, ...]:
-    """Return the shape of indices whose other axes are those of x."""
-    sizes = list(x.shape)
-    sizes[axis] = indices.shape[axis]
-    return tuple(sizes)
 
 
 LINALG: dict[str, Any] = {

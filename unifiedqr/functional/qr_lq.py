@@ -75,9 +75,10 @@ def qr(
 
     Notes
     -----
-    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11d). A matrix whose leading k columns are
-    numerically dependent has no derivative: its gradient is NaN. The last pivot of a real square or wide matrix is
-    exempt, but for ``mode="r"`` (16), (18). Complete: (22), (23), exact for every loss. Pivoted: (24), needing rank k
+    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11d). If column r is the first, of the leading k,
+    that is numerically dependent on those before it, Q[:, :r] and R[:r, :] alone have a derivative (29r): a cotangent
+    of anything else gives NaN. The last pivot of a real square or wide matrix is exempt, but for ``mode="r"`` (16),
+    (18), (16r). Complete: (22), (23), exact for every loss. Pivoted: (24), needing rank k
     of A only; at ties of pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the
     one-sided one. Truncated: (11r), whatever the rank of A. CholeskyQR: (48), (38), (49), orthonormal to rounding.
 

@@ -19,8 +19,6 @@ marks are arrays, and a NaN is the quotient 0 / 0 of marked matrices alone, so t
 first NaN do not stop at a regular matrix.
 """
 
-from collections.abc import Callable
-
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.checks import report_dependent, values_at_hand
 from unifiedqr.rules.operators import Shape, is_complex
@@ -96,10 +94,8 @@ def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
     return zero_or_one / zero_or_one
 
 
-def undefined(
-    xp: Namespace, factor: Array, marked: Array, look: Callable[[], Array], *terms: tuple[Array, Array | None]
-) -> Array:
-    """Return a number per matrix, (..., 1, 1): NaN where `look` finds a cotangent that is not zero, 0 elsewhere.
+def undefined(xp: Namespace, factor: Array, marked: Array, struck: Array, *terms: tuple[Array, Array | None]) -> Array:
+    """Return a number per matrix, (..., 1, 1): NaN where a cotangent meets what has no derivative, 0 elsewhere.
 
     Parameters
     ----------
@@ -108,25 +104,15 @@ def undefined(
         Finite where A is: it tells, in a report, dependent columns from NaN or Inf.
     marked : array, shape (..., 1, k)
         Marked columns.
-    look : callable
-        Tells per matrix, (..., 1, 1), whether a cotangent of what has no derivative is not zero.
+    struck : array, shape (..., 1, 1)
+        Whether a cotangent of what has no derivative is not zero, see `reached`.
     *terms : (array, array or None)
         Marks, and the cotangents to which they belong, or their products with Q^H. A derivative of the result with
         respect to these is NaN where marked: a loss that vanishes there to first order need not to second.
     """
-    struck = look()
     report_dependent(xp, struck, factor)
     total = _sum(xp, terms)
     return xp.where(struck, total * nan_where(xp, anywhere(xp, marked), total.dtype), xp.zeros_like(total))
-
-
-def if_any(xp: Namespace, marked: Array, look: Callable[[], Array]) -> Array:
-    """Return look() where something is marked, and False elsewhere; where a program can branch, it then only looks."""
-    branch = getattr(xp, "branch", None)
-    if branch is None or values_at_hand(xp, marked) is not None:
-        return look()
-    nothing = anywhere(xp, xp.logical_and(marked, xp.logical_not(marked)))
-    return branch(xp.any(marked), lambda: (look(),), lambda: (nothing,))[0]
 
 
 def _sum(xp: Namespace, terms: tuple[tuple[Array, Array | None], ...]) -> Array:

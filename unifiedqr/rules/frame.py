@@ -74,7 +74,7 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
         return None
     anything = anywhere(xp, marked)
     struck = reached(xp, *((anything, bar, ENTRIES) for bar in given))
-    return undefined(xp, factor, marked, lambda: struck, *((anything, bar) for bar in given))
+    return undefined(xp, factor, marked, struck, *((anything, bar) for bar in given))
 
 
 def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape) -> Array:
@@ -94,7 +94,7 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
         return Q @ (0 * G_H)
     if marked is not None:
         struck = reached(xp, (marked, Q_bar, COLUMNS), (marked, G_bar, COLUMNS))
-        G_H = plus(G_H, undefined(xp, Q, marked, lambda: struck, (marked, W), (marked, G_bar)))
+        G_H = plus(G_H, undefined(xp, Q, marked, struck, (marked, W), (marked, G_bar)))
     return X @ G_H  # (44)
 
 

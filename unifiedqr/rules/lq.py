@@ -90,7 +90,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     Y = adjoint(xp, Q_bar) if shape.narrow and Q_bar is not None else None
     W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
     K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
-    K = adjoint(xp, plus(K, triangle.undefined(xp, shape, Q_bar_H=Q_bar, W=W, R_bar=R_bar)))  # (27)
+    K = adjoint(xp, plus(K, triangle.undefined(xp, Q_bar_H=Q_bar, W=W, R_bar=R_bar)))  # (27)
     if Q_bar is None or not shape.deep:
         return combination(xp, (K, Q))
     if E is not None:

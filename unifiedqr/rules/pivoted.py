@@ -324,7 +324,7 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
     F = lowskew(xp, P) - inner(xp, Q, outside)
     X = times(xp, divide_adjoint(xp, F, triangle.U), triangle.D)  # (11d)
     K = add_to_leading_columns(xp, R_bar, X, shape)
-    K = plus(K, triangle.undefined(xp, shape, Q_bar=Q_bar, W=W, R_bar=R_bar))
+    K = plus(K, triangle.undefined(xp, Q_bar=Q_bar, W=W, R_bar=R_bar))
     A_bar = Q @ K
     first = times(xp, divide_adjoint(xp, outside, triangle.U), triangle.D)
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)

@@ -108,7 +108,7 @@ def qr_pullback(
     Y = Q_bar if shape.narrow else None
     W = None if Q_bar is None else inner(xp, Q, Q_bar)
     K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
-    K = plus(K, triangle.undefined(xp, shape, Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
+    K = plus(K, triangle.undefined(xp, Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
     if Q_bar is None or not shape.deep:
         return combination(xp, (Q, K))  # (11)
     if E is not None:

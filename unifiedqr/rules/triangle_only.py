@@ -123,7 +123,7 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     triangle, Q, factor = _frame(xp, A, R, shape)
     bar = triangle.read_of(xp, R_bar)
     K, _ = core_pullback(xp, triangle, None, bar, shape)
-    K = plus(K, triangle.undefined(xp, shape, W=None, R_bar=bar))
+    K = plus(K, triangle.undefined(xp, W=None, R_bar=bar))
     A_bar = combination(xp, (Q, factor @ K))  # (16), (18)
     if triangle.marked is None or not shape.wide:
         return A_bar

@@ -18,7 +18,6 @@ from unifiedqr.rules.dependence import (
     ENTRIES,
     ROWS,
     anywhere,
-    if_any,
     last_of,
     last_pivot_is_free,
     marked_columns,
@@ -208,7 +207,6 @@ class Triangle(NamedTuple):
     def undefined(
         self,
         xp: Namespace,
-        shape: Shape,
         *,
         W: Array | None,
         R_bar: Array | None,
@@ -225,12 +223,8 @@ class Triangle(NamedTuple):
         if marked is None:
             return None
         rows = xp.matrix_transpose(marked)
-
-        def look() -> Array:
-            entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
-            return reached(xp, (marked, Q_bar, COLUMNS), (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire)
-
-        struck = (lambda: if_any(xp, marked, look)) if shape.deep and W is not None else look
+        entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
+        struck = reached(xp, (marked, Q_bar, COLUMNS), (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire)
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
 
     def unless_marked(self, xp: Namespace, X: Array, *, rows: bool = False) -> Array:

@@ -201,7 +201,7 @@ class Backend(ABC):
 
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
-        BETWEEN.update(plugin.array_modules, [type(self).__module__.partition(".")[0]])
+        BETWEEN.update(plugin.array_modules)
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from unifiedqr._typing import Namespace
 from unifiedqr.backend import ENTRY_POINT_GROUP, Backend, Plugin, refusal
+from unifiedqr.checks import BETWEEN
 from unifiedqr.errors import (
     BackendConflictError,
     BackendUnavailableError,
@@ -208,6 +209,7 @@ def by_name(name: str) -> Backend:
     if name not in _failures:
         if _installed_version(described) is None:
             raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
+        BETWEEN.add(_entry_points()[name].module.partition(".")[0])
         try:
             return loaded.setdefault(name, described.load())
         except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit

@@ -31,7 +31,7 @@ def test_what_to_do_for_what_is_not_installed(command, monkeypatch, verb):
 
 def test_what_to_do_for_what_cannot_be_imported(command, monkeypatch):
     monkeypatch.setitem(discovery._failures, "jax", ImportError("libcudart.so: no such file"))
-    monkeypatch.setattr(discovery, "_loaded", {})
+    monkeypatch.setattr(discovery, "loaded", {})
     monkeypatch.setattr(discovery, "names", lambda: ("numpy", "jax"))  # to import the others takes seconds
     done = command("backends", "--devices")
     assert done.status == 0

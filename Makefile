@@ -51,7 +51,7 @@ names: setup  ## Run every name of the Array API standard in every namespace and
 	$(BIN)/python ci/names.py docs
 
 golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
-	$(BIN)/python -m unifiedqr.conformance.golden
+	$(BIN)/python -m unifiedqr_lab.conformance.golden
 
 clean:  ## Remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) .venv-latest report.html report.json bench.html bench.json

@@ -7,11 +7,11 @@
 import argparse
 from pathlib import Path
 
-from unifiedqr.bench.document import BEGIN, END, digest, document
-from unifiedqr.bench.results import Benchmark
-from unifiedqr.compare.files import check_outputs, write_whole
-from unifiedqr.conformance.support import replaced
 from unifiedqr.errors import InputError
+from unifiedqr_lab.bench.document import BEGIN, END, digest, document
+from unifiedqr_lab.bench.results import Benchmark
+from unifiedqr_lab.compare.files import check_outputs, write_whole
+from unifiedqr_lab.conformance.support import replaced
 
 parser = argparse.ArgumentParser(description="Write benchmark.json and benchmark.md from what `make bench` found.")
 parser.add_argument("benchmark", type=Path, help="bench.json, as `make bench` writes it")

@@ -9,14 +9,15 @@ import os
 import sys
 from pathlib import Path
 
-from unifiedqr.conformance.capabilities import ON_EVERY_MEMBER, capabilities_of, members_of
-from unifiedqr.conformance.capability_table import document
-from unifiedqr.discovery import backends, get_backend, plugin
+from unifiedqr.discovery import backends, get_backend
+from unifiedqr_lab.conformance.capabilities import capabilities_of, members_of
+from unifiedqr_lab.conformance.capability_table import document
+from unifiedqr_lab.instruments import instruments
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
 for name in FRAMEWORKS:
-    os.environ.update(plugin(name).environment)
+    os.environ.update(instruments(name).environment)
 
 members_only, arguments = "--members" in sys.argv, [word for word in sys.argv[1:] if word != "--members"]
 folder, chosen = Path(arguments[0]), arguments[1:] or FRAMEWORKS
@@ -25,14 +26,14 @@ before = json.loads(stored.read_text()) if stored.exists() else {}
 table, members = before.get("table", {}), before.get("members", {})
 for name in chosen:
     backend = get_backend(name)
-    for transform in backend.transforms():
-        if transform.name in ON_EVERY_MEMBER.get(name, ()):
+    for transform in instruments(backend.name).transforms():
+        if transform.name in instruments(name).on_every_member:
             print(name, transform.name, "of every member", file=sys.stderr, flush=True)
             members.setdefault(name, {})[transform.name] = members_of(backend, transform)
     if members_only:
         continue
     table[name] = []
-    for transform in backend.transforms():
+    for transform in instruments(backend.name).transforms():
         print(name, transform.name, file=sys.stderr, flush=True)
         verdicts = {"native": None, **capabilities_of(backend, transform)}
         table[name].append({"name": transform.name, "kind": transform.kind, "slow": transform.slow, **verdicts})

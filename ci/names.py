@@ -8,14 +8,15 @@ import os
 import sys
 from pathlib import Path
 
-from unifiedqr.conformance.namespace_document import document
-from unifiedqr.conformance.namespace_table import names_of
-from unifiedqr.discovery import backends, get_backend, plugin
+from unifiedqr.discovery import backends, get_backend
+from unifiedqr_lab.conformance.namespace_document import document
+from unifiedqr_lab.conformance.namespace_table import names_of
+from unifiedqr_lab.instruments import instruments
 
 BACKENDS = ("numpy", "torch", "tensorflow", "mxnet", "jax", "mpmath")
 
 for name in BACKENDS:
-    os.environ.update(plugin(name).environment)
+    os.environ.update(instruments(name).environment)
 
 folder, chosen = Path(sys.argv[1]), sys.argv[2:] or BACKENDS
 stored = folder / "namespace.json"

@@ -4,14 +4,15 @@ import os
 import sys
 from pathlib import Path
 
-from unifiedqr.conformance.runner import run_suite
-from unifiedqr.conformance.support import replaced, support_table
-from unifiedqr.discovery import backends, plugin
+from unifiedqr.discovery import backends
+from unifiedqr_lab.conformance.runner import run_suite
+from unifiedqr_lab.conformance.support import replaced, support_table
+from unifiedqr_lab.instruments import instruments
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
 for name in FRAMEWORKS:
-    os.environ.update(plugin(name).environment)
+    os.environ.update(instruments(name).environment)
 results = {name: run_suite([name]) for name in FRAMEWORKS}
 versions = {name: backends()[name].version or "" for name in FRAMEWORKS}
 document = Path(sys.argv[1])

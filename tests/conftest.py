@@ -9,6 +9,7 @@ import pytest
 
 from unifiedqr import checks, discovery
 from unifiedqr.discovery import backends, get_backend, plugin
+from unifiedqr_lab.instruments import instruments
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
@@ -19,7 +20,7 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_opti
 for _name in (discovery.VARIABLE, checks.VARIABLE):
     os.environ.pop(_name, None)  # whoever runs the tests may have chosen something
 for _name in backends():
-    os.environ.update(plugin(_name).environment)
+    os.environ.update(instruments(_name).environment)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from unifiedqr.backend import DTYPES
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, tolerance
 
 EXAMPLES = os.environ.get("UNIFIEDQR_EXAMPLES")
 """How many examples `make fuzz` tries of each property and framework, with a seed of its own; None: the same 1000."""

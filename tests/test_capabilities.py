@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from unifiedqr.conformance.capabilities import ON_EVERY_MEMBER, OURS, RIGHT, capabilities_of, members_of
-from unifiedqr.conformance.capability_table import document
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import backends, get_backend
+from unifiedqr_lab.conformance.capabilities import OURS, RIGHT, capabilities_of, members_of
+from unifiedqr_lab.conformance.capability_table import document
+from unifiedqr_lab.instruments import instruments
 
 DOCS = Path(__file__).parents[1] / "docs"
 STORED = json.loads((DOCS / "capabilities.json").read_text())
@@ -14,11 +15,11 @@ VERSIONS = {name: (info.version or "").partition("+")[0] for name, info in backe
 
 
 def pytest_generate_tests(metafunc):
-    transforms = get_backend(metafunc.cls.backend).transforms() if metafunc.cls else ()
+    transforms = instruments(metafunc.cls.backend).transforms() if metafunc.cls else ()
     if "transform" in metafunc.fixturenames:
         metafunc.parametrize("transform", transforms, ids=lambda transform: f"{transform.kind}: {transform.name}")
     if "broad" in metafunc.fixturenames:
-        chosen = [X for X in transforms if X.name in ON_EVERY_MEMBER.get(metafunc.cls.backend, ())]
+        chosen = [X for X in transforms if X.name in instruments(metafunc.cls.backend).on_every_member]
         metafunc.parametrize("broad", chosen, ids=lambda transform: transform.name)
 
 
@@ -43,7 +44,7 @@ class Cells:
         assert found == STORED["members"][self.backend][broad.name], "run `make capabilities`"
 
     def test_the_document_has_no_other_rows(self):
-        transforms = get_backend(self.backend).transforms()
+        transforms = instruments(self.backend).transforms()
         assert [row["name"] for row in STORED["table"][self.backend]] == [transform.name for transform in transforms]
 
 

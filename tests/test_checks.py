@@ -8,8 +8,8 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
 from unifiedqr.discovery import plugin
+from unifiedqr_lab.conformance.matrices import random
 
 SOUND = random((5, 3), complex_=False, seed=1)
 SPOILED = SOUND.copy()

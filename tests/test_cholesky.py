@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance import runner
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import ADVERSARIAL, adversarial, random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS, primitive
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels import cholesky
 from unifiedqr.kernels.choice import FASTER
+from unifiedqr_lab.conformance import runner
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import ADVERSARIAL, adversarial, random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from unifiedqr.backend import DTYPES, NAMESPACE
-from unifiedqr.conformance import golden as golden_vectors
-from unifiedqr.conformance.checks import check_case, check_sentinel
-from unifiedqr.conformance.golden import FOLDER, cases, compute, golden
-from unifiedqr.conformance.runner import SuiteResult, run_suite
-from unifiedqr.conformance.support import BEGIN, END, support_cell, support_table
-from unifiedqr.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError
+from unifiedqr_lab.conformance import golden as golden_vectors
+from unifiedqr_lab.conformance.checks import check_case, check_sentinel
+from unifiedqr_lab.conformance.golden import FOLDER, cases, compute, golden
+from unifiedqr_lab.conformance.runner import SuiteResult, run_suite
+from unifiedqr_lab.conformance.support import BEGIN, END, support_cell, support_table
+from unifiedqr_lab.conformance.tolerance import condition_of, leading_condition, relative_error, tolerance
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 README = Path(__file__).parents[1] / "README.md"

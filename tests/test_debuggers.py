@@ -13,8 +13,8 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
 from unifiedqr.discovery import get_backend
+from unifiedqr_lab.conformance.matrices import random
 
 SHAPES = ((5, 3), (4, 4), (3, 5), (2, 4, 3), (40, 3), (0, 4, 3), (0, 3), (3, 0))
 TALL = (600, 3)

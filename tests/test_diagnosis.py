@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import hilbert, random
-from unifiedqr.conformance.tolerance import FACTOR, relative_error, tolerance
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import hilbert, random
+from unifiedqr_lab.conformance.tolerance import FACTOR, relative_error, tolerance
 
 
 def test_numbers_of_a_sound_matrix(backend):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import ZERO_SIZE
+from unifiedqr_lab.conformance.matrices import ZERO_SIZE
 
 SHAPES = (*ZERO_SIZE, (0, 2, 2), (0, 2, 3), (2, 0, 0))
 

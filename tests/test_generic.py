@@ -11,11 +11,11 @@ import pytest
 import unifiedqr as uqr
 from unifiedqr import rules
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import tolerance
 from unifiedqr.decomposition import shape_name
 from unifiedqr.generic import GenericBackend, backend_by_standard
 from unifiedqr.standard import LackingFunctionError, plain_namespace
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import tolerance
 
 SHAPE = pytest.mark.parametrize("shape", [(5, 3), (4, 4), (3, 5), (2, 4, 2)], ids=str)
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "complex128"])

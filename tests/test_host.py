@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unifiedqr import host
-from unifiedqr.conformance.tolerance import relative_error, tolerance
 from unifiedqr.errors import DtypeError
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 
 DTYPES = tuple(host.PREFIXES)
 DTYPE = pytest.mark.parametrize("dtype", DTYPES)

@@ -11,11 +11,11 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.backend import NAMESPACE, extend_namespace
-from unifiedqr.conformance.namespace_document import common_names, document
-from unifiedqr.conformance.namespace_table import RIGHT, VALUE, WRONG_GRADIENT, WRONG_VALUE, names_of
-from unifiedqr.conformance.standard_names import SECTIONS
 from unifiedqr.discovery import backends, get_backend
 from unifiedqr.standard import LackingFunctionError
+from unifiedqr_lab.conformance.namespace_document import common_names, document
+from unifiedqr_lab.conformance.namespace_table import RIGHT, VALUE, WRONG_GRADIENT, WRONG_VALUE, names_of
+from unifiedqr_lab.conformance.standard_names import SECTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 STORED = json.loads((DOCS / "namespace.json").read_text())

@@ -20,7 +20,7 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr import rules
-from unifiedqr.conformance.tolerance import tolerance
+from unifiedqr_lab.conformance.tolerance import tolerance
 
 FOLDER = Path(__file__).parent / "data/nist"
 CERTIFIED = json.loads((FOLDER / "certified.json").read_text())
@@ -56,7 +56,7 @@ class Problem(NamedTuple):
 
 
 def _table(name):
-    path = files("unifiedqr.compare").joinpath("data/longley.csv") if name == "Longley" else FOLDER / f"{name}.csv"
+    path = files("unifiedqr_lab.compare").joinpath("data/longley.csv") if name == "Longley" else FOLDER / f"{name}.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     return [[mpmath.mpf(word) for word in line.split(",")] for line in lines if not line.startswith("#")]
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from tests.strategies import FEW, SAMPLE, SEARCH, SMALL, problems
 from tests.truth import truth
 from unifiedqr.checks import checks
-from unifiedqr.conformance.checks import routes
-from unifiedqr.conformance.tolerance import relative_error
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
+from unifiedqr_lab.conformance.checks import routes
+from unifiedqr_lab.conformance.tolerance import relative_error
 
 
 def double(X):

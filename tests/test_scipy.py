@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, tolerance
 
 SHAPE = pytest.mark.parametrize("shape", [(6, 4), (4, 4), (4, 6)], ids=str)
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

@@ -7,8 +7,8 @@ import scipy.linalg
 import tensorflow as tf
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
 from unifiedqr.kernels.pivoting import greedy_pivots
+from unifiedqr_lab.conformance.matrices import random
 
 EXACT = {
     "identity": np.eye(6),

@@ -7,7 +7,6 @@ from unifiedqr import rules
 from unifiedqr.arguments import to_numpy
 from unifiedqr.autodiff import grad, hvp, jvp, value_and_grad, vjp
 from unifiedqr.checks import set_checks
-from unifiedqr.compare import compare
 from unifiedqr.discovery import (
     BackendInfo,
     backends,
@@ -49,6 +48,7 @@ from unifiedqr.results import (
 if TYPE_CHECKING:
     from unifiedqr.diagnosis import Diagnosis, diagnose
     from unifiedqr.singular import SingularMatrixError
+    from unifiedqr_lab.compare import compare
 
 __version__ = "0.1.0"
 
@@ -107,14 +107,20 @@ __all__ = [
 ]
 
 
-_NEEDING_NUMPY = {
+_ON_DEMAND = {
     "Diagnosis": "unifiedqr.diagnosis",
     "SingularMatrixError": "unifiedqr.singular",
+    "compare": "unifiedqr_lab.compare",
     "diagnose": "unifiedqr.diagnosis",
 }
+"""What importing unifiedqr does not import: NumPy, and the laboratory."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDING_NUMPY:  # importing unifiedqr imports no array library
-        return getattr(import_module(_NEEDING_NUMPY[name]), name)
+    if name in _ON_DEMAND:
+        return getattr(import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

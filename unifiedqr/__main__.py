@@ -1,6 +1,6 @@
-"""``python -m unifiedqr``."""
+"""``python -m unifiedqr``: the command line, which belongs to the laboratory."""
 
-from unifiedqr.cli import main
+from importlib import import_module
 
 if __name__ == "__main__":
-    main()
+    import_module("unifiedqr_lab.cli").main()

@@ -6,7 +6,7 @@ imports nothing; its factory makes the `Backend`, whose few members are all that
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -81,13 +81,6 @@ class Plugin:
         ``__jax_array__``; empty if there is none. `Backend.as_array` reads them.
     capabilities : frozenset of str
         Which of `CAPABILITIES` the framework's own autodiff has.
-    environment : mapping of str to str
-        Variables that a process of our own (comparison, conformance, benchmark) sets before importing the framework,
-        so that it computes in every one of `DTYPES` and keeps quiet. A user's process is left alone.
-    threads : tuple of str
-        Variables, besides those of OpenMP and the usual linear algebra, that say how many threads the framework has.
-    unpooled : mapping of str to str
-        Variables that make the framework give memory back as soon as it is free, so that peaks of it can be measured.
     """
 
     name: str
@@ -96,9 +89,6 @@ class Plugin:
     factory: str
     protocol: str = ""
     capabilities: frozenset[str] = frozenset()
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    threads: tuple[str, ...] = ()
-    unpooled: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def load(self) -> "Backend":
         """Import the framework and make the backend."""
@@ -116,41 +106,6 @@ def refusal(x: object, expected: str, instead: str = "") -> ForeignArrayError:
     method = next((name for name in CONVERSIONS if callable(getattr(kind, name, None))), None)
     instead = instead or (f"Call .{method}() of it first." if method else "Pass such an array.")
     return ForeignArrayError(f"got {kind.__module__}.{kind.__qualname__}; expected {expected}. {instead}")
-
-
-KINDS = ("value", "vjp", "jvp", "hvp")
-"""What a `Transform` takes; ``"hvp"`` is the derivative of the VJP along tangents of the primals."""
-
-
-@dataclass(frozen=True)
-class Transform:
-    """One way in which users of a framework evaluate or differentiate a function, for the table of capabilities.
-
-    Attributes
-    ----------
-    name : str
-        As users write it, such as ``"torch.func.vmap of vjp"``.
-    kind : str
-        One of `KINDS`.
-    run : callable
-        Takes f, a function of arrays that gives a tuple of arrays, and a tuple of primals; for kind ``"vjp"`` also
-        cotangents, for ``"jvp"`` tangents, for ``"hvp"`` cotangents and tangents. Gives a tuple of arrays: outputs,
-        gradients, output tangents, or derivatives of the gradients. Pairs as `Backend.vjp` does.
-    batched : bool
-        Whether every array given to `run` has a leading axis that f does not see.
-    slow : bool
-        Whether one run takes seconds, so that fewer are made.
-    """
-
-    name: str
-    kind: str
-    run: Callable[..., Arrays]
-    batched: bool = False
-    slow: bool = False
-
-
-GradientProgram = Callable[[Arrays, Arrays], tuple[Arrays, Arrays]]
-"""Takes primals and cotangents, gives outputs and gradients."""
 
 
 def make_namespace(name: str, names: Mapping[str, Any], linalg: Mapping[str, Any]) -> ModuleType:
@@ -284,43 +239,3 @@ class Backend(ABC):
     @abstractmethod
     def jvp(self, f: Callable[..., Arrays], primals: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
         """Give the outputs of f, a function to a tuple of arrays, and their tangents."""
-
-    def release(self) -> None:
-        """Drop the programs that the framework has compiled so far and would keep for ever."""
-        return
-
-    def transforms(self) -> tuple[Transform, ...]:
-        """Give the ways in which the framework's users take values and derivatives."""
-        return ()
-
-    def natives(self) -> Mapping[str, Callable[..., Arrays]]:
-        """Give the framework's own functions, of the reduced kind, by the name of ours that has the same results."""
-        return {}
-
-    def program(self, f: Callable[..., Arrays]) -> Callable[..., Arrays]:
-        """Give f, a function to a tuple of arrays, as users run it over and over: compiled, where they compile."""
-        return f
-
-    def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
-        """Give the function of primals and cotangents, as users run it over and over, to the outputs and gradients.
-
-        Cotangents pair as the framework itself pairs them. It raises what the framework raises.
-        """
-
-        def outputs_and_gradients(primals: Arrays, cotangents: Arrays) -> tuple[Arrays, Arrays]:
-            outputs, pullback = self.vjp(f, primals)
-            return outputs, pullback(cotangents)
-
-        return outputs_and_gradients
-
-    def pullback_program(self, f: Callable[..., Arrays]) -> Callable[[Arrays], Callable[[Arrays], Arrays]] | None:
-        """Give the function that runs f and gives its pullback, to be run over and over.
-
-        None where the framework runs the two as one, so that the pullback cannot be timed alone.
-        """
-        del f
-        return None
-
-    def wait(self, arrays: Arrays) -> None:
-        """Return when the values of the arrays are computed, if the framework computes them in the background."""
-        del arrays

@@ -9,9 +9,9 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
 from unifiedqr_jax import autodiff
 from unifiedqr_jax.values import seen
+from unifiedqr_lab.conformance.matrices import random
 
 SOUND = jnp.asarray(random((5, 3), complex_=False, seed=1))
 SPOILED = SOUND.at[:, 1].set(2 * SOUND[:, 0])

@@ -14,8 +14,8 @@ import jax, jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 A, V = (jnp.asarray(random((8, 5, 3), complex_=True, seed=seed)) for seed in (1, 2))
 mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))

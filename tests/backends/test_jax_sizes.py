@@ -7,8 +7,8 @@ import pytest
 from jax import export
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 WEIGHTS = jnp.cos(jnp.arange(20.0)).reshape(4, 5)
 

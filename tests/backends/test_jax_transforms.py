@@ -5,13 +5,14 @@ The rest of the dtypes, shapes and programs are run for the table of capabilitie
 
 import pytest
 
-from unifiedqr.conformance.capabilities import TIMES
-from unifiedqr.conformance.checks import doubled
-from unifiedqr.conformance.problems import problem
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr_jax import autodiff
-from unifiedqr_jax.derivatives import DERIVATIVES
+from unifiedqr_jax.instruments.derivatives import DERIVATIVES
+from unifiedqr_lab.conformance.capabilities import TIMES
+from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.problems import problem
+from unifiedqr_lab.instruments import instruments
 
 BACKEND = get_backend("jax")
 
@@ -43,7 +44,7 @@ SUBTLE = {
 OF_PARTS = {name for name in DERIVATIVES["hvp"] if "parts" in name}
 """Where the matrix is real, these are the four nestings of `test_jax.py`."""
 
-TRANSFORMS = {transform.name: transform for transform in BACKEND.transforms()}
+TRANSFORMS = {transform.name: transform for transform in instruments(BACKEND.name).transforms()}
 BY_THEMSELVES = [
     name for kind in ("value", "vjp", "jvp", "hvp") for name in DERIVATIVES[kind] if name not in (*REFUSED, *OF_PARTS)
 ]
@@ -101,4 +102,4 @@ def test_jacobians_of_complex_matrices_are_taken_in_parts(name):
 
 
 def test_names_are_unique():
-    assert len(TRANSFORMS) == len(BACKEND.transforms())
+    assert len(TRANSFORMS) == len(instruments(BACKEND.name).transforms())

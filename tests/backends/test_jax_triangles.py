@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_jax.triangles import ALONE, LARGEST, cholesky_or_nan, inverse_upper
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 LIMITS = (*ALONE.values(), LARGEST)
 SIZES = pytest.mark.parametrize("n", sorted({1, 2, 100, *(limit + step for limit in LIMITS for step in (0, 1))}))

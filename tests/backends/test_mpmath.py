@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.matrices import random
 
 exact = uqr.get_backend("mpmath")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unifiedqr.conformance.namespace_table import RIGHT
-from unifiedqr.conformance.standard_names import SECTIONS, arrays_of
-from unifiedqr.conformance.tolerance import relative_error, tolerance
+from unifiedqr_lab.conformance.namespace_table import RIGHT
+from unifiedqr_lab.conformance.standard_names import SECTIONS, arrays_of
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray

@@ -7,8 +7,8 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks, reports_later
-from unifiedqr.conformance.matrices import random
 from unifiedqr.errors import SingularMatrixWarning
+from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.host import seen
 from unifiedqr_mxnet.namespace import xp

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import CapabilityError, DtypeError, ForeignArrayError, ShapeError
+from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_mxnet.autodiff import bind
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import relative_error, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray

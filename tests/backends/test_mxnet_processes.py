@@ -13,7 +13,7 @@ import pytest
 
 import unifiedqr as uqr
 from tests.memory import MEASURED, least_growth
-from unifiedqr.conformance.matrices import random
+from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_mxnet import recording
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp

@@ -3,13 +3,14 @@
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.checks import doubled
-from unifiedqr.conformance.problems import problem
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import CapabilityError
+from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.problems import problem
+from unifiedqr_lab.instruments import instruments
 
 BACKEND = uqr.get_backend("mxnet")
-TRANSFORMS = BACKEND.transforms()
+TRANSFORMS = instruments(BACKEND.name).transforms()
 pytestmark = pytest.mark.usefixtures("semantics")
 
 

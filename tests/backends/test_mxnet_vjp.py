@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import unifiedqr as uqr
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import ZERO_SIZE, random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.namespace import xp
 

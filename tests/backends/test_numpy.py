@@ -7,16 +7,17 @@ import pytest
 import unifiedqr as uqr
 from unifiedqr import rules
 from unifiedqr.checks import checks
-from unifiedqr.conformance.checks import doubled
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.problems import problem
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import CapabilityError, DtypeError, ForeignArrayError, ShapeError, SingularMatrixWarning
+from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.problems import problem
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_lab.instruments import instruments
 
 BACKEND = uqr.get_backend("numpy")
-TRANSFORMS = BACKEND.transforms()
+TRANSFORMS = instruments(BACKEND.name).transforms()
 FIELD = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
 DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
 from unifiedqr.rules import lq_jvp, qr_vjp
+from unifiedqr_lab.conformance.matrices import random
 
 
 def derivatives(A):

@@ -12,11 +12,11 @@ import tensorflow as tf
 import torch
 
 from unifiedqr import host
-from unifiedqr.conformance.tolerance import relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import CapabilityError
 from unifiedqr_jax.namespace import xp as jax_xp
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_torch.autodiff import bind
 from unifiedqr_torch.namespace import xp as torch_xp

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 import unifiedqr as uqr
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import ZERO_SIZE, random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_tensorflow.autodiff import bind
 
 A = tf.constant(random((5, 3), complex_=False, seed=2))

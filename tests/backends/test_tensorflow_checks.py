@@ -6,10 +6,9 @@ import tensorflow as tf
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
-from unifiedqr_tensorflow.namespace import xp
-from unifiedqr_tensorflow.runs import accumulator, tape
-from unifiedqr_tensorflow.wrappers import (
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_tensorflow.instruments.runs import accumulator, tape
+from unifiedqr_tensorflow.instruments.wrappers import (
     cond,
     dataset_map,
     map_fn,
@@ -20,6 +19,7 @@ from unifiedqr_tensorflow.wrappers import (
     vectorized_map,
     while_loop,
 )
+from unifiedqr_tensorflow.namespace import xp
 
 SOUND = random((5, 3), complex_=False, seed=1)
 SPOILED = SOUND.copy()

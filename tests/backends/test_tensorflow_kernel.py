@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 
 def test_the_kernel_is_tensorflows_where_nothing_overflows():

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
-from unifiedqr_tensorflow.runs import tape
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_tensorflow.instruments.runs import tape
 
 INPUTS = random((64, 6), complex_=False, seed=1).astype(np.float32)
 TARGETS = INPUTS @ np.linalg.qr(random((6, 3), complex_=False, seed=2))[0].astype(np.float32)
@@ -151,7 +151,7 @@ uqr.hvp(loss, [A], [A])
 """
 TWO_DEVICES = """
 import numpy as np, tensorflow as tf, unifiedqr as uqr
-from unifiedqr.conformance.tolerance import relative_error, tolerance
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 import unifiedqr as uqr
 from tests.memory import MEASURED, least_growth
-from unifiedqr.conformance.matrices import random
-from unifiedqr_tensorflow.runs import accumulator, tape
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_tensorflow.instruments.runs import accumulator, tape
 
 
 def pulled(A):

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import relative_error, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 
 SHAPES = ((5, 3), (3, 5), (4, 4), (1, 3))
 SQUARE = ((4, 4), (1, 1), (2, 2))

@@ -5,12 +5,18 @@ import pytest
 import tensorflow as tf
 
 import unifiedqr as uqr
-from unifiedqr.conformance.checks import doubled
-from unifiedqr.conformance.matrices import ZERO_SIZE, random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_tensorflow.autodiff import bind
-from unifiedqr_tensorflow.runs import accumulator, accumulator_of_tape, tape, tape_of_accumulator, tape_of_tape
+from unifiedqr_tensorflow.instruments.runs import (
+    accumulator,
+    accumulator_of_tape,
+    tape,
+    tape_of_accumulator,
+    tape_of_tape,
+)
 
 SHAPES = ((5, 3), (4, 4), (3, 5), (1, 1), (1, 4), (4, 1))
 MATRICES = (*SHAPES, (0, 3), (3, 0), (0, 0))

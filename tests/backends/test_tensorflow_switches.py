@@ -6,10 +6,10 @@ import sys
 import pytest
 import tensorflow as tf
 
-from unifiedqr.conformance.members import member, member_problem
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
-from unifiedqr_tensorflow import runs, wrappers
+from unifiedqr_lab.conformance.members import member, member_problem
+from unifiedqr_tensorflow.instruments import runs, wrappers
 
 MEMBER = pytest.mark.parametrize("name", DECOMPOSITIONS)
 RUNS = {"value": runs.value, "vjp": runs.tape, "jvp": runs.accumulator}

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import unifiedqr as uqr
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_torch.autodiff import bind
 
 SHAPES = [(5, 3), (4, 4), (3, 5), (1, 1), (1, 3), (3, 1), (2, 4, 3)]

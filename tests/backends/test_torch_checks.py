@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.conformance.matrices import random
+from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_torch.namespace import FEW, glance, seen, signs
 
 SOUND = torch.asarray(random((5, 3), complex_=False, seed=1))

@@ -11,11 +11,11 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim
 
 import unifiedqr as uqr
-from unifiedqr.conformance.checks import doubled
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_torch.autodiff import bind
 
 DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])

@@ -14,9 +14,9 @@ import torch
 
 import unifiedqr as uqr
 from tests.memory import MEASURED, least_growth
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
 

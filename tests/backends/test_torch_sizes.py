@@ -5,8 +5,8 @@ import torch
 from torch.export import Dim
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 
 class Factors(torch.nn.Module):

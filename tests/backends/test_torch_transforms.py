@@ -6,11 +6,12 @@ The rest of the dtypes and shapes are run for the table of capabilities.
 import pytest
 from torch.fx.proxy import TraceError
 
-from unifiedqr.conformance.capabilities import TIMES
-from unifiedqr.conformance.checks import doubled
-from unifiedqr.conformance.problems import problem
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
+from unifiedqr_lab.conformance.capabilities import TIMES
+from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.problems import problem
+from unifiedqr_lab.instruments import instruments
 
 BACKEND = get_backend("torch")
 
@@ -33,7 +34,7 @@ BY_THE_NATIVE_RULE = {
 }
 """An exported program is made of PyTorch's operators alone, and is differentiated as they are."""
 
-TRANSFORMS = [transform for transform in BACKEND.transforms() if "inductor" not in transform.name]
+TRANSFORMS = [transform for transform in instruments(BACKEND.name).transforms() if "inductor" not in transform.name]
 
 
 def factors_of(primitive):

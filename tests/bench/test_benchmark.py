@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.bench import launch
-from unifiedqr.bench.cases import read_case
-from unifiedqr.bench.launch import choose_backends, run_benchmark
-from unifiedqr.bench.report import render
-from unifiedqr.bench.results import Benchmark, CaseResult, FrameworkResult, Quantity
-from unifiedqr.bench.rounds import Timing
-from unifiedqr.bench.table import notes, row, summary
 from unifiedqr.errors import BackendUnavailableError, InputError, UnknownBackendError
+from unifiedqr_lab.bench import launch
+from unifiedqr_lab.bench.cases import read_case
+from unifiedqr_lab.bench.launch import choose_backends, run_benchmark
+from unifiedqr_lab.bench.report import render
+from unifiedqr_lab.bench.results import Benchmark, CaseResult, FrameworkResult, Quantity
+from unifiedqr_lab.bench.rounds import Timing
+from unifiedqr_lab.bench.table import notes, row, summary
 
 CASES = tuple(map(read_case, ("qr:64x8:float32", "lq:8x8:float32", "qr-pivoted:2x64x8:float32")))
 
@@ -64,8 +64,8 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_results_alone(monkeypatch, tm
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'unifiedqr.bench.worker' in sys.orig_argv and 'torch' in sys.orig_argv[-1]:\n"
-        "    from unifiedqr.compare import process\n"
+        "if 'unifiedqr_lab.bench.worker' in sys.orig_argv and 'torch' in sys.orig_argv[-1]:\n"
+        "    from unifiedqr_lab.compare import process\n"
         "    process.tell = lambda done, total: os.abort()\n"
     )
     monkeypatch.syspath_prepend(str(folder))

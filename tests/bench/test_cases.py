@@ -2,9 +2,9 @@
 
 import pytest
 
-from unifiedqr.bench.cases import GROUPS, Case, groups_of, read_case, select_cases
-from unifiedqr.bench.flops import backward_flops, forward_flops, matmul_flops
 from unifiedqr.errors import InputError, OptionError
+from unifiedqr_lab.bench.cases import GROUPS, Case, groups_of, read_case, select_cases
+from unifiedqr_lab.bench.flops import backward_flops, forward_flops, matmul_flops
 
 CASES = [(group, text) for group, texts in GROUPS.items() for text in texts]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.markdown import Markdown
 
-from unifiedqr.bench.cases import SUMMARIZED, groups_of
-from unifiedqr.bench.document import BEGIN, DIGEST, END, digest, document
-from unifiedqr.bench.machine import Machine
-from unifiedqr.bench.results import Benchmark, CaseResult, FrameworkResult, Memory, Quantity
-from unifiedqr.bench.rounds import Timing
-from unifiedqr.bench.table import HEADINGS, RATIO, head, notes, row
+from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
+from unifiedqr_lab.bench.document import BEGIN, DIGEST, END, digest, document
+from unifiedqr_lab.bench.machine import Machine
+from unifiedqr_lab.bench.results import Benchmark, CaseResult, FrameworkResult, Memory, Quantity
+from unifiedqr_lab.bench.rounds import Timing
+from unifiedqr_lab.bench.table import HEADINGS, RATIO, head, notes, row
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "docs/benchmark.json"

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from unifiedqr.bench import measure as measuring
-from unifiedqr.bench import memory
-from unifiedqr.bench.cases import NAMES, read_case
-from unifiedqr.bench.machine import Machine, gemm_rates
-from unifiedqr.bench.measure import brief, measure, measure_memory
-from unifiedqr.bench.subjects import candidates, cotangents_of, inputs_of, ours
 from unifiedqr.discovery import get_backend
+from unifiedqr_lab.bench import measure as measuring
+from unifiedqr_lab.bench import memory
+from unifiedqr_lab.bench.cases import NAMES, read_case
+from unifiedqr_lab.bench.machine import Machine, gemm_rates
+from unifiedqr_lab.bench.measure import brief, measure, measure_memory
+from unifiedqr_lab.bench.subjects import candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.instruments import instruments
 
 SIZES = {"lstsq": "12x4", "lq": "4x12", "slogdet": "4x4"}
 
@@ -23,9 +24,9 @@ def test_ours_and_the_frameworks_own_have_the_same_results(backend, name):
     """Up to signs: moduli are compared. What is measured is the same problem."""
     case = small(name)
     inputs = tuple(map(backend.from_numpy, inputs_of(case)))
-    mine = [np.abs(backend.to_numpy(y)) for y in backend.program(ours(name))(*inputs)]
+    mine = [np.abs(backend.to_numpy(y)) for y in instruments(backend.name).program(ours(name))(*inputs)]
     for candidate in candidates(backend, name):
-        theirs = [np.abs(backend.to_numpy(y)) for y in backend.program(candidate.run)(*inputs)]
+        theirs = [np.abs(backend.to_numpy(y)) for y in instruments(backend.name).program(candidate.run)(*inputs)]
         assert len(theirs) == len(mine)
         for X, Y in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(X, Y, atol=1e-12)
@@ -38,9 +39,9 @@ def test_gradients_of_programs_are_those_of_vjp(autodiff_backend, name):
     outputs, pullback = backend.vjp(ours(name), inputs)
     bars = tuple(map(backend.from_numpy, cotangents_of(case, tuple(map(backend.to_numpy, outputs)))))
     truth = [backend.to_numpy(x) for x in pullback(bars)]
-    values, gradients = backend.gradient_program(ours(name))(inputs, bars)
-    backend.wait((*values, *gradients))
-    alone = backend.pullback_program(ours(name))
+    values, gradients = instruments(backend.name).gradient_program(ours(name))(inputs, bars)
+    instruments(backend.name).wait((*values, *gradients))
+    alone = instruments(backend.name).pullback_program(ours(name))
     several = [gradients] if alone is None else [gradients, alone(inputs)(bars)]
     for found in several:
         for x, true in zip(found, truth, strict=True):
@@ -49,7 +50,7 @@ def test_gradients_of_programs_are_those_of_vjp(autodiff_backend, name):
 
 def test_a_pullback_runs_again_and_again(autodiff_backend):
     backend, case = autodiff_backend, small("qr")
-    program = backend.pullback_program(ours("qr"))
+    program = instruments(backend.name).pullback_program(ours("qr"))
     if program is None:
         assert backend.name == "tensorflow"
         return

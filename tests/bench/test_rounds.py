@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from unifiedqr.bench.rounds import AWAKE, FEWEST, MOST, RESOLVED, SLOW, rounds, timing
+from unifiedqr_lab.bench.rounds import AWAKE, FEWEST, MOST, RESOLVED, SLOW, rounds, timing
 
 
 class FakeClock:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from unifiedqr.cli import main
-from unifiedqr.compare.interruption import ENDING
+from unifiedqr_lab.cli import main
+from unifiedqr_lab.compare.interruption import ENDING
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def test_a_crash_is_told_and_the_others_go_on(folder):
 def test_backends_imports_no_framework(tmp_path):
     probe = (
         "import sys; sys.argv = ['unifiedqr', 'backends']\n"
-        "from unifiedqr.cli import main\n"
+        "from unifiedqr_lab.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n    assert end.code in (0, None), end.code\n"
         "found = {'torch', 'tensorflow', 'mxnet', 'jax', 'mpmath', 'numpy'} & set(sys.modules)\n"
@@ -167,7 +167,7 @@ def test_backends_imports_no_framework(tmp_path):
 
 
 def test_importing_compare_is_light(tmp_path):
-    probe = "import sys, unifiedqr.compare; assert 'numpy' not in sys.modules; assert 'rich' not in sys.modules"
+    probe = "import sys, unifiedqr_lab.compare; assert 'numpy' not in sys.modules; assert 'rich' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, check=False).returncode == 0
 
 

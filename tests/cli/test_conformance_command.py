@@ -9,12 +9,12 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from unifiedqr.conformance.checks import Outcome
-from unifiedqr.conformance.runner import Finding, SuiteResult, run_suite
 from unifiedqr.errors import OptionError
+from unifiedqr_lab.conformance.checks import Outcome
+from unifiedqr_lab.conformance.runner import Finding, SuiteResult, run_suite
 
 SMALL = ("--backends", "numpy", "--decomposition", "slogdet", "--dtype", "float64")
-runner = import_module("unifiedqr.conformance.runner")
+runner = import_module("unifiedqr_lab.conformance.runner")
 
 
 @pytest.fixture

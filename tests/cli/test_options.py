@@ -9,9 +9,9 @@ import pytest
 
 import unifiedqr
 from unifiedqr.backend import DTYPES
-from unifiedqr.cli import options
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import OptionError
+from unifiedqr_lab.cli import options
 
 VERBS = {
     "compare": ("--dtype", "float64", "--decomposition", "qr", "--derivative", "value", "--reference", "none"),
@@ -20,9 +20,9 @@ VERBS = {
     "bench": ("--shape", "qr:3x2:float64", "--seconds", "0", "--no-memory"),
 }
 ENDS = {
-    "unifiedqr.compare.api": "select_backends",
-    "unifiedqr.bench.launch": "select_backends",
-    "unifiedqr.conformance.runner": "run_suite",
+    "unifiedqr_lab.compare.api": "select_backends",
+    "unifiedqr_lab.bench.launch": "select_backends",
+    "unifiedqr_lab.conformance.runner": "run_suite",
 }
 """Where the names of the frameworks arrive."""
 SPELLINGS = {

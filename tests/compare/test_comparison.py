@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.compare import Comparison, compare
-from unifiedqr.compare.api import run_comparison
-from unifiedqr.compare.job import Matrix, matrix_job
-from unifiedqr.compare.launch import run_workers
-from unifiedqr.compare.process import Failure
-from unifiedqr.compare.record import Record
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, InputError, OptionError, UnknownBackendError
+from unifiedqr_lab.compare import Comparison, compare
+from unifiedqr_lab.compare.api import run_comparison
+from unifiedqr_lab.compare.job import Matrix, matrix_job
+from unifiedqr_lab.compare.launch import run_workers
+from unifiedqr_lab.compare.process import Failure
+from unifiedqr_lab.compare.record import Record
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +194,7 @@ def test_compare_refuses_what_it_cannot_compare():
 
 
 def test_a_framework_that_is_not_installed_is_bad_input_only_if_named(monkeypatch):
-    from unifiedqr.compare import api
+    from unifiedqr_lab.compare import api
 
     known = uqr.backends()
     gone = replace(known["torch"], version=None, available=False, reason="torch is not installed")

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.compare import Comparison, compare, cost
-from unifiedqr.compare.api import run_comparison
-from unifiedqr.compare.cost import counted_cost, estimate, kind_of_reference
-from unifiedqr.compare.evaluate import Outcome
-from unifiedqr.compare.job import Case, Matrix, matrix_job
-from unifiedqr.compare.process import Failure
-from unifiedqr.compare.verdict import case_condition
-from unifiedqr.conformance import tolerance
 from unifiedqr.errors import DurationError
+from unifiedqr_lab.compare import Comparison, compare, cost
+from unifiedqr_lab.compare.api import run_comparison
+from unifiedqr_lab.compare.cost import counted_cost, estimate, kind_of_reference
+from unifiedqr_lab.compare.evaluate import Outcome
+from unifiedqr_lab.compare.job import Case, Matrix, matrix_job
+from unifiedqr_lab.compare.process import Failure
+from unifiedqr_lab.compare.verdict import case_condition
+from unifiedqr_lab.conformance import tolerance
 
 
 def altered(record, key, change):
@@ -61,7 +61,7 @@ def test_without_a_truth_nobody_knows_who_is_wrong(small_job, frameworks):
 
 def test_slopes_tell_who_is_wrong_and_keep_the_others_from_blame(small_job, small_records, frameworks):
     """The truth is reduced to the slopes it has along the fixed directions."""
-    from unifiedqr.compare.reference import probing_directions
+    from unifiedqr_lab.compare.reference import probing_directions
 
     case = small_job.cases[0]
     job = replace(small_job, cases=(case,), derivatives=("vjp",))
@@ -131,7 +131,7 @@ def test_a_function_that_costs_too_much_is_not_evaluated_to_its_end(monkeypatch)
 
 def test_no_clock_decides_which_truth_is_used(monkeypatch, small_job):
     """A machine on which everything takes hours chooses as any other does."""
-    from unifiedqr.compare import reference
+    from unifiedqr_lab.compare import reference
 
     ticks = iter(range(0, 10**9, 3600))
     monkeypatch.setattr(reference.time, "perf_counter", lambda: float(next(ticks)))
@@ -154,7 +154,7 @@ def test_what_is_expected_to_take_too_long_is_not_begun(monkeypatch):
         run_comparison(job, ("numpy", "torch"), timeout=600)
     with pytest.raises(DurationError, match="reference none"):
         compare(uqr.qr, np.ones((2000, 2000)), backends=["numpy", "torch"])
-    from unifiedqr.compare import api
+    from unifiedqr_lab.compare import api
 
     monkeypatch.setattr(api, "run_workers", lambda *_, **__: ({}, []))
     told = []

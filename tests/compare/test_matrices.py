@@ -8,8 +8,8 @@ import scipy.io
 import scipy.sparse
 from safetensors.numpy import save_file
 
-from unifiedqr.compare.matrices import bundled, longley, read_all, read_matrices
 from unifiedqr.errors import InputError
+from unifiedqr_lab.compare.matrices import bundled, longley, read_all, read_matrices
 
 A = np.array([[1.0, 2.5], [3.0, -4.0], [5.0, 7.25]])
 

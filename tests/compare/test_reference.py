@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from unifiedqr.compare.cost import kind_of_reference
-from unifiedqr.compare.evaluate import outcome
-from unifiedqr.compare.extended import EXTENDED, has_extended_precision, qr
-from unifiedqr.compare.job import Function, Matrix, matrix_job
-from unifiedqr.compare.reference import Reference, probing_directions
-from unifiedqr.compare.verdict import case_tolerance, judge
-from unifiedqr.conformance.tolerance import relative_error, tolerance
+from unifiedqr_lab.compare.cost import kind_of_reference
+from unifiedqr_lab.compare.evaluate import outcome
+from unifiedqr_lab.compare.extended import EXTENDED, has_extended_precision, qr
+from unifiedqr_lab.compare.job import Function, Matrix, matrix_job
+from unifiedqr_lab.compare.reference import Reference, probing_directions
+from unifiedqr_lab.compare.verdict import case_tolerance, judge
+from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 
 LONG_DOUBLE = pytest.mark.skipif(not has_extended_precision(), reason="long double is double on this platform")
 
@@ -101,7 +101,7 @@ def test_a_hessian_product_of_the_truth_is_right(rng):
             uqr.qr(X).R[0, 0] ** 2
         )  # |first column|^2, whose Hessian is 2 there and 0 elsewhere
 
-    from unifiedqr.compare.directions import tangents
+    from unifiedqr_lab.compare.directions import tangents
 
     (V,) = tangents(job.seed, case.id, case.target, job.inputs_of(case))
     given = Reference(job, "exact").outcome(case, "hvp", loss).arrays["H_A_dot"]

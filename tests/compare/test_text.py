@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from unifiedqr.compare.matrices import read_matrices
-from unifiedqr.compare.text import read_text
 from unifiedqr.errors import InputError
+from unifiedqr_lab.compare.matrices import read_matrices
+from unifiedqr_lab.compare.text import read_text
 
 A = np.array([[1.5, -2.25, 3.0], [4.125, 5.0, -6.5], [0.0, 1e-3, 2e5]])
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "blank": " ", "bar": "|", "comma and blank": ", "}

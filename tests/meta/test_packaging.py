@@ -14,12 +14,12 @@ from unifiedqr.discovery import names, plugin
     ("package", "name"),
     [
         ("unifiedqr", "py.typed"),
-        ("unifiedqr.compare", "data/longley.csv"),
-        ("unifiedqr.compare", "report.html.j2"),
-        ("unifiedqr.compare", "page.css"),
-        ("unifiedqr.bench", "report.html.j2"),
-        ("unifiedqr.conformance", "vectors/qr.npz"),
-        ("unifiedqr.conformance", "vectors/lq.npz"),
+        ("unifiedqr_lab.compare", "data/longley.csv"),
+        ("unifiedqr_lab.compare", "report.html.j2"),
+        ("unifiedqr_lab.compare", "page.css"),
+        ("unifiedqr_lab.bench", "report.html.j2"),
+        ("unifiedqr_lab.conformance", "vectors/qr.npz"),
+        ("unifiedqr_lab.conformance", "vectors/lq.npz"),
     ],
 )
 def test_data_files_are_found_beside_the_code(package, name):
@@ -31,7 +31,7 @@ def test_metadata_names_the_version_the_extras_and_the_command():
     assert installed.version == unifiedqr.__version__
     assert {"torch", "tensorflow", "mxnet", "jax", "all"} <= set(installed.metadata.get_all("Provides-Extra"))
     assert [entry.value for entry in installed.entry_points if entry.group == "console_scripts"] == [
-        "unifiedqr.cli:main"
+        "unifiedqr_lab.cli:main"
     ]
 
 

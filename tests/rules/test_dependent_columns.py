@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.functional import lq, qr
 from unifiedqr.rules import lq_jvp, lq_vjp, qr_jvp, qr_vjp
 from unifiedqr.rules.dependence import nan_where
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -10,12 +10,12 @@ import torch
 
 from unifiedqr import rules
 from unifiedqr.checks import MODES, checks
-from unifiedqr.conformance.checks import bound_of
-from unifiedqr.conformance.golden import golden
-from unifiedqr.conformance.matrices import ZERO_SIZE, random
-from unifiedqr.conformance.tolerance import relative_error
 from unifiedqr.errors import DtypeError, ForeignArrayError
 from unifiedqr.functional import lq, qr
+from unifiedqr_lab.conformance.checks import bound_of
+from unifiedqr_lab.conformance.golden import golden
+from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
+from unifiedqr_lab.conformance.tolerance import relative_error
 
 FUNCTIONS = {"qr": qr, "lq": lq}
 DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])

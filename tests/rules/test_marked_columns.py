@@ -5,7 +5,7 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr import rules
-from unifiedqr.conformance.matrices import random
+from unifiedqr_lab.conformance.matrices import random
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

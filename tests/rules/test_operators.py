@@ -4,9 +4,9 @@ import array_api_strict as xp
 import numpy as np
 import pytest
 
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import tolerance
 from unifiedqr.rules.operators import adjoint, lowskew, skew
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import tolerance
 
 FIELDS = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
 SIZES = pytest.mark.parametrize("k", [1, 2, 5])

@@ -7,10 +7,10 @@ import pytest
 
 from tests.truth import truth
 from unifiedqr.backend import DTYPES
-from unifiedqr.conformance.checks import routes
-from unifiedqr.conformance.matrices import random
-from unifiedqr.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.conformance.checks import routes
+from unifiedqr_lab.conformance.matrices import random
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),

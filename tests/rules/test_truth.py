@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from unifiedqr import rules
-from unifiedqr.conformance.checks import bound_of
-from unifiedqr.conformance.golden import PATTERNS, golden
-from unifiedqr.conformance.tolerance import relative_error
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend
+from unifiedqr_lab.conformance.checks import bound_of
+from unifiedqr_lab.conformance.golden import PATTERNS, golden
+from unifiedqr_lab.conformance.tolerance import relative_error
 
 CASES = [pytest.param(case, id=name) for d in REDUCED for name, case in golden(d).items()]
 

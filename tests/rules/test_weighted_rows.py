@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.conformance.matrices import random
+from unifiedqr_lab.conformance.matrices import random
 
 ROWS = {"first": [0, 1], "last": [-2, -1], "scattered": [3, 11, 17], "many": [1, 4, 6, 9, 12, 15, 20]}
 

@@ -9,6 +9,4 @@ plugin = Plugin(
     factory="unifiedqr_jax.adapter:JaxBackend",
     protocol="__jax_array__",
     capabilities=frozenset({"vjp", "jvp", "second-order"}),
-    environment={"JAX_ENABLE_X64": "1"},
-    threads=("NPROC",),
 )

@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from unifiedqr.backend import Backend, GradientProgram, Transform
+from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
-from unifiedqr_jax.natives import NATIVES, gradient_program, pullback_program
 from unifiedqr_jax.sizes import orders
 
 
@@ -66,26 +65,3 @@ class JaxBackend(Backend):
 
     def jvp(self, f: Callable[..., JaxArrays], primals: JaxArrays, tangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
         return jax.jvp(f, primals, tangents)
-
-    def release(self) -> None:
-        jax.clear_caches()  # each program keeps memory maps, of which Linux gives a process 65530
-
-    def transforms(self) -> tuple[Transform, ...]:
-        from unifiedqr_jax.transforms import transforms  # what only the table of capabilities needs
-
-        return tuple(transforms())
-
-    def natives(self) -> dict[str, Callable[..., JaxArrays]]:
-        return NATIVES
-
-    def program(self, f: Callable[..., JaxArrays]) -> Callable[..., JaxArrays]:
-        return jax.jit(f)
-
-    def gradient_program(self, f: Callable[..., JaxArrays]) -> GradientProgram:
-        return gradient_program(f)
-
-    def pullback_program(self, f: Callable[..., JaxArrays]) -> Callable[[JaxArrays], Callable[[JaxArrays], JaxArrays]]:
-        return pullback_program(f)
-
-    def wait(self, arrays: JaxArrays) -> None:
-        jax.block_until_ready(arrays)

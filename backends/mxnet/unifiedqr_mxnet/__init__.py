@@ -8,6 +8,5 @@ plugin = Plugin(
     array_modules=("mxnet", "unifiedqr_mxnet"),
     factory="unifiedqr_mxnet.adapter:MXNetBackend",
     capabilities=frozenset({"vjp"}),
-    environment={"MXNET_SUBGRAPH_VERBOSE": "0"},
 )
 """The MXNet backend."""

@@ -5,14 +5,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from unifiedqr.backend import Backend, GradientProgram, Transform
+from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
 from unifiedqr_mxnet.autodiff import MXArray, MXArrays, assembled, bind, flattened, is_symbolic
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.failures import INSTEAD, NoSecondOrderError
 from unifiedqr_mxnet.namespace import xp
-from unifiedqr_mxnet.natives import NATIVES, gradient_program, pullback_program, wait
 from unifiedqr_mxnet.pair import ComplexArray
 from unifiedqr_mxnet.recording import record
 from unifiedqr_mxnet.scalar import with_numpy_semantics
@@ -89,23 +88,6 @@ class MXNetBackend(Backend):
         raise CapabilityError(
             "mxnet has no forward mode; use unifiedqr.vjp, unifiedqr.rules.qr_jvp or another backend."
         )
-
-    def transforms(self) -> tuple[Transform, ...]:
-        from unifiedqr_mxnet.transforms import transforms
-
-        return transforms(self)
-
-    def natives(self) -> dict[str, Callable[..., MXArrays]]:
-        return NATIVES
-
-    def gradient_program(self, f: Callable[..., MXArrays]) -> GradientProgram:
-        return gradient_program(f)
-
-    def pullback_program(self, f: Callable[..., MXArrays]) -> Callable[[MXArrays], Callable[[MXArrays], MXArrays]]:
-        return pullback_program(f)
-
-    def wait(self, arrays: MXArrays) -> None:
-        wait(arrays)
 
 
 def _refusing(inputs: MXArrays, arrays: MXArrays) -> MXArrays:

@@ -1,13 +1,13 @@
 """The NumPy backend. NumPy has no autodiff: values and the explicit rules only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from unifiedqr.backend import Backend, Transform
+from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
 from unifiedqr_numpy.namespace import xp
@@ -56,16 +56,6 @@ class NumpyBackend(Backend):
 
     def jvp(self, f: Callable[..., Any], primals: Any, tangents: Any) -> NoReturn:
         raise CapabilityError(f"numpy has no autodiff; {INSTEAD}")
-
-    def transforms(self) -> tuple[Transform, ...]:
-        from unifiedqr_numpy.transforms import TRANSFORMS
-
-        return TRANSFORMS
-
-    def natives(self) -> Mapping[str, Callable[..., Arrays]]:
-        from unifiedqr_numpy.natives import NATIVES  # only who compares with NumPy's own needs SciPy's
-
-        return NATIVES
 
 
 class Call(NamedTuple):

@@ -7,12 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from unifiedqr._typing import Cotangents
-from unifiedqr.backend import Backend, GradientProgram, Transform, refusal
+from unifiedqr.backend import Backend, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
-from unifiedqr_tensorflow.natives import NATIVES, gradient_program, wait
 
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
@@ -91,23 +90,6 @@ class TensorFlowBackend(Backend):
             outputs = tuple(map(tf.convert_to_tensor, f(*_joined(parts, primals))))
         dots = (accumulator.jvp(y, unconnected_gradients=tf.UnconnectedGradients.ZERO) for y in outputs)
         return outputs, tuple(dots)
-
-    def transforms(self) -> tuple[Transform, ...]:
-        from unifiedqr_tensorflow.transforms import transforms  # asked for by the table of capabilities alone
-
-        return transforms()
-
-    def natives(self) -> dict[str, Callable[..., Tensors]]:
-        return NATIVES
-
-    def program(self, f: Callable[..., Tensors]) -> Callable[..., Tensors]:
-        return tf.function(f)
-
-    def gradient_program(self, f: Callable[..., Tensors]) -> GradientProgram:
-        return gradient_program(f)
-
-    def wait(self, arrays: Tensors) -> None:
-        wait(arrays)
 
     def _jvp_of_pullback(
         self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, GradientProgram, Transform, refusal
+from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr_torch.autodiff import Tensors, bind
 from unifiedqr_torch.namespace import to_numpy, xp
-from unifiedqr_torch.natives import NATIVES, gradient_program, pullback_program, wait
 
 NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
 STRIDED = torch.strided
@@ -64,23 +63,6 @@ class TorchBackend(Backend):
         with nullcontext() if torch.compiler.is_compiling() else self._forward_mode:
             outputs, output_tangents, *_ = torch.func.jvp(f, primals, tangents)
         return outputs, output_tangents
-
-    def transforms(self) -> tuple[Transform, ...]:
-        from unifiedqr_torch.transforms import transforms  # what only the table of capabilities needs
-
-        return transforms()
-
-    def natives(self) -> dict[str, Callable[..., Tensors]]:
-        return NATIVES
-
-    def gradient_program(self, f: Callable[..., Tensors]) -> GradientProgram:
-        return gradient_program(f)
-
-    def pullback_program(self, f: Callable[..., Tensors]) -> Callable[[Tensors], Callable[[Tensors], Tensors]]:
-        return pullback_program(f)
-
-    def wait(self, arrays: Tensors) -> None:
-        wait(arrays)
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:

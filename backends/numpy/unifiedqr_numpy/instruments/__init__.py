@@ -1,0 +1,20 @@
+"""What the laboratory runs and measures in NumPy."""
+
+from collections.abc import Callable, Mapping
+
+from unifiedqr._typing import Arrays
+from unifiedqr_lab.instruments import Instruments, Transform
+
+
+class NumPyInstruments(Instruments):
+    """NumPy has no autodiff: values, and the explicit rules by hand."""
+
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_numpy.instruments.transforms import TRANSFORMS
+
+        return TRANSFORMS
+
+    def natives(self) -> Mapping[str, Callable[..., Arrays]]:
+        from unifiedqr_numpy.instruments.natives import NATIVES
+
+        return NATIVES

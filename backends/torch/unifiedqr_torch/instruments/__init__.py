@@ -1,0 +1,42 @@
+"""What the laboratory runs and measures in Torch."""
+
+from collections.abc import Callable, Mapping
+
+from unifiedqr._typing import Arrays
+from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
+
+
+class TorchInstruments(Instruments):
+    """PyTorch as its users run it: eagerly."""
+
+    on_every_member = (
+        "torch.vmap of torch.func.vjp",
+        "backward through torch.compile, aot_eager",
+        "torch.func.jvp of torch.vmap",
+        "torch.func.jvp of torch.func.grad",
+    )
+
+    def transforms(self) -> tuple[Transform, ...]:
+        from unifiedqr_torch.instruments.transforms import transforms
+
+        return transforms()
+
+    def natives(self) -> Mapping[str, Callable[..., Arrays]]:
+        from unifiedqr_torch.instruments.natives import NATIVES
+
+        return NATIVES
+
+    def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
+        from unifiedqr_torch.instruments.natives import gradient_program
+
+        return gradient_program(f)
+
+    def pullback_program(self, f: Callable[..., Arrays]) -> PullbackProgram:
+        from unifiedqr_torch.instruments.natives import pullback_program
+
+        return pullback_program(f)
+
+    def wait(self, arrays: Arrays) -> None:
+        from unifiedqr_torch.instruments.natives import wait
+
+        wait(arrays)

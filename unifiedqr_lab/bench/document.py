@@ -1,0 +1,138 @@
+"""The benchmark as a document: the groups in short, then one section per framework, one row per case."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
+from unifiedqr_lab.bench.memory import SMALLEST
+from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
+from unifiedqr_lab.bench.table import HEADINGS, RATIO, head, notes, place, ratio, row
+
+SYNTAX = re.compile(r"[\\`*\[<|~$&]|_(?![^\W_])|^(?:>|(?:[+-]|#+)(?= ))")
+"""What Markdown would not show as it is: underscores that could end an emphasis, some signs at the start alone."""
+
+
+DIGEST = {
+    "geometric mean of six tall ones": "tall",
+    "geometric mean of six others": "other",
+    "`qr` of 1000000 x 16, float64": "qr:1000000x16:float64",
+    "`qr` of 100000 x 64, float64": "qr:100000x64:float64",
+    "`qr` of 2048 x 2048, float64": "qr:2048x2048:float64",
+    "`qr` of 512 x 512, float64": "qr:512x512:float64",
+    "`qr` of 256 x 4096, float64": "qr:256x4096:float64",
+    "`qr` of 1000 of 16 x 8, float32": "qr:1000x16x8:float32",
+    "`qr` of 64 x 64, float64": "qr:64x64:float64",
+    "`qr` of 8 x 8, float64": "qr:8x8:float64",
+    '`qr(mode="r")` of 100000 x 32, float64': "qr-r:100000x32:float64",
+    "`lq` of 32 x 100000, float64": "lq:32x100000:float64",
+    "`lstsq` of 20000 x 50, float64": "lstsq:20000x50:float64",
+}
+"""The rows of the short table, each a group or a case."""
+
+BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
+
+
+def digest(benchmark: Benchmark) -> str:
+    """Give a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
+    frameworks = [framework for framework in benchmark.frameworks if framework.compared == "both"]
+    rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in DIGEST.items())
+    return _table(["native / ours", *(framework.name for framework in frameworks)], rows, escaped=False).strip()
+
+
+def _told(framework: FrameworkResult, case: str) -> str:
+    ratios = {found.group: found.mean for found in framework.summary()}
+    ratios |= {result.case: x for result in framework.results if (x := result.both.ratio) is not None}
+    return ratio(ratios.get(case))
+
+
+def document(benchmark: Benchmark) -> str:
+    """Give the document in Markdown."""
+    sections = [_introduction(benchmark), _groups(benchmark), *map(_framework, benchmark.frameworks)]
+    return "\n".join(filter(None, sections))
+
+
+def _introduction(benchmark: Benchmark) -> str:
+    machine, seconds = benchmark.machine, f"{benchmark.seconds:g}"
+    peaks = (
+        f"Peaks of memory are of inputs of {SMALLEST // 1_000_000} MB and more: of both, or of a forward that is alone."
+    )
+    if benchmark.memory:
+        peaks = f"No peaks of memory: {benchmark.memory}."
+    return f"""# unifiedqr against each framework's own functions
+
+Measured on {_escaped(place(machine))};
+unifiedqr {_escaped(machine.unifiedqr)}, {_escaped(machine.when)}.
+`make bench` measures it again; here each case had {seconds} s in each framework (`--seconds {seconds}`).
+[benchmarks/README.md](../benchmarks/README.md) tells what is measured and how, and how this document is made of
+[benchmark.json](benchmark.json), which has the quartiles and the number of rounds too.
+
+{_escaped(RATIO)}
+*Native* is the framework's own function, or what its users do where it has none: the notes below each table say what,
+and why there is no ratio where there is none (-). Its derivative is timed even where it is wrong, which
+[capabilities.md](capabilities.md) tells. *Both* is forward + backward. *Backward, of GEMM* is the rate of our backward
+as a fraction of that of the framework's product of large matrices, which stands above each table.
+{_escaped(peaks)}
+"""
+
+
+def _groups(benchmark: Benchmark) -> str:
+    """Give geometric mean and worst of each group in each framework, and which cases the groups are of."""
+    members = {group: [case for case in benchmark.cases if group in groups_of(case)] for group in SUMMARIZED}
+    members = {group: cases for group, cases in members.items() if cases}
+    if not members:
+        return ""
+    frameworks = benchmark.frameworks
+    compared = (QUANTITIES[framework.compared] if framework.results else "not measured" for framework in frameworks)
+    headings = ["", *(framework.name for framework in frameworks)]
+    means = (
+        [group, *(_mean(framework, group, len(cases)) for framework in frameworks)] for group, cases in members.items()
+    )
+    told = "\n".join(f"- {group}: {_escaped(', '.join(cases))}" for group, cases in members.items())
+    return f"""## Groups
+
+Geometric mean of the ratios, of how many of the group's cases it is, and the worst ratio with its case.
+
+{_table(headings, [["ratios of", *compared], *means])}
+{told}
+"""
+
+
+def _mean(framework: FrameworkResult, group: str, of: int) -> str:
+    for found in framework.summary():
+        if found.group == group:
+            return f"{ratio(found.mean)} ({found.count} of {of}); worst {ratio(found.worst)}, {found.case}"
+    return "-"
+
+
+def _framework(framework: FrameworkResult) -> str:
+    parts = [f"## {_escaped(framework.name)}\n"]
+    if framework.results:
+        parts.append(f"{_escaped(head(framework))}\n")
+        parts.append(_table(_headings(), [row(framework, result) for result in framework.results]))
+    if told := notes(framework):
+        parts.append("".join(f"- {_escaped(note)}\n" for note in told))
+    if framework.failure:
+        parts.append(f"**Failed**: {_escaped(framework.failure)}\n")
+    return "\n".join(parts)
+
+
+def _headings() -> list[str]:
+    """Give `HEADINGS` on a line each: what stands over several columns is said in each of them."""
+    over, found = "", list[str]()
+    for heading in HEADINGS:
+        upper, _, lower = heading.rpartition("\n")
+        over = upper or over
+        found.append(f"{over}, {lower}" if over else lower)
+    return found
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, escaped: bool = True) -> str:
+    rule = f"|---{'|--:' * (len(headings) - 1)}|\n"
+    written = _escaped if escaped else str
+    first, *others = (f"| {' | '.join(map(written, texts))} |\n" for texts in (headings, *rows))
+    return "".join((first, rule, *others))
+
+
+def _escaped(text: str) -> str:
+    """Give a text on one line, such that Markdown shows it as it is."""
+    return SYNTAX.sub(r"\\\g<0>", " ".join(text.split()))

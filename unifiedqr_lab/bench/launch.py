@@ -1,0 +1,101 @@
+"""The frameworks one after another, for two would disturb each other: each in its own process, with as many threads."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import unifiedqr as uqr
+from unifiedqr.errors import UnknownBackendError
+from unifiedqr_lab.bench import memory
+from unifiedqr_lab.bench.cases import Case
+from unifiedqr_lab.bench.machine import Machine
+from unifiedqr_lab.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
+from unifiedqr_lab.compare.api import TRUTH_BACKEND, select_backends
+from unifiedqr_lab.compare.process import Watcher, Workers, cores, paths_for, thread_limits, unwatched
+from unifiedqr_lab.instruments import instruments
+
+TIMEOUT = 36000.0
+"""Seconds after which a benchmark is given up."""
+
+NOT_ASKED = "not asked for"
+
+
+def run_benchmark(
+    cases: Sequence[Case],
+    names: tuple[str, ...],
+    *,
+    seconds: float,
+    with_memory: bool = True,
+    timeout: float = TIMEOUT,
+    watch: Watcher = unwatched,
+) -> Benchmark:
+    """Measure cases in frameworks.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        What to run.
+    names : tuple of str
+        Backends, as `choose_backends` gives them.
+    seconds : float
+        For each case.
+    with_memory : bool
+        Whether to measure peaks of memory.
+    timeout : float
+        Seconds after which what is not measured is given up.
+    watch : callable
+        Told of every step.
+
+    Returns
+    -------
+    Benchmark
+        A framework that failed has the cases it had measured by then, and says so.
+    """
+    threads = cores()
+    every = tuple(case.id for case in cases)
+    reason = memory.why_not() if with_memory else NOT_ASKED
+    large = () if reason else tuple(case.id for case in cases if case.size >= memory.SMALLEST)
+    with Workers(timeout, watch=watch) as workers:
+
+        def measured(name: str) -> FrameworkResult:
+            told, failure = _run(workers, name, {"cases": every, "seconds": seconds, "memory": False}, threads)
+            timed = replace(FrameworkResult(name) if told is None else framework_from(told), failure=failure)
+            if failure or not large:
+                return timed
+            peaks, failure = _run(workers, name, {"cases": large, "memory": True}, threads)
+            results = tuple(with_peak(result, peaks or {}) for result in timed.results)
+            return replace(timed, results=results, failure=failure and f"memory: {failure}")
+
+        found = tuple(workers.map(measured, names))
+    machine = Machine.here(threads, uqr.__version__)
+    return Benchmark(machine, seconds, every, found, reason)
+
+
+def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Give the backends to measure; by default all that are installed.
+
+    Raises
+    ------
+    UnknownBackendError, BackendUnavailableError
+        One is not registered, is not installed, or is the truth, whose speed nobody asks for.
+    """
+    if names is not None and TRUTH_BACKEND in names:
+        measured = ", ".join(name for name in uqr.backends() if name != TRUTH_BACKEND)
+        raise UnknownBackendError(f"{TRUTH_BACKEND} is not measured; choose among {measured}.")
+    return select_backends(names, {})[0]
+
+
+def _run(workers: Workers, name: str, job: dict[str, Any], threads: int) -> tuple[dict[str, Any] | None, str]:
+    """Run a worker; return what it wrote, if it came so far, and the reason it failed, or ""."""
+    label = f"{name} memory" if job["memory"] else name
+    job_path, result_path = workers.folder / f"{label}.job.json", workers.folder / f"{label}.result.json"
+    job_path.write_text(json.dumps({**job, "backend": name, "paths": paths_for(sys.executable)}), encoding="utf-8")
+    limits = {**thread_limits(threads), **dict.fromkeys(instruments(name).threads, str(threads))}
+    unpooled = {**memory.UNPOOLED, **instruments(name).unpooled} if job["memory"] else {}
+    command = [sys.executable, "-P", "-m", "unifiedqr_lab.bench.worker", str(job_path), str(result_path)]
+    reason = workers.run(command, label, len(job["cases"]), environment={**os.environ, **limits, **unpooled})
+    told = json.loads(result_path.read_text(encoding="utf-8")) if result_path.is_file() else None
+    return told, reason

@@ -1,0 +1,81 @@
+"""The machine a benchmark ran on, and how fast a framework multiplies matrices there: the measure of all rates."""
+
+import datetime
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unifiedqr._typing import Array, Arrays
+from unifiedqr.backend import Backend
+from unifiedqr_lab.bench.flops import matmul_flops
+from unifiedqr_lab.compare.process import cores
+from unifiedqr_lab.instruments import instruments
+
+SIZES = {"float32": 2048, "float64": 2048, "complex64": 1024, "complex128": 1024}
+"""Rows and columns of the matrices that are multiplied, by dtype."""
+
+PRODUCTS = 5
+"""How many of each; the fastest counts."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and when a benchmark ran; its name is nobody's business."""
+
+    processor: str
+    cores: int
+    threads: int
+    system: str
+    python: str
+    unifiedqr: str
+    when: str
+
+    @classmethod
+    def here(cls, threads: int, unifiedqr: str) -> "Machine":
+        """Describe this machine."""
+        release = ".".join(platform.release().split(".")[:2])  # what follows names who built it
+        system = f"{platform.system()} {release} {platform.machine()}"
+        when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return cls(_processor(), cores(), threads, system, platform.python_version(), unifiedqr, when)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def gemm_rates(backend: Backend, dtypes: Iterable[str], sizes: dict[str, int] = SIZES) -> dict[str, float]:
+    """Give the operations a second of a framework's matrix product, by dtype; without those it cannot do."""
+    rates: dict[str, float] = {}
+    for dtype in dtypes:
+        try:
+            rates[dtype] = _rate(backend, dtype, sizes[dtype])
+        except Exception:  # whatever a framework without the dtype raises: nothing is told as a fraction of it
+            continue
+    return rates
+
+
+def _rate(backend: Backend, dtype: str, n: int) -> float:
+    xp: Any = backend.xp
+
+    def product(A: Array) -> Arrays:
+        return (xp.matmul(A, A),)
+
+    A = backend.from_numpy(np.random.default_rng(0).standard_normal((n, n)).astype(dtype))
+    run = instruments(backend.name).program(product)
+    instruments(backend.name).wait(run(A))
+    fastest = float("inf")
+    for _ in range(PRODUCTS):
+        start = time.perf_counter()
+        instruments(backend.name).wait(run(A))
+        fastest = min(fastest, time.perf_counter() - start)
+    return matmul_flops(n, dtype) / fastest

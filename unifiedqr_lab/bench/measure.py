@@ -1,0 +1,180 @@
+"""One case in one framework: what can be run is run, ours and the framework's in turns, and what cannot says why."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from unifiedqr._typing import Arrays
+from unifiedqr.backend import Backend
+from unifiedqr_lab.bench import memory
+from unifiedqr_lab.bench.cases import Case
+from unifiedqr_lab.bench.flops import backward_flops, forward_flops
+from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
+from unifiedqr_lab.bench.rounds import Timing, timing
+from unifiedqr_lab.bench.subjects import Candidate, Function, candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.instruments import instruments
+
+Run = Callable[[], object]
+Maker = Callable[[Function], Run]
+
+BY_DIFFERENCE = "by difference"
+"""How a backward is timed that a framework runs only together with its forward."""
+
+LONGEST_REASON = 110
+"""Characters of a framework's message that are shown."""
+
+
+class Prepared(NamedTuple):
+    """What has run once, so that it is compiled; or why not."""
+
+    run: Run | None
+    via: str = ""
+    reason: str = ""
+
+
+def measure(backend: Backend, case: Case, seconds: float) -> CaseResult:
+    """Time one case.
+
+    Parameters
+    ----------
+    backend : Backend
+        The framework.
+    case : Case
+        What to run.
+    seconds : float
+        Divided among forward, backward, and both.
+
+    Returns
+    -------
+    CaseResult
+    """
+    inputs = tuple(map(backend.from_numpy, inputs_of(case)))
+    makers, reason = _makers(backend, case, inputs)
+    share = seconds / 3
+    timed = {what: _timed(_pair(backend, case, make), share) for what, make in makers.items()}
+    forward, both, backward = (timed.get(what, Quantity(reason=reason)) for what in ("forward", "both", "backward"))
+    if "both" in timed and "backward" not in timed:
+        backward = _difference(both, forward)
+    return CaseResult(case.id, forward, backward, both, forward_flops(case), backward_flops(case))
+
+
+def measure_memory(backend: Backend, case: Case) -> Memory | None:
+    """Measure the peaks of one case, of forward and backward or, where there is no derivative, of the forward.
+
+    Parameters
+    ----------
+    backend : Backend
+        The framework, in a process in which memory is given back as soon as it is free.
+    case : Case
+        What to run.
+
+    Returns
+    -------
+    Memory or None
+        None where ours does not run.
+    """
+    makers, _ = _makers(backend, case, tuple(map(backend.from_numpy, inputs_of(case))))
+    for what in ("both", "forward"):
+        if what in makers:
+            mine, theirs = (prepared.run for prepared in _pair(backend, case, makers[what]))
+            if mine is not None:
+                return Memory(None if theirs is None else memory.peak(theirs), memory.peak(mine), what)
+    return None
+
+
+def _makers(backend: Backend, case: Case, inputs: Arrays) -> tuple[dict[str, Maker], str]:
+    """Give what makes a run of each quantity from a function, and why some cannot be had."""
+
+    def forward(f: Function) -> Run:
+        program = instruments(backend.name).program(f)
+
+        def run() -> Arrays:
+            outputs = program(*inputs)
+            instruments(backend.name).wait(tuple(outputs))
+            return outputs
+
+        return run
+
+    try:
+        outputs: Arrays = instruments(backend.name).program(ours(case.name))(*inputs)
+        bars = cotangents_of(case, tuple(map(backend.to_numpy, outputs)))
+    except Exception as error:  # whatever a framework raises is what is shown
+        return {}, brief(error)
+    cotangents = tuple(map(backend.from_numpy, bars))
+
+    def both(f: Function) -> Run:
+        program = instruments(backend.name).gradient_program(f)
+
+        def run() -> tuple[Arrays, Arrays]:
+            outputs, gradients = program(inputs, cotangents)
+            instruments(backend.name).wait((*outputs, *gradients))
+            return outputs, gradients
+
+        return run
+
+    def backward(f: Function) -> Run:
+        program = instruments(backend.name).pullback_program(f)
+        assert program is not None
+        pullback = program(inputs)
+
+        def run() -> Arrays:
+            gradients = pullback(cotangents)
+            instruments(backend.name).wait(tuple(gradients))
+            return gradients
+
+        return run
+
+    if "vjp" not in backend.plugin.capabilities:
+        return {"forward": forward}, f"{backend.name} has no autodiff"
+    together = instruments(backend.name).pullback_program(ours(case.name)) is None
+    return {"forward": forward, "both": both, **({} if together else {"backward": backward})}, ""
+
+
+def _pair(backend: Backend, case: Case, make: Maker) -> tuple[Prepared, Prepared]:
+    """Prepare ours and the first of the framework's ways that runs."""
+    mine = _prepared((Candidate(ours(case.name)),), make, "")
+    theirs = _prepared(candidates(backend, case.name), make, f"{backend.name} has no {case.name} of its own")
+    return mine, theirs
+
+
+def _prepared(functions: Sequence[Candidate], make: Maker, otherwise: str) -> Prepared:
+    reasons: list[str] = []
+    for candidate in functions:
+        try:
+            run = make(candidate.run)
+            run()
+        except Exception as error:  # whatever a framework raises is what is shown
+            reasons.append(brief(error))
+        else:
+            return Prepared(run, candidate.via)
+    return Prepared(None, reason=next(iter(reasons), otherwise))
+
+
+def _timed(pair: tuple[Prepared, Prepared], seconds: float) -> Quantity:
+    mine, theirs = pair
+    if mine.run is None:
+        return Quantity(reason=mine.reason)
+    return Quantity(timing(mine.run, theirs.run, seconds), theirs.via, theirs.reason)
+
+
+def _difference(both: Quantity, forward: Quantity) -> Quantity:
+    """Give the backward as what both take beyond the forward; noise may leave nothing of it."""
+    if both.timing is None or forward.timing is None:
+        return Quantity(reason=both.reason or forward.reason)
+    mine = both.timing.ours - forward.timing.ours
+    if mine <= 0:
+        return Quantity(reason="too short to be told from the forward")
+    theirs, ratio = None, None
+    if both.timing.native is not None and forward.timing.native is not None and both.via == forward.via:
+        theirs = max(0.0, both.timing.native - forward.timing.native)
+        ratio = theirs / mine
+    rounds = min(both.timing.rounds, forward.timing.rounds)
+    return Quantity(Timing(mine, theirs, ratio, None, None, rounds), BY_DIFFERENCE, both.reason)
+
+
+def brief(error: Exception) -> str:
+    """Give what an error says in one short line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    told = lines[-1] if lines[0].endswith(":") else lines[0]  # TensorFlow's begin with where it was
+    return told if len(told) <= LONGEST_REASON else f"{told[: LONGEST_REASON - 1]}…"

@@ -1,0 +1,242 @@
+"""What a benchmark found: per framework and case the timings, memory and operations, and how they are kept as JSON."""
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from unifiedqr.errors import InputError
+from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
+from unifiedqr_lab.bench.machine import Machine
+from unifiedqr_lab.bench.rounds import Timing
+from unifiedqr_lab.compare.files import write_json
+
+FORMAT = "unifiedqr-benchmark"
+VERSION = 1
+
+QUANTITIES = {"forward": "forward", "backward": "backward", "both": "forward + backward"}
+"""What is timed, and what it is called."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing that was timed.
+
+    Attributes
+    ----------
+    timing : Timing or None
+        None where ours could not be timed.
+    via : str
+        How the framework's users have to do it where the framework has not the function itself.
+    reason : str
+        Why there is no timing, or none of the framework's.
+    """
+
+    timing: Timing | None = None
+    via: str = ""
+    reason: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast ours is."""
+        return None if self.timing is None else self.timing.ratio
+
+
+@dataclass(frozen=True)
+class Memory:
+    """MiB at the peak, above what was in use before; `of` names the quantity, "both" or "forward"."""
+
+    native: float | None
+    ours: float
+    of: str
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What was found for one case.
+
+    Attributes
+    ----------
+    case : str
+        Its id.
+    forward, backward, both : Quantity
+        The function, its derivative alone, and one after the other.
+    forward_flops, backward_flops : float or None
+        Operations of the model algorithms.
+    memory : Memory or None
+        Of both, or of the forward where there is no derivative; None where it was not measured.
+    """
+
+    case: str
+    forward: Quantity
+    backward: Quantity
+    both: Quantity
+    forward_flops: float | None = None
+    backward_flops: float | None = None
+    memory: Memory | None = None
+
+    def quantity(self, name: str) -> Quantity:
+        """Give one of `QUANTITIES`."""
+        return {"forward": self.forward, "backward": self.backward, "both": self.both}[name]
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the case."""
+        return self.case.rpartition(":")[2]
+
+
+@dataclass(frozen=True)
+class FrameworkResult:
+    """What was found in one framework.
+
+    Attributes
+    ----------
+    name : str
+        The backend.
+    versions : dict of str to str
+        Of the framework and of NumPy.
+    gemm : dict of str to float
+        Operations a second of a large matrix product in the framework, by dtype.
+    results : tuple of CaseResult
+        In the order of the cases; fewer if it did not come to an end.
+    failure : str
+        Why it did not, or what else failed; "" if nothing did.
+    """
+
+    name: str
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    gemm: dict[str, float] = field(default_factory=dict[str, float])
+    results: tuple[CaseResult, ...] = ()
+    failure: str = ""
+
+    def fractions(self, result: CaseResult) -> dict[str, float | None]:
+        """Give the fraction of the rate of a matrix product at which the forward and the backward of ours ran."""
+        found: dict[str, float | None] = {}
+        for name, flops in (("forward", result.forward_flops), ("backward", result.backward_flops)):
+            timing = result.quantity(name).timing
+            found[name] = None if timing is None else self._fraction(flops, timing.ours, result.dtype)
+        return found
+
+    def _fraction(self, flops: float | None, seconds: float, dtype: str) -> float | None:
+        rate = self.gemm.get(dtype)
+        return None if flops is None or rate is None or seconds <= 0 else flops / seconds / rate
+
+    @property
+    def compared(self) -> str:
+        """The quantity whose ratios are summarized: both, or the forward where the framework has no derivative."""
+        return "both" if any(result.both.timing for result in self.results) else "forward"
+
+    def summary(self) -> tuple["Summary", ...]:
+        """Give the ratios of each group of `SUMMARIZED` in two numbers."""
+        found: list[Summary] = []
+        for group in SUMMARIZED:
+            told = {result.case: result.quantity(self.compared).ratio for result in self.results}
+            ratios = {case: x for case, x in told.items() if x and group in groups_of(case)}
+            if ratios:
+                worst = min(ratios, key=lambda case: ratios[case])
+                mean = statistics.geometric_mean(ratios.values())
+                found.append(Summary(group, self.compared, len(ratios), mean, ratios[worst], worst))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The ratios of one quantity in a group: how many, their geometric mean, the worst and its case."""
+
+    group: str
+    quantity: str
+    count: int
+    mean: float
+    worst: float
+    case: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A machine and what was found on it, in every framework.
+
+    Attributes
+    ----------
+    machine : Machine
+        Where and when.
+    seconds : float
+        Given to each case.
+    cases : tuple of str
+        Their ids.
+    frameworks : tuple of FrameworkResult
+        In the order in which they ran.
+    memory : str
+        Why peaks of memory were not measured; "" if they were.
+    """
+
+    machine: Machine
+    seconds: float
+    cases: tuple[str, ...]
+    frameworks: tuple[FrameworkResult, ...]
+    memory: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, ready for JSON."""
+        told: dict[str, Any] = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        for framework, of_framework in zip(self.frameworks, told["frameworks"], strict=True):
+            for result, of_case in zip(framework.results, of_framework["results"], strict=True):
+                of_case["groups"] = groups_of(result.case)
+                of_case["gemm_fractions"] = framework.fractions(result)
+        return told
+
+    def to_json(self, path: Path) -> None:
+        """Write everything as a JSON file, whole or not at all."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def read(cls, path: Path) -> "Benchmark":
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            The file is missing or something else.
+        """
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if told["format"] != FORMAT or told["version"] != VERSION:
+                raise InputError(f"{path} is a {told['format']!r} of version {told['version']}; {VERSION} is read.")
+            frameworks = tuple(map(framework_from, told["frameworks"]))
+            return cls(Machine(**told["machine"]), told["seconds"], tuple(told["cases"]), frameworks, told["memory"])
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} is not a {FORMAT} ({type(error).__name__}: {error}).") from error
+
+
+def framework_from(told: Mapping[str, Any]) -> FrameworkResult:
+    """Give the results of a framework from what `asdict` made of them."""
+    results = tuple(map(_case_from, told["results"]))
+    return FrameworkResult(told["name"], dict(told["versions"]), dict(told["gemm"]), results, told["failure"])
+
+
+def with_peak(result: CaseResult, peaks: Mapping[str, Any]) -> CaseResult:
+    """Give a result with the memory found for its case, if any was."""
+    told = peaks.get(result.case)
+    return replace(result, memory=None if told is None else Memory(**told))
+
+
+def _case_from(told: Mapping[str, Any]) -> CaseResult:
+    return CaseResult(
+        told["case"],
+        _quantity_from(told["forward"]),
+        _quantity_from(told["backward"]),
+        _quantity_from(told["both"]),
+        told["forward_flops"],
+        told["backward_flops"],
+        None if told["memory"] is None else Memory(**told["memory"]),
+    )
+
+
+def _quantity_from(told: Mapping[str, Any]) -> Quantity:
+    timing = None if told["timing"] is None else Timing(**told["timing"])
+    return Quantity(timing, told["via"], told["reason"])

@@ -1,0 +1,70 @@
+"""``unifiedqr bench``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unifiedqr.errors import InputError
+from unifiedqr_lab.bench.cases import GROUPS, select_cases
+from unifiedqr_lab.cli import options
+
+
+def bench(
+    backends: options.Backends = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Groups of cases, comma-separated: {', '.join(GROUPS)}.",
+            show_default="all",
+            autocompletion=options.completing(lambda: GROUPS),
+        ),
+    ] = None,
+    case: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only cases that contain this.", show_default=False)
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:SHAPE:DTYPE",
+            help="A case instead of the groups, such as qr:10x64x8:float64; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time for each case, in each framework.")] = 6.0,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peaks of memory too.")] = True,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write everything as JSON.")] = None,
+    timeout: options.Timeout = 36000.0,
+) -> None:
+    """Measure unifiedqr against each framework's own functions: time, rate and memory of values and derivatives.
+
+    Exit status: 0 measured, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
+    """
+    from rich.console import Console
+
+    from unifiedqr_lab.bench.launch import choose_backends, run_benchmark
+    from unifiedqr_lab.bench.report import render
+    from unifiedqr_lab.bench.table import tables
+    from unifiedqr_lab.cli.progress import watching
+    from unifiedqr_lab.compare.files import check_outputs, write_whole
+
+    check_outputs(report, json)
+    if shape and (group or case):
+        raise InputError("--shape stands instead of the groups; leave out --group and --case.")
+    cases = select_cases(options.names("group", group), case, shape or ())
+    names = choose_backends(options.names("backends", backends))
+    with watching() as watch:
+        benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
+    if report is not None:
+        write_whole(report, render(benchmark).encode())
+    if json is not None:
+        benchmark.to_json(json)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it
+    console.print(tables(benchmark))
+    raise typer.Exit(3 if any(framework.failure for framework in benchmark.frameworks) else 0)

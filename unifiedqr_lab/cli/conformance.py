@@ -1,0 +1,87 @@
+"""``unifiedqr conformance``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unifiedqr.backend import DTYPES
+from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr_lab.cli import options
+from unifiedqr_lab.instruments import instruments
+
+SHOWN = 20
+
+
+def conformance(
+    backends: options.Backends = None,
+    decomposition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}.",
+            show_default=options.ALL,
+            autocompletion=options.completing(lambda: (*DECOMPOSITIONS, options.ALL)),
+        ),
+    ] = None,
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Dtypes: {', '.join(DTYPES)}.",
+            show_default="all",
+            autocompletion=options.completing(lambda: DTYPES),
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write what was seen, every failure too, as JSON.")
+    ] = None,
+) -> None:
+    """Run the conformance suite: golden vectors, adjoint identities, planted wrong rules.
+
+    Exit status: 0 all conform, 1 one does not, 2 bad input, 3 nothing was checked of one, 128 + n interrupted by
+    signal n.
+    """
+    from rich.console import Console
+
+    import unifiedqr
+    from unifiedqr_lab.cli.progress import watching
+    from unifiedqr_lab.compare.files import check_outputs, write_json
+    from unifiedqr_lab.compare.process import Progress
+    from unifiedqr_lab.conformance.golden import TRUTH
+    from unifiedqr_lab.conformance.runner import run_suite
+
+    check_outputs(json)
+    installed = unifiedqr.backends()
+    names = options.names("backends", backends) or tuple(
+        name for name, info in installed.items() if info.available and name != TRUTH
+    )
+    for name in names:
+        os.environ.update(instruments(name).environment)  # before the framework is imported
+    with watching() as watch:
+        result = run_suite(
+            names,
+            lambda name, done, total: watch(Progress(name, "done" if done == total else "running", done, total)),
+            options.decompositions(decomposition) or tuple(DECOMPOSITIONS),
+            options.names("dtype", dtype) or DTYPES,
+        )
+    if json is not None:
+        write_json(
+            json,
+            {
+                **result.to_dict(),
+                "unifiedqr": unifiedqr.__version__,
+                "versions": {name: installed[name].version for name in names},
+            },
+        )
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console.print(result.table())
+    for failure in result.failures[:SHOWN]:
+        console.print(str(failure), soft_wrap=True, markup=False)
+    if len(result.failures) > SHOWN:
+        console.print(f"... and {len(result.failures) - SHOWN} more")
+    for name in names:
+        console.print(result.verdict(name), soft_wrap=True, markup=False)
+    raise typer.Exit(0 if result.passed else 1 if result.failures else 3)

@@ -1,0 +1,60 @@
+"""Progress of the workers on standard error: bars on a terminal, one line per worker elsewhere."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from unifiedqr_lab.compare.process import Progress as Step
+
+
+@contextmanager
+def watching() -> Generator[Callable[["Step"], None]]:
+    """Give a function that shows each step it is told."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(console)
+        return
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(30),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(step: "Step") -> None:
+            if step.worker not in tasks:
+                tasks[step.worker] = progress.add_task(step.worker, total=max(step.total, 1), state="starting")
+            task = tasks[step.worker]
+            if step.state == "running":
+                progress.update(
+                    task, completed=step.done, state=f"{step.done}/{step.total}" if step.done else "starting"
+                )
+            elif step.state == "done":
+                progress.update(task, completed=progress.tasks[task].total, state="[green]done[/]")
+                progress.stop_task(task)
+            else:
+                progress.update(task, state=f"[yellow]{escape(step.state[:60])}[/]")
+                progress.stop_task(task)
+
+        yield show
+
+
+def _lines(console: Console) -> Callable[["Step"], None]:
+    started: dict[str, float] = {}
+
+    def show(step: "Step") -> None:
+        started.setdefault(step.worker, time.monotonic())
+        if step.state != "running":
+            took = time.monotonic() - started[step.worker]
+            told = f"{step.worker}: {step.state} ({took:.1f} s)"
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+    return show

@@ -1,0 +1,229 @@
+"""The result of a comparison: its verdict, and the ways to look at it."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unifiedqr_lab.compare.files import write_json, write_whole
+from unifiedqr_lab.compare.job import Job
+from unifiedqr_lab.compare.process import Failure
+from unifiedqr_lab.compare.record import Record
+from unifiedqr_lab.compare.verdict import Finding, case_condition, case_tolerance, judge
+
+FORMAT = "unifiedqr-comparison"
+VERSION = 1
+WIDTH = 120
+"""Columns of the table as text."""
+
+
+class Comparison:
+    """Values and derivatives of one job in several frameworks, judged.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether everything agrees, within tolerance, and everything that was to run did.
+    status : {"agreement", "disagreement", "not established"}
+        The verdict in a word: `disagreement` where a result is wrong or two frameworks differ, `not established` where
+        a framework failed, or there are not two results, or no truth although one was asked for.
+    max_error : float
+        The largest relative error against the reference; NaN without one.
+    findings : list of Finding
+        Every result of every framework with its errors.
+    records : dict of str to Record
+        The results themselves, by framework.
+    truth : Record or None
+        The reference.
+    failures : list of Failure
+        Frameworks that gave no results.
+    """
+
+    def __init__(
+        self, job: Job, records: dict[str, Record], truth: Record | None, failures: Sequence[Failure] = ()
+    ) -> None:
+        self.job = job
+        self.records = records
+        self.truth = truth
+        self.failures = list(failures)
+        self.findings: list[Finding] = judge(job, records, truth)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything agrees, within tolerance, and everything that was to run did."""
+        return not self.objections()
+
+    @property
+    def status(self) -> str:
+        """The verdict in a word: "agreement", "disagreement" or "not established"."""
+        if any(f.status == "disagrees" for f in self.findings):
+            return "disagreement"
+        return "agreement" if self.passed else "not established"
+
+    @property
+    def max_error(self) -> float:
+        """The largest relative error against the reference; NaN without one."""
+        return max((f.error for f in self.findings if f.error is not None), default=math.nan)
+
+    @property
+    def max_disagreement(self) -> float:
+        """The largest relative difference between two frameworks; NaN if there are not two."""
+        return max((f.disagreement for f in self.findings if f.disagreement is not None), default=math.nan)
+
+    def objections(self) -> list[str]:
+        """Give every reason why the comparison does not pass, one line each."""
+        lines = [f"{failure.backend}: {failure.reason}" for failure in self.failures if failure.explicit]
+        lines += [
+            f"{f.framework}, {f.case}, {f.derivative}: {f.reason}"
+            for f in self.findings
+            if f.status in ("disagrees", "failed")
+        ]
+        referees = len(self.records) + (self.truth is not None)
+        if not self.records or referees < 2:
+            lines.append("fewer than two results could be compared")
+        elif not any(f.status == "agrees" for f in self.findings) and not lines:
+            reasons = {f.reason for f in self.findings if f.status == "undetermined"}
+            lines.append(
+                f"nothing could be compared: {'; '.join(sorted(reasons)) or 'no framework gives this derivative'}"
+            )
+        return lines + self._without_truth()
+
+    def _without_truth(self) -> list[str]:
+        """Give the results that agree with each other and have no truth although one was asked for, a line a reason."""
+        if self.truth is None:
+            return []
+        missing: dict[str, list[str]] = {}
+        for case, derivative in {(f.case, f.derivative): f for f in self.findings if f.status == "agrees"}:
+            given = self.truth.outcomes.get((case, derivative))
+            if given is None or given.status != "ok":
+                missing.setdefault(given.reason if given else "not recorded", []).append(f"{case}, {derivative}")
+        return [
+            f"no truth for {'; '.join(results)}: {reason}. The frameworks agree with each other; "
+            f"reference 'none' asks for no more"
+            for reason, results in missing.items()
+        ]
+
+    def verdict(self) -> str:
+        """Give the outcome in one sentence."""
+        names = ", ".join(self.records) or "no framework"
+        if self.status == "disagreement":
+            wrong = sorted({f.framework for f in self.findings if f.status == "disagrees"})
+            return f"No agreement: {', '.join(wrong)} {'disagrees' if len(wrong) == 1 else 'disagree'}."
+        if not self.passed:
+            return f"Not established: {self.objections()[0].rstrip('.')}."
+        truth, apart = self.max_error, self.max_disagreement
+        against = "truth" if set(self.references()) == {"exact"} else "reference"
+        measured = [
+            *([] if math.isnan(truth) else [f"{truth:.1e} from the {against}"]),
+            *([] if math.isnan(apart) else [f"{apart:.1e} from each other"]),
+        ]
+        verb = "agree" if len(self.records) > 1 else "agrees with the truth"
+        undetermined = sum(f.status == "undetermined" for f in self.findings)
+        rest = (
+            f"; {undetermined} results are undetermined, the matrix being too ill-conditioned" if undetermined else ""
+        )
+        return f"{names} {verb}, at most {' and '.join(measured)}, within tolerance{rest}."
+
+    def references(self) -> dict[str, int]:
+        """Count the cases and derivatives by the kind of reference they were measured against."""
+        counts: dict[str, int] = {}
+        for kind in {(f.case, f.derivative): f.reference for f in self.findings}.values():
+            counts[kind] = counts.get(kind, 0) + 1
+        return counts
+
+    def __str__(self) -> str:
+        """Return the table and what it cannot say, as plain text."""
+        from rich.console import Console
+
+        from unifiedqr_lab.compare.table import notes
+
+        text = io.StringIO()
+        console = Console(file=text, width=WIDTH, force_terminal=False, color_system=None, highlight=False)
+        console.print(self.table())
+        console.print(notes(self))
+        return text.getvalue().rstrip()
+
+    __repr__ = __str__
+
+    def table(self) -> Any:
+        """Give a `rich.table.Table` with one row per framework and dtype."""
+        from unifiedqr_lab.compare.table import summary
+
+        return summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything but the arrays, ready for JSON; infinite and undefined numbers are None or "inf"."""
+        conditions = {case.id: case_condition(self.job, case) for case in self.job.cases}
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "passed": self.passed,
+            "status": self.status,
+            "verdict": self.verdict(),
+            "objections": self.objections(),
+            "max_error": _number(self.max_error),
+            "max_disagreement": _number(self.max_disagreement),
+            "inputs": list(self.job.sources),
+            "function": self.job.function and self.job.function.label,
+            "seed": self.job.seed,
+            "references": self.references(),
+            "frameworks": [
+                {"name": name, **vars(record.environment)}
+                for name, record in (*self.records.items(), *self._truth_item())
+            ],
+            "failures": [vars(failure) for failure in self.failures],
+            "cases": [
+                {
+                    "id": case.id,
+                    "target": case.target,
+                    "dtype": case.dtype,
+                    "shapes": [list(A.shape) for A in self.job.inputs_of(case)],
+                    "condition": _number(conditions[case.id]),
+                    "tolerance": case_tolerance(self.job, case, conditions[case.id]),
+                }
+                for case in self.job.cases
+            ],
+            "results": [{key: _number(value) for key, value in vars(finding).items()} for finding in self.findings],
+        }
+
+    def _truth_item(self) -> list[tuple[str, Record]]:
+        return [] if self.truth is None else [(self.truth.environment.backend, self.truth)]
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `to_dict` as a JSON file.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
+        write_json(Path(path), self.to_dict())
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report as one self-contained HTML file that needs no network.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
+        from unifiedqr_lab.compare.report import render
+
+        write_whole(Path(path), render(self).encode())
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -1,0 +1,93 @@
+"""The table of capabilities as a document: one section per framework, one row per transform."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unifiedqr.backend import HALF_DTYPES
+from unifiedqr_lab.conformance.capabilities import BYPASS, OF_MEMBERS, OURS, RIGHT, WRONG, Verdicts
+
+HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hvp": "Second order"}
+
+INTRODUCTION = f"""# What works where
+
+Made by `make capabilities`, which runs every cell; `make test` runs them again and fails if one has changed. Each cell
+of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
+(differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them, float16 and
+bfloat16. Then a wrong rule is planted, twice the derivative. Rows marked *slow*, which compile what they run, are run
+for `qr` in float64 only, and for the framework's own function on a deep real matrix.
+
+- **{OURS}**: right, and the planted rule changed the result as it must: our rule is what ran.
+- **{BYPASS}**: right, but the planted rule changed nothing: the transform goes past custom rules by design.
+- **{RIGHT}**: a value, or half precision: computed in float32, rounded once.
+- **refused**: the framework raised this error. **{WRONG}**: a finite wrong number.
+- **native**: the framework's own QR under the same transform, its signs made ours by constants, shape by shape in
+  double precision. *none* where it has no differentiable QR of its own. (MXNet has an LQ of real wide matrices, the
+  legacy operator `linalg.gelqf`; no other framework has an LQ.)
+"""
+
+Row = Mapping[str, Any]
+
+
+OF_EVERY_MEMBER = f"""# Every member
+
+Every decomposition there is, and what is built on them, under transforms that stand for the others, in {OF_MEMBERS}.
+The conformance suite (the support table of the README) takes the plain derivatives of all of them in every dtype.
+"""
+
+
+def document(
+    table: Mapping[str, Sequence[Row]], versions: Mapping[str, str], members: Mapping[str, Mapping[str, Verdicts]]
+) -> str:
+    """Give the document in Markdown.
+
+    Parameters
+    ----------
+    table : mapping of str to sequence of mapping
+        For each backend its rows: ``name``, ``kind`` and ``slow`` of the transform, verdicts under ``qr``, ``lq``,
+        ``native``.
+    versions : mapping of str to str
+        Version of each backend's framework.
+    members : mapping of str to mapping
+        For each backend and transform a verdict per member.
+    """
+    sections = [INTRODUCTION]
+    for backend, rows in table.items():
+        lines = [f"## {backend} {versions[backend]}", "", "| | qr | lq | native |", "|---|---|---|---|"]
+        for kind, heading in HEADINGS.items():
+            of_kind = [row for row in rows if row["kind"] == kind]
+            if of_kind:
+                lines.append(f"| *{heading}* | | | |")
+            lines += [
+                f"| {row['name']}{', *slow*' if row['slow'] else ''} | {_cell(row['qr'])} | "
+                f"{_cell(row.get('lq'), 'not run')} | {_cell(row['native'])} |"
+                for row in of_kind
+            ]
+        sections.append("\n".join(lines) + "\n")
+    sections.append(OF_EVERY_MEMBER)
+    for backend, of_transforms in members.items():
+        names = list(next(iter(of_transforms.values())))
+        lines = [f"## {backend} {versions[backend]}: every member", "", f"| | {' | '.join(of_transforms)} |"]
+        lines.append("|---" * (len(of_transforms) + 1) + "|")
+        lines += [
+            f"| {name} | {' | '.join(_styled(found[name]) for found in of_transforms.values())} |" for name in names
+        ]
+        sections.append("\n".join(lines) + "\n")
+    return "\n".join(sections)
+
+
+def _cell(verdicts: Verdicts | None, nothing: str = "none") -> str:
+    """Give the verdict most keys share, then what is otherwise, and for which keys."""
+    if not verdicts:
+        return nothing
+    groups: dict[str, list[str]] = {}
+    for key, verdict in verdicts.items():
+        # Half precision that is right is right by the rule of single precision.
+        by_rule = verdicts["float32"] if key in HALF_DTYPES and verdict == RIGHT else verdict
+        groups.setdefault(by_rule, []).append(key)
+    most = max(groups, key=lambda verdict: len(groups[verdict]))
+    others = [f"{_styled(verdict)}: {', '.join(keys)}" for verdict, keys in groups.items() if verdict != most]
+    return "; ".join([_styled(most), *others])
+
+
+def _styled(verdict: str) -> str:
+    return f"**{verdict}**" if verdict == WRONG else verdict

@@ -1,0 +1,244 @@
+"""Run the suite on backends, a third party's included, and tell what was seen."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rich.table import Table
+
+from unifiedqr.backend import DTYPES, Backend
+from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
+from unifiedqr.discovery import get_backend
+from unifiedqr.errors import OptionError
+from unifiedqr_lab.conformance.checks import (
+    Outcome,
+    check_case,
+    check_second_order,
+    check_sentinel,
+    check_zero_size,
+    in_scope,
+    is_planted_on,
+)
+from unifiedqr_lab.conformance.dependence import check_dependent
+from unifiedqr_lab.conformance.golden import TRUTH, Golden, golden
+from unifiedqr_lab.instruments import instruments
+
+FORMAT, VERSION = "unifiedqr-conformance", 1
+
+Check = Callable[[Backend], Iterable[Outcome]]
+
+
+def unwatched(backend: str, done: int, total: int) -> None:
+    """Watch nothing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One outcome and where it was seen."""
+
+    backend: str
+    decomposition: str
+    dtype: str
+    case: str
+    outcome: Outcome
+
+    def __str__(self) -> str:
+        where = f"{self.backend} {self.case} {self.dtype}, {self.outcome.check}"
+        return f"{where}: error {self.outcome.error:.2e}, allowed {self.outcome.bound:.2e}"
+
+    @property
+    def share(self) -> float:
+        """The error as a share of the allowed one; 0 or inf where nothing is allowed."""
+        if self.outcome.bound > 0:
+            return self.outcome.error / self.outcome.bound
+        return 0.0 if self.outcome.passed else math.inf
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """Everything a run of the suite has seen, and the backends, decompositions and dtypes it was run on."""
+
+    findings: tuple[Finding, ...]
+    backends: tuple[str, ...] = ()
+    decompositions: tuple[str, ...] = tuple(DECOMPOSITIONS)
+    dtypes: tuple[str, ...] = DTYPES
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The findings that broke their bound."""
+        return tuple(finding for finding in self.findings if not finding.outcome.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every backend was checked and nothing failed."""
+        checked = {finding.backend for finding in self.findings}
+        return bool(checked) and checked.issuperset(self.backends) and not self.failures
+
+    def verdict(self, backend: str) -> str:
+        """Say in one line whether a backend conforms, and in what, if not everything was run."""
+        found = [finding for finding in self.findings if finding.backend == backend]
+        failed = _failed(found)
+        chosen = ((self.decompositions, DECOMPOSITIONS), (self.dtypes, DTYPES))
+        asked = "; ".join(", ".join(some) for some, every in chosen if len(some) < len(every))
+        told = "nothing was checked" if not found else "does not conform" if failed else "conforms"
+        within = f" in what was asked for ({asked})" if asked else ""
+        return f"{backend}: {len(found) - failed} checks passed, {failed} failed: {told}{within}"
+
+    def rows(self) -> Iterator[tuple[tuple[str, str, str], list[Finding], Finding]]:
+        """Give, by backend, decomposition and dtype, the findings and the one nearest to its bound, or farthest off."""
+        groups: dict[tuple[str, str, str], list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault((finding.backend, finding.decomposition, finding.dtype), []).append(finding)
+        for key, found in groups.items():
+            yield key, found, max(found, key=lambda finding: (not finding.outcome.passed, finding.share))
+
+    def table(self) -> Table:
+        """Give one row per backend, decomposition and dtype: checks, failures, largest share of the allowed error."""
+        table = Table(title="unifiedqr conformance")
+        for column in ("backend", "decomposition", "dtype", "checks", "failures", "worst error / allowed", "where"):
+            table.add_column(column, justify="right" if column in ("checks", "failures") else "left")
+        for key, found, worst in self.rows():
+            failed = _failed(found)
+            style = "bold red" if failed else None
+            table.add_row(*key, str(len(found)), str(failed), f"{worst.share:.3f}", _where(worst), style=style)
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything that was seen, ready for JSON; infinite and undefined numbers are "inf" or None."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "passed": self.passed,
+            "decompositions": list(self.decompositions),
+            "dtypes": list(self.dtypes),
+            "backends": [self._backend(name) for name in self.backends],
+            "rows": [
+                {
+                    **dict(zip(("backend", "decomposition", "dtype"), key, strict=True)),
+                    "checks": len(found),
+                    "failed": _failed(found),
+                    "worst_share": _number(worst.share),
+                    "where": _where(worst),
+                }
+                for key, found, worst in self.rows()
+            ],
+            "failures": [
+                {
+                    **{key: value for key, value in vars(finding).items() if key != "outcome"},
+                    **{key: _number(value) for key, value in vars(finding.outcome).items()},
+                }
+                for finding in self.failures
+            ],
+        }
+
+    def _backend(self, name: str) -> dict[str, Any]:
+        found = [finding for finding in self.findings if finding.backend == name]
+        failed = _failed(found)
+        return {
+            "name": name,
+            "checks": len(found),
+            "failed": failed,
+            "conforms": bool(found) and not failed,
+            "verdict": self.verdict(name),
+        }
+
+
+def run_suite(
+    backend_names: Sequence[str],
+    progress: Callable[[str, int, int], None] = unwatched,
+    decompositions: Sequence[str] = tuple(DECOMPOSITIONS),
+    dtypes: Sequence[str] = DTYPES,
+) -> SuiteResult:
+    """Run every check on backends.
+
+    Parameters
+    ----------
+    backend_names : sequence of str
+        Names of installed backends.
+    progress : callable
+        Told a backend's name, how many of its checks are done, and how many there are; first before any of them.
+    decompositions : sequence of str
+        Names in the table of decompositions.
+    dtypes : sequence of str
+        Some of `unifiedqr.backend.DTYPES`.
+
+    Returns
+    -------
+    SuiteResult
+        A check in which a backend raised an exception has failed; its name tells what was raised.
+
+    Raises
+    ------
+    UnknownBackendError, BackendUnavailableError, OptionError
+        Before anything is run, if one of the backends cannot be used, or is the truth itself, or a name is unknown.
+    """
+    if TRUTH in backend_names:
+        raise OptionError(f"{TRUTH} is the truth that backends are tested against; name another.")
+    for option, values, choices in (("decomposition", decompositions, DECOMPOSITIONS), ("dtype", dtypes, DTYPES)):
+        for value in values:
+            if value not in choices:
+                raise OptionError(f"{option} {value!r} is unknown; choose among {', '.join(choices)}.")
+    backends = [get_backend(name) for name in backend_names]
+    plan = {
+        name: [(dtype, case, check) for dtype in dtypes for case, check in _checks(name, dtype)]
+        for name in decompositions
+    }
+    total = sum(map(len, plan.values()))
+    findings: list[Finding] = []
+    for backend in backends:
+        done = 0
+        progress(backend.name, done, total)
+        for decomposition, checks in plan.items():
+            for dtype, case, check in checks:
+                outcomes = _outcomes(check, backend)
+                findings += [Finding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
+                done += 1
+                progress(backend.name, done, total)
+            instruments(backend.name).release()
+    return SuiteResult(tuple(findings), tuple(backend_names), tuple(decompositions), tuple(dtypes))
+
+
+def _checks(decomposition: str, dtype: str) -> Iterator[tuple[str, Check]]:
+    if decomposition in REDUCED:
+        yield f"{decomposition}-zero-size", partial(check_zero_size, decomposition=decomposition, dtype=dtype)
+    for case in golden(decomposition).values():
+        if in_scope(case, dtype) or not _is_wanted(case, dtype):
+            continue
+        yield case.name, partial(check_case, case=case, dtype=dtype)
+        if is_planted_on(case) and dtype in ("float64", "complex128"):
+            for check in (check_sentinel, check_dependent, check_second_order):
+                yield case.name, partial(check, case=case, dtype=dtype)
+
+
+def _outcomes(check: Check, backend: Backend) -> Iterator[Outcome]:
+    """Run a check; what a backend raises in it is a failure that is told, and the others go on."""
+    try:
+        yield from check(backend)
+    except Exception as error:
+        told = " ".join(str(error).split())[:200]
+        yield Outcome(f"raised {type(error).__name__}: {told}", math.inf, 0.0)
+
+
+def _is_wanted(case: Golden, dtype: str) -> bool:
+    """Leave out single precision, but for one matrix, of what the same rules make: some frameworks compile each."""
+    if dtype in ("float64", "complex128") or case.decomposition in REDUCED:
+        return True
+    known, field = golden(case.decomposition), "complex" if dtype == "complex64" else "real"
+    names = (f"{case.decomposition}-random-{shape}-{field}" for shape in ("2x4x3", "3x5", "4x4"))
+    return case.name == next(name for name in names if name in known)
+
+
+def _failed(findings: list[Finding]) -> int:
+    return sum(not finding.outcome.passed for finding in findings)
+
+
+def _where(finding: Finding) -> str:
+    return f"{finding.outcome.check} of {finding.case}"
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

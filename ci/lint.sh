@@ -7,4 +7,5 @@ set -eu
 "$VENV/bin/ruff" format --check .
 "$VENV/bin/pyright" --pythonpath "$VENV/bin/python"
 "$VENV/bin/pyright" --pythonpath "$VENV/bin/python" --project backends
+"$VENV/bin/mypy" --python-executable "$VENV/bin/python"
 "$VENV/bin/lint-imports"

@@ -156,6 +156,7 @@ class Backend(ABC):
 
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
+        self.bound: dict[Primitive, Callable[..., Arrays]] = {}
         BETWEEN.update(plugin.array_modules)
 
     @property

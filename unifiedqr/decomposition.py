@@ -5,7 +5,7 @@ A backend turns a row of this table into a differentiable function of its framew
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unifiedqr import applications
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
@@ -26,6 +26,7 @@ __all__ = [
     "DECOMPOSITIONS",
     "METHODS",
     "REDUCED",
+    "UNPIVOTED",
     "Orientation",
     "Primitive",
     "made_later",
@@ -43,7 +44,7 @@ class _Family(NamedTuple):
     """
 
     results: tuple[str, ...]
-    kernel: Callable[..., Arrays | Array]
+    kernel: Callable[..., Arrays]
     vjp: Callable[..., Array]
     jvp: Callable[..., Arrays | Array]
     singular: Callable[..., Array]
@@ -52,6 +53,10 @@ class _Family(NamedTuple):
     discrete: tuple[str, ...] = ()
     keeps: tuple[str, ...] | None = None
     pivots: bool = False
+
+
+def _r_alone(xp: Namespace, A: Array, **options: Any) -> Arrays:
+    return (r_alone(xp, A, **options),)
 
 
 def _complete_vjp(Q: Array, R: Array, G: Array, S: Array, *bars: Array | None, xp: Namespace) -> Array:
@@ -83,7 +88,7 @@ _FAMILIES = {
     "lq": _Family(("L", "Q"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
     "rq": _Family(("R", "Q"), reduced_rq, rq_vjp, rq_jvp, rq_singular, Orientation(adjoint=True, reversed=True)),
     "ql": _Family(("Q", "L"), reduced_ql, ql_vjp, ql_jvp, ql_singular, Orientation(reversed=True)),
-    "qr-r": _Family(("R",), r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
+    "qr-r": _Family(("R",), _r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
     "qr-complete": _Family(
         ("Q", "R"),
         complete_qr,
@@ -103,9 +108,6 @@ def _as_tuple(found: Array) -> Arrays:
 def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: object) -> Primitive:
     outputs = family.results + family.hidden
 
-    def forward(xp: Namespace, A: Array) -> Arrays:
-        return _as_tuple(family.kernel(xp, A, **of_the_kernel))
-
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         return (family.vjp(*kept, *cotangents, xp=xp),)
 
@@ -121,7 +123,7 @@ def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: 
         results=len(family.results),
         discrete=family.discrete,
         keeps=outputs if family.keeps is None else family.keeps,
-        forward=forward,
+        forward=partial(family.kernel, **of_the_kernel),
         vjp=vjp,
         jvp=jvp,
         singular=lambda xp, kept: family.singular(*kept, xp=xp),
@@ -167,6 +169,21 @@ _ROWS = {
     for method in METHODS
     if "pivoted" not in name or method != "cholesky"
 }
+
+UNPIVOTED = {
+    (decomposition, mode, positive, method): row
+    for decomposition, mode, name in (
+        ("qr", "reduced", "qr"),
+        ("qr", "r", "qr-r"),
+        ("lq", "reduced", "lq"),
+        ("lq", "l", "lq-l"),
+        ("rq", "reduced", "rq"),
+        ("ql", "reduced", "ql"),
+    )
+    for (row_name, positive, method), row in _ROWS.items()
+    if row_name == name
+}
+"""The rows that options alone decide upon, whatever the shape: by decomposition, mode, positive and method."""
 
 
 def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Primitive:

@@ -1,78 +1,82 @@
-"""What decompositions return: named tuples of arrays of the framework of the input."""
+"""What decompositions return: named tuples of arrays of the framework of the input.
 
-from typing import NamedTuple
+For a type checker they are generic in the type of array. What has another dtype than A (pivots and ranks, and what is
+real for a complex A) is ``Any`` to it, because the array types of some frameworks name their dtype.
+"""
 
-from unifiedqr._typing import Array
+from typing import Any, Generic, NamedTuple
+
+from unifiedqr._typing import ArrayT
 
 
-class QRResult(NamedTuple):
+class QRResult(NamedTuple, Generic[ArrayT]):
     """Factors of A = Q R."""
 
-    Q: Array
-    R: Array
+    Q: ArrayT
+    R: ArrayT
 
 
-class PivotedQRResult(NamedTuple):
+class PivotedQRResult(NamedTuple, Generic[ArrayT]):
     """Factors of A[..., :, P] = Q R, P integers (..., n)."""
 
-    Q: Array
-    R: Array
-    P: Array
+    Q: ArrayT
+    R: ArrayT
+    P: Any
 
 
-class PivotedRResult(NamedTuple):
+class PivotedRResult(NamedTuple, Generic[ArrayT]):
     """The triangular factor of A[..., :, P] = Q R, and P, integers (..., n)."""
 
-    R: Array
-    P: Array
+    R: ArrayT
+    P: Any
 
 
-class LQResult(NamedTuple):
+class LQResult(NamedTuple, Generic[ArrayT]):
     """Factors of A = L Q."""
 
-    L: Array
-    Q: Array
+    L: ArrayT
+    Q: ArrayT
 
 
-class PivotedLQResult(NamedTuple):
+class PivotedLQResult(NamedTuple, Generic[ArrayT]):
     """Factors of A[..., P, :] = L Q, P integers (..., m)."""
 
-    L: Array
-    Q: Array
-    P: Array
+    L: ArrayT
+    Q: ArrayT
+    P: Any
 
 
-class PivotedLResult(NamedTuple):
+class PivotedLResult(NamedTuple, Generic[ArrayT]):
     """The triangular factor of A[..., P, :] = L Q, and P, integers (..., m)."""
 
-    L: Array
-    P: Array
+    L: ArrayT
+    P: Any
 
 
-class RQResult(NamedTuple):
+class RQResult(NamedTuple, Generic[ArrayT]):
     """Factors of A = R Q."""
 
-    R: Array
-    Q: Array
+    R: ArrayT
+    Q: ArrayT
 
 
-class QLResult(NamedTuple):
+class QLResult(NamedTuple, Generic[ArrayT]):
     """Factors of A = Q L."""
 
-    Q: Array
-    L: Array
+    Q: ArrayT
+    L: ArrayT
 
 
-class LstsqResult(NamedTuple):
+class LstsqResult(NamedTuple, Generic[ArrayT]):
     """Solutions of least squares problems, squared residual norms per right-hand side, and numerical ranks."""
 
-    x: Array
-    residuals: Array
-    rank: Array
+    x: ArrayT
+    residuals: Any
+    rank: Any
 
 
-class SlogdetResult(NamedTuple):
+class SlogdetResult(NamedTuple, Generic[ArrayT]):
     """Signs of determinants and logarithms of their moduli."""
 
-    sign: Array
-    logabsdet: Array
+    sign: ArrayT
+    logabsdet: Any

@@ -3,7 +3,6 @@
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.arguments import resolve
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
@@ -12,14 +11,8 @@ LONGEST = {"float32": 2**24, "complex64": 2**24}
 """Number of columns from which a dtype cannot number them all."""
 
 
-def run(A: Any, row: Primitive) -> Arrays:
-    """Run a primitive of one matrix; give its results, of the dtype of A but for pivots, which are integers."""
-    backend, (A,) = resolve(A)
-    return run_resolved(backend, A, row)
-
-
 def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
-    """Run a primitive of one matrix of a known backend, as `run` does."""
+    """Run a primitive of one matrix; give its results, of the dtype of A but for pivots, which are integers."""
     if backend.is_symbolic(A):
         if row.discrete[:1] == ("P",) or "P" in row.outputs:
             raise CapabilityError(

@@ -1,8 +1,9 @@
 """Least squares and minimum norm solutions."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
-from unifiedqr._typing import Array
+from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.applications import least_squares_of_constant_rank, row
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
@@ -11,7 +12,17 @@ from unifiedqr.functional.inputs import computed_dtype, floating_dtype, rank_of,
 from unifiedqr.results import LstsqResult
 
 
-def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = None) -> LstsqResult:
+@overload
+def lstsq(
+    A: ArrayOf[ArrayT], b: ArrayOf[ArrayT] | Sequence[Any], /, *, pivoting: bool = ..., rcond: float | None = ...
+) -> LstsqResult[ArrayT]: ...
+@overload
+def lstsq(
+    A: Sequence[Any], b: ArrayOf[ArrayT], /, *, pivoting: bool = ..., rcond: float | None = ...
+) -> LstsqResult[ArrayT]: ...
+@overload
+def lstsq(A: object, b: object, /, *, pivoting: bool = ..., rcond: float | None = ...) -> LstsqResult[Any]: ...
+def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = None) -> LstsqResult[Any]:
     """Solve min |b - A x| for each right-hand side, with the solution of minimum norm, differentiably.
 
     Parameters

@@ -1,18 +1,40 @@
 """QR and LQ: reduced, complete, triangle only, pivoted, truncated."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, Unpack, overload
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import ArrayOf, Arrays, ArrayT, Pivoted, PivotedOrNot, Unpivoted
 from unifiedqr.arguments import resolve
-from unifiedqr.decomposition import method_at_the_door, primitive, truncated
+from unifiedqr.backend import DTYPES
+from unifiedqr.decomposition import UNPIVOTED, method_at_the_door, primitive, truncated
+from unifiedqr.discovery import backend_of_type
 from unifiedqr.errors import OptionError
 from unifiedqr.functional.inputs import chosen, pivots_at_the_door, rank_at_the_door, run_resolved, sizes_of
 from unifiedqr.results import LQResult, PivotedLQResult, PivotedLResult, PivotedQRResult, PivotedRResult, QRResult
 
-QR_MODES = ("reduced", "complete", "r")
-LQ_MODES = ("reduced", "complete", "l")
+Factors: TypeAlias = Literal["reduced", "complete"]
+RAlone: TypeAlias = Literal["r"]
+LAlone: TypeAlias = Literal["l"]
+
+MODES = {
+    "qr": ("reduced", "complete", "r"),
+    "lq": ("reduced", "complete", "l"),
+    "rq": ("reduced",),
+    "ql": ("reduced",),
+}
 
 
+@overload
+def qr(A: ArrayOf[ArrayT], /, *, mode: Factors = ..., **options: Unpack[Unpivoted]) -> QRResult[ArrayT]: ...
+@overload
+def qr(A: ArrayOf[ArrayT], /, *, mode: RAlone, **options: Unpack[Unpivoted]) -> ArrayT: ...
+@overload
+def qr(A: ArrayOf[ArrayT], /, *, mode: Factors = ..., **options: Unpack[Pivoted]) -> PivotedQRResult[ArrayT]: ...
+@overload
+def qr(A: ArrayOf[ArrayT], /, *, mode: RAlone, **options: Unpack[Pivoted]) -> PivotedRResult[ArrayT]: ...
+@overload
+def qr(A: object, /, *, mode: Factors | RAlone = ..., **options: Unpack[Unpivoted]) -> Any: ...
+@overload
+def qr(A: object, /, *, mode: Factors | RAlone = ..., **options: Unpack[PivotedOrNot]) -> Any: ...
 def qr(
     A: Any,
     /,
@@ -104,13 +126,24 @@ def qr(
     >>> uqr.qr([[1.0, 3.0], [2.0, 4.0]], pivoting=True, rank=1).R
     array([[5. , 2.2]])
     """
-    short = chosen("mode", mode, QR_MODES)
-    found = _decompose("qr", A, short, pivoting, rank, positive, method)
+    found = decompose("qr", A, mode, pivoting, rank, positive, method)
     if mode == "r":
         return PivotedRResult(*found) if pivoting else found[0]
     return PivotedQRResult(*found) if pivoting else QRResult(*found)
 
 
+@overload
+def lq(A: ArrayOf[ArrayT], /, *, mode: Factors = ..., **options: Unpack[Unpivoted]) -> LQResult[ArrayT]: ...
+@overload
+def lq(A: ArrayOf[ArrayT], /, *, mode: LAlone, **options: Unpack[Unpivoted]) -> ArrayT: ...
+@overload
+def lq(A: ArrayOf[ArrayT], /, *, mode: Factors = ..., **options: Unpack[Pivoted]) -> PivotedLQResult[ArrayT]: ...
+@overload
+def lq(A: ArrayOf[ArrayT], /, *, mode: LAlone, **options: Unpack[Pivoted]) -> PivotedLResult[ArrayT]: ...
+@overload
+def lq(A: object, /, *, mode: Factors | LAlone = ..., **options: Unpack[Unpivoted]) -> Any: ...
+@overload
+def lq(A: object, /, *, mode: Factors | LAlone = ..., **options: Unpack[PivotedOrNot]) -> Any: ...
 def lq(
     A: Any,
     /,
@@ -180,14 +213,33 @@ def lq(
     >>> uqr.lq([[1.0, 2.0], [3.0, 4.0]], pivoting=True).P
     array([1, 0])
     """
-    short = chosen("mode", mode, LQ_MODES)
-    found = _decompose("lq", A, short, pivoting, rank, positive, method)
+    found = decompose("lq", A, mode, pivoting, rank, positive, method)
     if mode == "l":
         return PivotedLResult(*found) if pivoting else found[0]
     return PivotedLQResult(*found) if pivoting else LQResult(*found)
 
 
-def _decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive: bool, method: str) -> Arrays:
+def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive: bool, method: str) -> Arrays:
+    """Return the factors of A: with the options of most calls, and in a dtype of decompositions, without a detour."""
+    try:
+        row = UNPIVOTED.get((name, mode, positive, method)) if rank is None and pivoting is False else None
+    except TypeError:  # an option without a hash
+        row = None
+    if row is None:
+        return _with_options(name, A, mode, pivoting, rank, positive, method)
+    backend = backend_of_type.get(type(A))
+    if backend is None:
+        backend, (A,) = resolve(A)
+    if backend.is_symbolic(A) or backend.dtype_name(A) not in DTYPES or (A.ndim or 0) < 2:
+        return run_resolved(backend, A, row)
+    bound = backend.bound.get(row)
+    if bound is None:
+        bound = backend.bound[row] = backend.bind(row)
+    return bound(A)[: row.results]
+
+
+def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positive: bool, method: str) -> Arrays:
+    chosen("mode", mode, MODES[name])
     if pivoting not in (True, False):
         raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
     backend, (A,) = resolve(A)

@@ -1,15 +1,19 @@
 """RQ and QL: the LQ and QR decompositions in reverse order."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
-from unifiedqr.decomposition import primitive
-from unifiedqr.functional.inputs import chosen, run
+from unifiedqr._typing import ArrayOf, ArrayT
+from unifiedqr.functional.qr_lq import decompose
 from unifiedqr.results import QLResult, RQResult
 
-MODES = ("reduced",)
+Mode: TypeAlias = Literal["reduced"]
 
 
-def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult:
+@overload
+def rq(A: ArrayOf[ArrayT], /, *, mode: Mode = ..., positive: bool = ...) -> RQResult[ArrayT]: ...
+@overload
+def rq(A: object, /, *, mode: Mode = ..., positive: bool = ...) -> RQResult[Any]: ...
+def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult[Any]:
     """Decompose A = R Q into an upper trapezoidal factor and orthonormal rows, differentiably.
 
     Parameters
@@ -55,11 +59,14 @@ def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult:
     array([[0.4, 2.2],
            [0. , 5. ]])
     """
-    chosen("mode", mode, MODES)
-    return RQResult(*run(A, primitive("rq", positive=positive)))
+    return RQResult(*decompose("rq", A, mode, False, None, positive, "auto"))
 
 
-def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult:
+@overload
+def ql(A: ArrayOf[ArrayT], /, *, mode: Mode = ..., positive: bool = ...) -> QLResult[ArrayT]: ...
+@overload
+def ql(A: object, /, *, mode: Mode = ..., positive: bool = ...) -> QLResult[Any]: ...
+def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult[Any]:
     """Decompose A = Q L into orthonormal columns and a lower trapezoidal factor, differentiably.
 
     Parameters
@@ -105,5 +112,4 @@ def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult:
     array([[0.4, 0. ],
            [2.2, 5. ]])
     """
-    chosen("mode", mode, MODES)
-    return QLResult(*run(A, primitive("ql", positive=positive)))
+    return QLResult(*decompose("ql", A, mode, False, None, positive, "auto"))

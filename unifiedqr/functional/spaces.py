@@ -1,8 +1,8 @@
 """Orthonormal bases of the spaces of a matrix, and its determinant."""
 
-from typing import Any
+from typing import Any, overload
 
-from unifiedqr._typing import Array
+from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.applications import row
 from unifiedqr.arguments import resolve
 from unifiedqr.decomposition import truncated
@@ -12,6 +12,10 @@ from unifiedqr.results import SlogdetResult
 from unifiedqr.rules.operators import identity_like
 
 
+@overload
+def orth(A: ArrayOf[ArrayT], /) -> ArrayT: ...
+@overload
+def orth(A: object, /) -> Any: ...
 def orth(A: Any, /) -> Array:
     """Give an orthonormal basis of the range of A, differentiably for losses of the range alone.
 
@@ -56,6 +60,10 @@ def orth(A: Any, /) -> Array:
     return run_resolved(backend, A, row("orth"))[0]
 
 
+@overload
+def left_null_space(A: ArrayOf[ArrayT], /) -> ArrayT: ...
+@overload
+def left_null_space(A: object, /) -> Any: ...
 def left_null_space(A: Any, /) -> Array:
     """Give an orthonormal basis of the complement of the range of A, differentiably for losses of the space alone.
 
@@ -104,6 +112,10 @@ def left_null_space(A: Any, /) -> Array:
     return _complement("left_null_space", A)
 
 
+@overload
+def null_space(A: ArrayOf[ArrayT], /) -> ArrayT: ...
+@overload
+def null_space(A: object, /) -> Any: ...
 def null_space(A: Any, /) -> Array:
     """Give an orthonormal basis of the kernel of A, differentiably for losses of the kernel alone.
 
@@ -165,7 +177,11 @@ def _complement(name: str, A: Any) -> Array:
     return run_resolved(backend, A, row(name))[0]
 
 
-def slogdet(A: Any, /) -> SlogdetResult:
+@overload
+def slogdet(A: ArrayOf[ArrayT], /) -> SlogdetResult[ArrayT]: ...
+@overload
+def slogdet(A: object, /) -> SlogdetResult[Any]: ...
+def slogdet(A: Any, /) -> SlogdetResult[Any]:
     """Give the sign of the determinant and the logarithm of its modulus, which neither overflow nor underflow.
 
     Parameters

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, refusal
+from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin, refusal
 from unifiedqr.decomposition import Primitive
-from unifiedqr_torch.autodiff import Tensors, bind
+from unifiedqr_torch.autodiff import Tensors, bind, bound
 from unifiedqr_torch.namespace import to_numpy, xp
 
 NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
@@ -25,6 +25,10 @@ class TorchBackend(Backend):
 
     # PyTorch counts the levels of forward mode per process: of two threads that enter one, one gets wrong numbers.
     _forward_mode = threading.RLock()
+
+    def __init__(self, plugin: Plugin) -> None:
+        super().__init__(plugin)
+        self.bound = bound
 
     def as_array(self, x: Any) -> torch.Tensor:
         return torch.positive(x) if hasattr(x, self.plugin.protocol) else super().as_array(x)

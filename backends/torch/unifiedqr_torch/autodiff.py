@@ -7,6 +7,7 @@ transforms that are in force there, as eager mode does.
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,10 +38,17 @@ def in_full_precision(f: Callable[..., Tensors], *arguments: Any) -> Tensors:
         return f(*arguments)
 
 
-def _run(row: Primitive, inputs: Tensors) -> Tensors:
-    if "cholesky" in row.options and is_traced():
-        return tuple(_opaque(list(inputs), row.name, "positive" in row.options))
-    return row.forward(xp, *inputs)
+def _runner(row: Primitive) -> Callable[..., Tensors]:
+    run = partial(row.forward, xp)
+    if "cholesky" not in row.options:
+        return run
+
+    def run_or_write_down(*inputs: torch.Tensor) -> Tensors:
+        if is_traced():
+            return tuple(_opaque(list(inputs), row.name, "positive" in row.options))
+        return run(*inputs)
+
+    return run_or_write_down
 
 
 def _by_cholesky(inputs: list[torch.Tensor], name: str, positive: bool) -> list[torch.Tensor]:
@@ -62,22 +70,26 @@ _opaque: Any = torch.library.custom_op(
 )
 _opaque.register_fake(_shapes)
 
-_bound: dict[Primitive, Callable[..., Tensors]] = {}
+bound: dict[Primitive, Callable[..., Tensors]] = {}
+"""What has been bound: all of the table, before anything is traced, and what was made on demand."""
 
 
 def bind(row: Primitive) -> Callable[..., Tensors]:
     """Give the primitive as a differentiable function of tensors."""
-    bound = _bound.get(row)
-    if bound is None:
-        bound = _bound[row] = _differentiable(row)
-    return bound
+    function = bound.get(row)
+    if function is None:
+        function = bound[row] = _differentiable(row)
+    return function
 
 
 def _differentiable(row: Primitive) -> Callable[..., Tensors]:
+    run = _runner(row)
+
     class Decomposition(torch.autograd.Function):
         @staticmethod
         def forward(*inputs: torch.Tensor) -> Tensors:
-            return materialized(in_full_precision(_run, row, inputs))
+            is_rounded = torch._C._is_any_autocast_enabled()
+            return materialized(in_full_precision(run, *inputs) if is_rounded else run(*inputs))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Tensors, output: Tensors) -> None:
@@ -117,8 +129,9 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
         if torch.compiler.is_compiling():
             _let_calls_stand()
             return function.apply(*inputs)
-        plain = all(isinstance(x, torch.Tensor) and not _functorch.is_functorch_wrapped_tensor(x) for x in inputs)
-        alone = plain and not torch._C._are_functorch_transforms_active()
+        alone = not torch._C._are_functorch_transforms_active()
+        for x in inputs:
+            alone = alone and isinstance(x, torch.Tensor) and not _functorch.is_functorch_wrapped_tensor(x)
         return apply(*inputs) if alone else function.apply(*inputs)
 
     return call

@@ -71,7 +71,7 @@ class Plugin:
     name : str
         The name users select it by.
     distributions : tuple of str
-        Distributions any one of which provides the framework; the first is what error messages tell to install.
+        Distributions any one of which provides the framework; the first is its usual name.
     array_modules : tuple of str
         Top-level modules in which the framework's array types live.
     factory : str
@@ -81,6 +81,9 @@ class Plugin:
         ``__jax_array__``; empty if there is none. `Backend.as_array` reads them.
     capabilities : frozenset of str
         Which of `CAPABILITIES` the framework's own autodiff has.
+    requirement : str
+        What error messages tell to ``pip install`` where the framework is missing, such as ``unifiedqr[jax]``; empty:
+        the first distribution.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Plugin:
     factory: str
     protocol: str = ""
     capabilities: frozenset[str] = frozenset()
+    requirement: str = ""
 
     def load(self) -> "Backend":
         """Import the framework and make the backend."""

@@ -2,8 +2,8 @@
 
 ``python ci/package.py FOLDER`` empties the folder, builds into ``FOLDER/dist`` and makes three environments beside it:
 one with NumPy alone, from the source distribution; one with the extra ``lab`` and one with ``torch`` and ``lab``, from
-the wheel. In each, what the README shows first has to print what the README says, and the command line has to work or to
-say what to install. Versions come from ci/constraints.txt.
+the wheel. In each, what the README shows first has to print what the README says, and the command line has to work or
+to say what to install. Versions come from ci/constraints.txt.
 """
 
 import os
@@ -65,8 +65,9 @@ class Environment:
 
     def installed(self) -> dict[str, str]:
         """Return name and version of every distribution in it."""
-        code = "import importlib.metadata as m\nfor d in m.distributions(): print(d.name.lower().replace('_', '-'), d.version)"
-        return dict(line.split() for line in sorted(self.run("python", "-c", code).splitlines()))
+        show = "print(d.name.lower().replace('_', '-'), d.version)"
+        listed = self.run("python", "-c", f"import importlib.metadata as m\nfor d in m.distributions(): {show}")
+        return dict(line.split() for line in sorted(listed.splitlines()))
 
     def megabytes(self) -> float:
         """Return what its files take."""
@@ -95,7 +96,7 @@ def build(tools: Environment, folder: Path) -> tuple[Path, Path]:
 
 
 def check_source(source: Path) -> None:
-    """Compare the source distribution with the checkout, and see that its description has no link to a file beside it."""
+    """Compare the source distribution with the checkout, and see that no link of its description is a relative one."""
     with tarfile.open(source) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()} - {"PKG-INFO"}
         metadata = archive.extractfile(source.name.removesuffix(".tar.gz") + "/PKG-INFO")

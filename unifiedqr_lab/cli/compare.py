@@ -70,8 +70,8 @@ def compare(
             job, recorded, reference = _recorded([*records, *map(Path, matrices or ())], loss, reference)
             if named and job.function is not None and loss is None:
                 raise InputError(
-                    f"got records of the loss {job.function.label} and --backends; a record's own copy of a loss is not "
-                    f"run. Give the loss too, as --loss FILE.py:FUNC, or leave out --backends."
+                    f"got records of the loss {job.function.label} and --backends; a record's own copy of a loss is "
+                    f"not run. Give the loss too, as --loss FILE.py:FUNC, or leave out --backends."
                 )
         else:
             job, recorded = options.job_of(matrices, loss, decomposition, derivative, dtype), []

@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test fuzz latest lint package format support capabilities names golden clean
+.PHONY: help setup compare bench test fuzz latest newer lint package format support capabilities names golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -36,6 +36,11 @@ latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=all \
 	  ALONE="mxnet graphviz requests urllib3 idna certifi charset-normalizer"
 
+newer:  ## Run the conformance suite and a comparison on a newer Python: make newer PYTHON=python3.13
+	$(MAKE) setup VENV=.venv-newer CONSTRAINTS=ci/constraints-latest.txt EXTRAS=tensorflow,jax,lab
+	.venv-newer/bin/unifiedqr conformance
+	.venv-newer/bin/unifiedqr compare --dtype float64
+
 lint: setup  ## Check style, types and the direction of imports
 	VENV=$(VENV) sh ci/lint.sh
 
@@ -58,4 +63,4 @@ golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr_lab.conformance.golden
 
 clean:  ## Remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) .venv-latest build report.html report.json bench.html bench.json
+	rm -rf $(VENV) .venv-latest .venv-newer build report.html report.json bench.html bench.json

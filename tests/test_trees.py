@@ -186,8 +186,6 @@ def test_second_order_through_pytrees(name, make):
         return solution(tree), total(parts(tree)[1] ** 2)
 
     aux = uqr.grad(lambda tree: uqr.grad(inner, has_aux=True)(tree)[1])(tree)
-        tree
-    )
     check(parts(aux)[1], 2 * B)  # an outer derivative goes through aux
 
 

@@ -13,7 +13,7 @@ def main() -> None:
     established whether there is agreement. 128 + n: interrupted by signal n.
     """
     from unifiedqr.errors import DurationError, UnifiedQRError
-    from unifiedqr_lab.compare.interruption import Interrupted, catch_signals
+    from unifiedqr_lab.workers.interruption import Interrupted, catch_signals
 
     catch_signals()
     try:

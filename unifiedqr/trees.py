@@ -40,6 +40,23 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return ([tree], None) if is_array(tree) else _flattened(tree, _is_output_leaf)
 
 
+def flatten_named(tree: Any) -> tuple[list[Any], list[str]]:
+    """Return the leaves of what a function returns, and names for them.
+
+    A name joins keys and fields by periods, as in ``qr.R``; the first entry of a tuple or list counts as ``output0``. A
+    single leaf has the name "".
+    """
+    import optree
+
+    accessors, leaves, _ = optree.tree_flatten_with_accessor(tree, _is_output_leaf, namespace=NAMESPACE)
+    return leaves, [".".join(map(_named, accessor)) for accessor in accessors]
+
+
+def _named(entry: Any) -> str:
+    field = getattr(entry, "field", None)  # of a named tuple or dataclass
+    return str(field) if field else f"output{entry.entry}" if isinstance(entry.entry, int) else str(entry.entry)
+
+
 def flatten_arguments(arguments: Iterable[Any]) -> tuple[list[Any], list[Structure]]:
     """Return the leaves of all arguments, and how those of each are nested.
 

@@ -14,7 +14,7 @@ def main() -> None:
     """
     from unifiedqr.errors import DurationError, UnifiedQRError
     from unifiedqr_lab import check_installed
-    from unifiedqr_lab.compare.interruption import Interrupted, catch_signals
+    from unifiedqr_lab.workers.interruption import Interrupted, catch_signals
 
     catch_signals()
     try:

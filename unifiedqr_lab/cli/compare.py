@@ -57,9 +57,9 @@ def compare(
     Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, the time was over,
     or there is no truth although one was asked for), 128 + n interrupted by signal n.
     """
-    from unifiedqr_lab.compare.files import check_outputs
-    from unifiedqr_lab.compare.interruption import time_limit
     from unifiedqr_lab.compare.reference import check_reference
+    from unifiedqr_lab.files import check_outputs
+    from unifiedqr_lab.workers.interruption import time_limit
 
     with time_limit(timeout) as elapsed:
         check_outputs(report, json, inputs=options.files(matrices, loss, records))

@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test fuzz latest newer lint package format support capabilities names golden clean
+.PHONY: help setup compare bench test test-all fuzz latest newer lint package format support capabilities names golden clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 setup: $(READY)  ## Make the virtual environment
 
@@ -26,8 +26,11 @@ compare: setup  ## Compare the gradients of a real matrix in every framework, an
 bench: setup  ## Measure every framework's own functions and ours, and write bench.html (most of an hour; see benchmarks/)
 	$(BIN)/unifiedqr bench --report bench.html --json bench.json
 
-test: setup  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+test: setup  ## Run the tests; with UNIFIEDQR_TEST_BACKENDS=torch those of one framework, which alone must be installed
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not exhaustive"
+
+test-all: setup  ## Run every test, exhaustive repetitions too (an hour)
+	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-1000} $(BIN)/python -m pytest -n 2 --dist loadscope
 
 fuzz: setup  ## Search for counterexamples with new seeds, UNIFIEDQR_EXAMPLES of them (default 10000) a framework
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-10000} $(BIN)/python -m pytest -n 2 tests/test_random_search.py

@@ -1,17 +1,18 @@
-# Every target sets up what it needs: a virtual environment with all frameworks, in the versions ci/constraints.txt names.
+# Every target sets up what it needs: a virtual environment with all frameworks, in the versions ci/constraints.txt names;
+# EXTRAS=torch,lab makes one with fewer.
 PYTHON ?= python3.11
 VENV ?= .venv
 CONSTRAINTS ?= ci/constraints.txt
-EXTRAS ?= all
+EXTRAS ?= all,mxnet
 ALONE ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test fuzz latest lint format support capabilities names golden clean
+.PHONY: help setup compare bench test test-all fuzz latest newer lint package format support capabilities names golden clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 setup: $(READY)  ## Make the virtual environment
 
@@ -25,18 +26,29 @@ compare: setup  ## Compare the gradients of a real matrix in every framework, an
 bench: setup  ## Measure every framework's own functions and ours, and write bench.html (most of an hour; see benchmarks/)
 	$(BIN)/unifiedqr bench --report bench.html --json bench.json
 
-test: setup  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+test: setup  ## Run the tests; with UNIFIEDQR_TEST_BACKENDS=torch those of one framework, which alone must be installed
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not exhaustive"
+
+test-all: setup  ## Run every test, exhaustive repetitions too (an hour)
+	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-1000} $(BIN)/python -m pytest -n 2 --dist loadscope
 
 fuzz: setup  ## Search for counterexamples with new seeds, UNIFIEDQR_EXAMPLES of them (default 10000) a framework
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-10000} $(BIN)/python -m pytest -n 2 tests/test_random_search.py
 
 latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
-	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=torch,tensorflow,jax \
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=all \
 	  ALONE="mxnet graphviz requests urllib3 idna certifi charset-normalizer"
+
+newer:  ## Run the conformance suite and a comparison on a newer Python: make newer PYTHON=python3.13
+	$(MAKE) setup VENV=.venv-newer CONSTRAINTS=ci/constraints-latest.txt EXTRAS=tensorflow,jax,lab
+	.venv-newer/bin/unifiedqr conformance
+	.venv-newer/bin/unifiedqr compare --dtype float64
 
 lint: setup  ## Check style, types and the direction of imports
 	VENV=$(VENV) sh ci/lint.sh
+
+package:  ## Build the sdist and the wheel, check them, and install and use them in clean environments
+	$(PYTHON) ci/package.py build/package
 
 format: setup  ## Bring the code into the project's format
 	$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
@@ -54,4 +66,4 @@ golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr_lab.conformance.golden
 
 clean:  ## Remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) .venv-latest report.html report.json bench.html bench.json
+	rm -rf $(VENV) .venv-latest .venv-newer build report.html report.json bench.html bench.json

@@ -10,8 +10,8 @@ from pathlib import Path
 from unifiedqr.errors import InputError
 from unifiedqr_lab.bench.document import BEGIN, END, digest, document
 from unifiedqr_lab.bench.results import Benchmark
-from unifiedqr_lab.compare.files import check_outputs, write_whole
 from unifiedqr_lab.conformance.support import replaced
+from unifiedqr_lab.files import check_outputs, write_whole
 
 parser = argparse.ArgumentParser(description="Write benchmark.json and benchmark.md from what `make bench` found.")
 parser.add_argument("benchmark", type=Path, help="bench.json, as `make bench` writes it")

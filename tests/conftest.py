@@ -9,9 +9,17 @@ import pytest
 
 from unifiedqr import checks, discovery
 from unifiedqr.discovery import backends, get_backend, plugin
+from unifiedqr.errors import BackendUnavailableError
 from unifiedqr_lab.instruments import instruments
 
-FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
+EVERY = ("numpy", "torch", "tensorflow", "mxnet", "jax")
+VARIABLE = "UNIFIEDQR_TEST_BACKENDS"
+CHOSEN = tuple(filter(None, os.environ.get(VARIABLE, "").replace(" ", "").split(","))) or EVERY
+if not set(CHOSEN) <= set(EVERY):
+    raise pytest.UsageError(f"{VARIABLE}={os.environ[VARIABLE]} came; choose among {', '.join(EVERY)}.")
+FRAMEWORKS = tuple(name for name in EVERY if name in (*CHOSEN, "numpy"))
+LEFT_OUT = tuple(name for name in EVERY if name not in FRAMEWORKS)
+"""Frameworks whose tests are not run, since whoever runs the tests does not have them."""
 
 # Two test processes share two cores: threads of one matrix of 12 x 5 would only wait for each other.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
@@ -21,6 +29,49 @@ for _name in (discovery.VARIABLE, checks.VARIABLE):
     os.environ.pop(_name, None)  # whoever runs the tests may have chosen something
 for _name in backends():
     os.environ.update(instruments(_name).environment)
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out the modules that test a framework which was not chosen."""
+    if collection_path.parent.name == "backends":
+        return True if collection_path.stem.split("_")[1:2] and collection_path.stem.split("_")[1] in LEFT_OUT else None
+    return None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the cases of a framework that was not chosen."""
+
+    def of_framework(item):
+        values = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+        values += [getattr(getattr(item, "cls", None), attribute, None) for attribute in ("backend", "name")]
+        return next((x for x in values if isinstance(x, str) and x in LEFT_OUT), None)
+
+    left = [item for item in items if of_framework(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Skip a module that imports a framework which was not chosen."""
+    report = yield
+    lacking = [name for name in LEFT_OUT if f"No module named '{name}" in str(report.longrepr)]
+    if report.failed and lacking:
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: needs {lacking[0]}, which {VARIABLE} leaves out")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Skip a test that needs a framework which was not chosen."""
+    try:
+        return (yield)
+    except (BackendUnavailableError, ModuleNotFoundError) as error:
+        needed = next((name for name in LEFT_OUT if name in str(error)), None)
+        if needed is None:
+            raise
+        pytest.skip(f"{item.name} needs {needed}, which {VARIABLE} leaves out")
 
 
 @pytest.fixture(scope="module", autouse=True)

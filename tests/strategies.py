@@ -18,11 +18,11 @@ from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import leading_condition, tolerance
 
 EXAMPLES = os.environ.get("UNIFIEDQR_EXAMPLES")
-"""How many examples `make fuzz` tries of each property and framework, with a seed of its own; None: the same 1000."""
+"""How many examples `make fuzz` tries of each property and framework, with a seed of its own; None: the same 200."""
 
 settings.register_profile(
     "search",
-    max_examples=int(EXAMPLES or 1000),
+    max_examples=int(EXAMPLES or 200),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,  # compilers pause

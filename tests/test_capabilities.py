@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import backends, get_backend
 from unifiedqr_lab.conformance.capabilities import OURS, RIGHT, capabilities_of, members_of
@@ -17,10 +19,14 @@ VERSIONS = {name: (info.version or "").partition("+")[0] for name, info in backe
 def pytest_generate_tests(metafunc):
     transforms = instruments(metafunc.cls.backend).transforms() if metafunc.cls else ()
     if "transform" in metafunc.fixturenames:
-        metafunc.parametrize("transform", transforms, ids=lambda transform: f"{transform.kind}: {transform.name}")
+        # Each transform is tested by itself, with a planted rule, in tests/backends: what is run anew here are the
+        # dtypes, members and the framework's own functions, for the document.
+        cells = [pytest.param(X, marks=[pytest.mark.exhaustive] if X.slow else []) for X in transforms]
+        metafunc.parametrize("transform", cells, ids=[f"{X.kind}: {X.name}" for X in transforms])
     if "broad" in metafunc.fixturenames:
         chosen = [X for X in transforms if X.name in instruments(metafunc.cls.backend).on_every_member]
-        metafunc.parametrize("broad", chosen, ids=lambda transform: transform.name)
+        cells = [pytest.param(X, marks=[pytest.mark.exhaustive] if i else []) for i, X in enumerate(chosen)]
+        metafunc.parametrize("broad", cells, ids=[X.name for X in chosen])
 
 
 class Cells:

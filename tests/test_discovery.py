@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
+import unifiedqr_lab.instruments
 from unifiedqr import discovery
 from unifiedqr.backend import Plugin
 
@@ -95,9 +96,24 @@ def test_a_framework_that_is_not_installed(entry_points, monkeypatch):
     info = uqr.backends()["absent"]
     assert not info.available
     assert info.version is None
-    assert info.reason == "no-such-distribution is not installed; pip install 'unifiedqr[absent]'"
+    assert info.reason == "no-such-distribution is not installed; pip install 'no-such-distribution'"
     with pytest.raises(uqr.BackendUnavailableError, match="no-such-distribution is not installed; pip install"):
         uqr.get_backend("absent")
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("torch", "torch"),
+        ("tensorflow", "tensorflow"),
+        ("mxnet", "mxnet"),
+        ("jax", "jax"),
+        ("mpmath", "lab"),  # the truth belongs to the comparison
+    ],
+)
+def test_each_framework_says_which_extra_installs_it(monkeypatch, name, extra):
+    monkeypatch.setattr(discovery, "_installed_version", lambda described: None)
+    assert uqr.backends()[name].reason == f"{name} is not installed; pip install 'unifiedqr[{extra}]'"
 
 
 def test_a_framework_that_fails_to_import_is_kept_and_shown(entry_points, monkeypatch):
@@ -112,6 +128,49 @@ def test_a_framework_that_fails_to_import_is_kept_and_shown(entry_points, monkey
             uqr.get_backend("broken")
     assert "No module named 'no_such_module'" in uqr.backends()["broken"].reason
     discovery._failures.pop("broken")
+
+
+def test_a_plugin_that_cannot_be_loaded_names_its_distribution(entry_points, monkeypatch):
+    monkeypatch.setattr(discovery, "distribution_of", lambda entry: f"uqr-{entry.name}")
+    entry_points(("odd", "no_such_plugin:plugin"), ("module", "unifiedqr:errors"))
+    with pytest.raises(uqr.BackendUnavailableError) as caught:
+        uqr.get_backend("odd")
+    assert str(caught.value) == (
+        "the backend 'odd' of uqr-odd (no_such_plugin:plugin) cannot be imported: ModuleNotFoundError: "
+        "No module named 'no_such_plugin'. Reinstall or uninstall that distribution."
+    )
+    with pytest.raises(uqr.BackendUnavailableError) as caught:
+        uqr.get_backend("module")
+    assert str(caught.value) == (
+        "the backend 'module' of uqr-module (unifiedqr:errors) is module; expected unifiedqr.backend.Plugin. "
+        "Reinstall or uninstall that distribution."
+    )
+    assert not uqr.backends()["module"].available
+
+
+def test_an_adapter_that_cannot_be_loaded_names_its_distribution(entry_points, monkeypatch):
+    broken = Plugin("broken", ("numpy",), ("no_such_module",), "no_such_module:Backend")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: broken)
+    monkeypatch.setattr(discovery, "distribution_of", lambda entry: f"uqr-{entry.name}")
+    entry_points(("broken", "broken_plugin:plugin"))
+    with pytest.raises(uqr.BackendUnavailableError) as caught:
+        uqr.get_backend("broken")
+    assert str(caught.value) == (
+        "the backend 'broken' of uqr-broken is installed but cannot be imported: ModuleNotFoundError: No module named "
+        "'no_such_module'. Reinstall numpy in a version that fits, or uqr-broken."
+    )
+    discovery._failures.pop("broken")
+
+
+def test_instruments_that_cannot_be_loaded_name_their_distribution(monkeypatch):
+    entry = EntryPoint("odd", "no_such_instruments:Odd", "unifiedqr.instruments")
+    monkeypatch.setattr(unifiedqr_lab.instruments, "entry_points", lambda group, name: [entry])
+    with pytest.raises(uqr.BackendUnavailableError) as caught:
+        unifiedqr_lab.instruments.instruments("odd")
+    assert str(caught.value) == (
+        "the instruments of the backend 'odd' of an unnamed distribution (no_such_instruments:Odd) cannot be imported: "
+        "ModuleNotFoundError: No module named 'no_such_instruments'. Reinstall or uninstall that distribution."
+    )
 
 
 def test_a_plugin_that_cannot_be_loaded_does_not_disturb_the_others(entry_points):

@@ -1,16 +1,40 @@
 """Framework-neutral autodiff: the same code gives the same gradients in every framework.
 
 Everything pairs as <X_bar, dX> = Re tr(X_bar^H dX) (1), so that the gradient of a real L is dL/dRe + i dL/dIm.
-A function may return an array or nested tuples and lists of arrays.
+
+Arguments and results of the functions that are differentiated are pytrees: arrays, or tuples, lists, named tuples,
+dicts and dataclasses of pytrees, and whatever is registered with optree. None is an empty one. In an argument
+
+- a number is an array of shape ``()``, and a list or tuple of numbers, nested or not, is one array;
+- a list or tuple of arrays (and numbers) that is an argument itself is one array too, stacked, as in every function of
+  unifiedqr. To differentiate by arrays of several shapes, give them as several arguments, in a dict, a named tuple or a
+  dataclass; lists and tuples of arrays inside of these, or of containers, are pytrees;
+- a dataclass is put together again by its constructor; fields marked ``field(metadata={"static": True})`` are handed on
+  as they are, and what is derived in ``__post_init__``, with ``field(init=False)``, is derived anew.
+
+Gradients and tangents have the structure of the argument, one array for each leaf.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeGuard
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any, cast
 
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.arguments import resolve
-from unifiedqr.backend import COMPLEX_OF_REAL, Backend
-from unifiedqr.errors import CapabilityError, DtypeError, ShapeError
+from unifiedqr.backend import COMPLEX_OF_REAL, Backend, refusal
+from unifiedqr.discovery import owner_of
+from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
+from unifiedqr.sequences import entries
+from unifiedqr.trees import (
+    Structure,
+    flatten,
+    flatten_arguments,
+    flatten_like,
+    is_array,
+    unflatten,
+    unflatten_arguments,
+)
 
 NAMES = {"vjp": "reverse mode (vjp)", "jvp": "forward mode (jvp)", "second-order": "second order"}
 INSTEAD = {
@@ -20,7 +44,7 @@ INSTEAD = {
 }
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arrays]]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **keywords: Any) -> tuple[Any, ...]:
     """Evaluate f and return its pullback.
 
     Cotangents and gradients of complex arrays are X_bar = dL/dRe(X) + i dL/dIm(X), so that a real L changes by
@@ -29,45 +53,68 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Arra
     Parameters
     ----------
     f : callable
-        Takes arrays, returns an array or nested tuples of arrays.
-    *primals : array
-        Arguments of f, of one backend.
+        Takes pytrees of arrays of any shape, returns one.
+    *primals : pytree
+        Arguments of f, of arrays of one backend. A number, or a list of numbers, is one array; so is a list or tuple of
+        arrays that is an argument itself, stacked, but not one inside a dict, named tuple or dataclass. None is a
+        pytree without arrays.
+    has_aux : bool
+        Whether f returns (outputs, aux): aux, any object, is not differentiated and handed on unchanged.
+    **keywords : object
+        Keyword arguments of f, which is not differentiated by them.
 
     Returns
     -------
-    outputs : as f returns them
+    outputs : pytree
+        As f returns them.
     pullback : callable
-        Takes cotangents shaped as the outputs (None for zero; a real one does for a complex output), gives a tuple with
-        one gradient per primal.
+        Takes cotangents, a pytree with the structure of the outputs and arrays of their shapes (None for zero, in
+        place of a leaf or of a container; a plain tuple or list for any sequence; a real one for a complex output),
+        and returns a tuple with one gradient per primal, each with the structure of its primal.
+    aux : object
+        Only with `has_aux`.
 
     Raises
     ------
     CapabilityError
         The framework has no autodiff (NumPy).
+    ForeignArrayError
+        A leaf of the primals or outputs is no array, or the arrays belong to several frameworks.
     ShapeError, DtypeError
         From the pullback: a cotangent does not fit its output.
 
     Examples
     --------
     >>> import torch, unifiedqr as uqr
-    >>> (Q, R), pullback = uqr.vjp(uqr.qr, torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> A = torch.tensor([[3.0, 1.0], [4.0, 2.0]])
+    >>> (Q, R), pullback = uqr.vjp(uqr.qr, A)
     >>> pullback((None, torch.eye(2)))
     (tensor([[ 0.9520, -0.8000],
             [ 0.5360,  0.6000]]),)
+    >>> uqr.vjp(lambda model: model["A"] @ model["b"], {"A": A, "b": torch.ones(2)})[1](torch.ones(2))
+    ({'A': tensor([[1., 1.],
+                   [1., 1.]]), 'b': tensor([7., 3.])},)
     """
-    backend, arrays = _resolve(primals, "vjp")
-    structure: list[Any] = []
-    outputs, pull = backend.vjp(_flattened(f, structure), arrays)
+    leaves, structures = flatten_arguments(primals)
+    backend, arrays = _resolve(leaves, "vjp")
+    told: list[_Returned] = []
+    found, pull = backend.vjp(_flattened(f, backend, structures, keywords, told, has_aux=has_aux), arrays)
+    returned = told[0]
+    structure, outputs = returned.structure, found[: returned.count]
 
-    def pullback(cotangents: Any) -> Arrays:
-        flat = _flatten_like(structure[0], cotangents)
-        pairs = zip(flat, outputs, strict=True)
-        return pull([_fitted(backend, "cotangent", bar, "output", output) for bar, output in pairs])
+    def pullback(cotangents: Any) -> tuple[Any, ...]:
+        bars = flatten_like(structure, cotangents, "cotangent", "output")
+        pairs = zip(bars, outputs, strict=True)
+        fitted = [_fitted(backend, "cotangent", bar, "output", output) for bar, output in pairs]
+        return unflatten_arguments(structures, pull([*fitted, *[None] * (len(found) - len(outputs))]))
 
-    return _unflatten(structure[0], iter(outputs)), pullback
+    value = unflatten(structure, iter(outputs))
+    return (value, pullback, returned.aux_with(found)) if has_aux else (value, pullback)
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False, **keywords: Any
+) -> tuple[Any, ...]:
     """Evaluate f and push tangents of its arguments forward.
 
     A tangent of a complex array is its change dX, as in `jax.jvp`. It pairs with the gradient that `grad` gives,
@@ -76,18 +123,29 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     Parameters
     ----------
     f : callable
-        Takes arrays, returns an array or nested tuples of arrays.
-    primals, tangents : sequence of array
-        Arguments of f and their tangents, alike in shape and dtype; a real tangent does for a complex argument.
+        Takes pytrees of arrays of any shape, returns one.
+    primals : sequence of pytree
+        Arguments of f, as in `vjp`.
+    tangents : sequence of pytree
+        Their tangents, alike in structure (None for zero), shape and dtype; a real one does for a complex argument.
+    has_aux : bool
+        Whether f returns (outputs, aux): aux, any object, is not differentiated and handed on unchanged.
+    **keywords : object
+        Keyword arguments of f, which is not differentiated by them.
 
     Returns
     -------
-    outputs, output_tangents : as f returns them
+    outputs, output_tangents : pytree
+        As f returns them.
+    aux : object
+        Only with `has_aux`.
 
     Raises
     ------
     CapabilityError
         The framework has no forward mode (NumPy, MXNet).
+    ForeignArrayError
+        A leaf of the primals or outputs is no array, or the arrays belong to several frameworks.
     ShapeError, DtypeError
         A tangent does not fit its primal.
 
@@ -98,19 +156,30 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> uqr.jvp(lambda A: uqr.qr(A).R[0, 0], [A], [A])  # R scales with A
     (tensor(5.), tensor(5.))
     """
-    backend, arrays = _resolve((*primals, *tangents), "jvp")
-    count = len(primals)
-    if len(tangents) != count:
-        raise ShapeError(f"{count} primals and {len(tangents)} tangents came; there must be one tangent per primal.")
-    primals, tangents = arrays[:count], arrays[count:]
-    pairs = zip(tangents, primals, strict=True)
-    fitted = tuple(_fitted(backend, "tangent", dot, "primal", primal) for dot, primal in pairs)
-    structure: list[Any] = []
-    outputs, output_tangents = backend.jvp(_flattened(f, structure), primals, fitted)
-    return _unflatten(structure[0], iter(outputs)), _unflatten(structure[0], iter(output_tangents))
+    if len(tangents) != len(primals):
+        raise ShapeError(
+            f"{len(primals)} primals and {len(tangents)} tangents came; there must be one tangent per primal."
+        )
+    leaves, structures = flatten_arguments(primals)
+    pairs = zip(structures, tangents, strict=True)
+    dots = [dot for structure, tree in pairs for dot in flatten_like(structure, tree, "tangent", "primal")]
+    backend, resolved = _resolve([*leaves, *[dot for dot in dots if dot is not None]], "jvp")
+    arrays, given = resolved[: len(leaves)], iter(resolved[len(leaves) :])
+    fitted = [
+        backend.xp.zeros_like(primal) if dot is None else _fitted(backend, "tangent", next(given), "primal", primal)
+        for dot, primal in zip(dots, arrays, strict=True)
+    ]
+    told: list[_Returned] = []
+    flat = _flattened(f, backend, structures, keywords, told, has_aux=has_aux)
+    found, found_tangents = backend.jvp(flat, arrays, tuple(fitted))
+    returned = told[0]
+    outputs, output_tangents = (unflatten(returned.structure, iter(part)) for part in (found, found_tangents))
+    return (outputs, output_tangents, returned.aux_with(found)) if has_aux else (outputs, output_tangents)
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Array, Any]]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """Return the function that evaluates a real scalar f together with its gradient.
 
     The gradient by a complex A is dL/dRe(A) + i dL/dIm(A), as `grad` has it, where dL = Re tr(A_bar^H dA);
@@ -119,19 +188,27 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     Parameters
     ----------
     f : callable
-        Takes arrays, returns a real scalar (an array of shape ``()``).
+        Takes pytrees of arrays of any shape, returns a real scalar (an array of shape ``()``).
     argnums : int or sequence of int
-        The arguments to differentiate.
+        The positional arguments to differentiate: pytrees of arrays, as in `vjp`. All others, and keyword arguments,
+        are handed on to f as they are.
+    has_aux : bool
+        Whether f returns (scalar, aux): aux, any object, is not differentiated and handed on unchanged.
 
     Returns
     -------
     callable
-        Takes the arguments of f, gives the value and the gradient (a tuple of them if `argnums` is a sequence).
+        Takes the arguments of f, gives the value, shape ``()``, and the gradient, which has the structure and shapes of
+        the argument (a tuple of them if `argnums` is a sequence). With `has_aux` it gives (value, aux) for the value.
 
     Raises
     ------
     ShapeError, DtypeError
         On the call: f does not return a real scalar.
+    OptionError
+        On the call: there is no argument `argnums`, or f does not return (scalar, aux) although it `has_aux`.
+    ForeignArrayError
+        On the call: a leaf of the argument is no array, or the arrays belong to several frameworks.
     CapabilityError
         On the call: the framework has no autodiff, or no second order where calls are nested.
 
@@ -141,31 +218,47 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     >>> uqr.value_and_grad(lambda A: uqr.qr(A).R[0, 0])(torch.tensor([[3.0], [4.0]]))
     (tensor(5.), tensor([[0.6000],
             [0.8000]]))
+    >>> loss = lambda model, *, power: ((model["scale"] * uqr.qr(model["A"]).R[0, 0]) ** power, "a note")
+    >>> model = {"A": torch.tensor([[3.0], [4.0]]), "scale": torch.tensor(2.0)}
+    >>> uqr.value_and_grad(loss, has_aux=True)(model, power=2)
+    ((tensor(100.), 'a note'), {'A': tensor([[24.], [32.]]), 'scale': tensor(100.)})
     """
     single = isinstance(argnums, int)
     positions = (argnums,) if single else tuple(argnums)
 
-    def evaluate(*arguments: Any) -> tuple[Array, Any]:
+    def evaluate(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+        for position in positions:
+            if not -len(arguments) <= position < len(arguments):
+                raise OptionError(
+                    f"got argnums {argnums} and {len(arguments)} positional arguments; expected that many arguments. "
+                    f"Pass those to differentiate by position."
+                )
+
         def at(*varied: Any) -> Any:
             merged = list(arguments)
             for position, value in zip(positions, varied, strict=True):
                 merged[position] = value
-            return f(*merged)
+            return f(*merged, **keywords)
 
-        value, pullback = vjp(at, *(arguments[position] for position in positions))
-        backend, (value,) = resolve(value)
+        value, pullback, *aux = vjp(at, *(arguments[position] for position in positions), has_aux=has_aux)
+        if not is_array(value):
+            raise ShapeError(
+                f"got {type(value).__name__} from the function to differentiate; expected a real scalar, an array of "
+                f"shape (). Use has_aux=True if it returns (scalar, aux), or unifiedqr.vjp."
+            )
+        backend, _ = resolve(value)
         if tuple(value.shape) != () or "complex" in backend.dtype_name(value):
             raise ShapeError(
                 f"a gradient needs a real scalar, and f gave shape {tuple(value.shape)}, dtype "
                 f"{backend.dtype_name(value)}. Reduce it with xp.sum or xp.real, or use unifiedqr.vjp."
             )
         gradients = pullback(backend.xp.ones_like(value))
-        return value, gradients[0] if single else gradients
+        return (value, *aux) if has_aux else value, gradients[0] if single else gradients
 
     return evaluate
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """Return the gradient of a real scalar f, as a function; it nests where the framework has second order.
 
     The gradient by a complex A is dL/dRe(A) + i dL/dIm(A): with dL = Re tr(A_bar^H dA), the direction in which L rises
@@ -174,18 +267,22 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     Parameters
     ----------
     f : callable
-        Takes arrays, returns a real scalar.
+        Takes pytrees of arrays of any shape, returns a real scalar (an array of shape ``()``).
     argnums : int or sequence of int
-        The arguments to differentiate.
+        The positional arguments to differentiate: pytrees of arrays, as in `vjp`. All others, and keyword arguments,
+        are handed on to f as they are.
+    has_aux : bool
+        Whether f returns (scalar, aux): aux, any object, is not differentiated and handed on unchanged.
 
     Returns
     -------
     callable
-        Takes the arguments of f, gives the gradient (a tuple of them if `argnums` is a sequence).
+        Takes the arguments of f, gives the gradient, which has the structure and shapes of the argument (a tuple of
+        them if `argnums` is a sequence). With `has_aux` it gives (gradient, aux).
 
     Raises
     ------
-    ShapeError, DtypeError, CapabilityError
+    ShapeError, DtypeError, OptionError, ForeignArrayError, CapabilityError
         On the call, as in `value_and_grad`.
 
     Examples
@@ -195,6 +292,17 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     tensor([[0.6000],
             [0.8000]])
 
+    By a dataclass:
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Model:
+    ...     A: torch.Tensor
+    ...     b: torch.Tensor
+    >>> model = Model(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    >>> uqr.grad(lambda model: uqr.lstsq(model.A, model.b).x.sum())(model).b
+    tensor([0.5000, 0.2500])
+
     The derivative of |z|^2 by a complex z = 3 + 4i is 2 z; `jax.grad` has 2 conj(z):
 
     >>> import jax
@@ -202,11 +310,16 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     >>> complex(uqr.grad(lambda z: abs(z) ** 2)(z)), complex(jax.grad(lambda z: abs(z) ** 2)(z))
     ((6+8j), (6-8j))
     """
-    evaluate = value_and_grad(f, argnums)
-    return lambda *arguments: evaluate(*arguments)[1]
+    evaluate = value_and_grad(f, argnums, has_aux=has_aux)
+
+    def gradient(*arguments: Any, **keywords: Any) -> Any:
+        value, found = evaluate(*arguments, **keywords)
+        return (found, value[1]) if has_aux else found
+
+    return gradient
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Arrays:
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], **keywords: Any) -> tuple[Any, ...]:
     """Multiply the Hessian of a real scalar f by a vector, by reverse over reverse.
 
     The product by complex tangents dX is the change of `grad`, the gradient dL/dRe(X) + i dL/dIm(X), along dX; of
@@ -215,19 +328,25 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     Parameters
     ----------
     f : callable
-        Takes arrays, returns a real scalar.
-    primals, tangents : sequence of array
-        Arguments of f and the direction, alike in shape and dtype.
+        Takes pytrees of arrays of any shape, returns a real scalar (an array of shape ``()``).
+    primals : sequence of pytree
+        Arguments of f, as in `vjp`.
+    tangents : sequence of pytree
+        The direction, alike in structure (None for zero), shape and dtype.
+    **keywords : object
+        Keyword arguments of f, which is not differentiated by them.
 
     Returns
     -------
-    tuple of array
-        Shaped as the primals.
+    tuple of pytree
+        One per primal, with its structure and shapes.
 
     Raises
     ------
     CapabilityError
         The framework has no second order (NumPy, MXNet).
+    ShapeError, DtypeError
+        f does not return a real scalar, or a tangent does not fit its primal.
 
     Examples
     --------
@@ -237,8 +356,9 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     (tensor([[6.],
             [8.]]),)
     """
-    _resolve(primals, "second-order")
-    _, pullback = vjp(grad(f, argnums=tuple(range(len(primals)))), *primals)
+    _resolve(flatten_arguments(primals)[0], "second-order")
+    gradient = grad(f, argnums=tuple(range(len(primals))))
+    _, pullback = vjp(gradient, *primals, **keywords)
     return pullback(tuple(tangents))
 
 
@@ -252,10 +372,16 @@ def _resolve(arrays: Sequence[Any], capability: str) -> tuple[Backend, Arrays]:
     return backend, resolved
 
 
-def _fitted(backend: Backend, what: str, array: Array | None, owner_kind: str, owner: Array) -> Array | None:
+def _fitted(backend: Backend, what: str, array: Any, owner_kind: str, owner: Array) -> Array | None:
     """Check that an array has the shape and dtype of its owner; a real one becomes complex where its owner is."""
     if array is None:
         return None
+    if not is_array(array, backend.name):
+        plain = not entries(array)
+        _, (_, given) = resolve(owner, array)
+        array = given
+        if plain and "complex" not in backend.dtype_name(array):
+            array = backend.xp.astype(array, owner.dtype)  # numbers count for no precision
     if tuple(array.shape) != tuple(owner.shape):
         raise ShapeError(
             f"a {what} has shape {tuple(array.shape)}; its {owner_kind} has {tuple(owner.shape)}. Give it that."
@@ -270,46 +396,78 @@ def _fitted(backend: Backend, what: str, array: Array | None, owner_kind: str, o
     )
 
 
-def _flattened(f: Callable[..., Any], structure: list[Any]) -> Callable[..., Arrays]:
-    """Give f with its outputs in a flat tuple; `structure` receives the outputs' nesting at the first call."""
+@dataclass(frozen=True)
+class _Returned:
+    """What a function returned besides the arrays that its backend took: how `count` outputs are nested, and aux."""
 
-    def flat(*arguments: Any) -> Arrays:
-        leaves: list[Array] = []
-        structure[:] = [_skeleton(f(*arguments), leaves)]
-        return tuple(leaves)
+    structure: Structure
+    count: int
+    aux: Any = None
+    aux_leaves: tuple[Any, ...] = ()
+    aux_structure: Structure = None
+
+    def aux_with(self, found: Arrays) -> Any:
+        """Return aux, with the arrays of it that the backend found behind the outputs."""
+        if len(found) == self.count:
+            return self.aux
+        arrays = iter(found[self.count :])
+        leaves = [next(arrays) if leaf is _ARRAY else leaf for leaf in self.aux_leaves]
+        return unflatten(self.aux_structure, iter(leaves))
+
+
+_ARRAY = object()
+"""Stands in `aux_leaves` for an array that is handed on through the backend."""
+
+
+def _flattened(
+    f: Callable[..., Any],
+    backend: Backend,
+    arguments: list[Structure],
+    keywords: dict[str, Any],
+    told: list[_Returned],
+    *,
+    has_aux: bool,
+) -> Callable[..., Arrays]:
+    """Return f as a function of the leaves of its arguments, to a tuple of arrays; `told` receives what else it gave.
+
+    Arrays in aux are outputs as well, since frameworks hand their own outputs on without the trace they belong to.
+    """
+
+    def flat(*leaves: Any) -> Arrays:
+        given = f(*unflatten_arguments(arguments, leaves), **keywords)
+        outputs, aux = _pair(given) if has_aux else (given, None)
+        found, structure = flatten(outputs)
+        found = [_output(backend, x) for x in found]
+        if not has_aux:
+            returned = _Returned(structure, len(found))
+        else:
+            aux_leaves, aux_structure = flatten(aux)
+            taken = [is_array(leaf, backend.name) for leaf in aux_leaves]
+            pairs = [*zip(aux_leaves, taken, strict=True)]
+            left = tuple([_ARRAY if is_taken else leaf for leaf, is_taken in pairs])
+            returned = _Returned(structure, len(found), aux, left, aux_structure)
+            found += [leaf for leaf, is_taken in pairs if is_taken]
+        if not told:  # differences evaluate f elsewhere too
+            told.append(returned)
+        return tuple(found)
 
     return flat
 
 
-def _is_nested(x: Any) -> TypeGuard[Sequence[Any]]:
-    return isinstance(x, (tuple, list))
+def _pair(given: Any) -> Any:
+    if not isinstance(given, tuple) or len(cast("tuple[Any, ...]", given)) != 2:
+        raise OptionError(
+            f"got {type(cast('object', given)).__name__} from the function to differentiate; expected (outputs, aux), "
+            f"as has_aux=True says. Return such a pair, or leave out has_aux."
+        )
+    return cast("Any", given)
 
 
-def _skeleton(nested: Any, leaves: list[Array]) -> Any:
-    """Append the arrays of a nested tuple to `leaves` and give the nesting, with None for each array."""
-    if _is_nested(nested):
-        return _rebuilt(nested, [_skeleton(item, leaves) for item in nested])
-    leaves.append(nested)
-    return None
-
-
-def _rebuilt(sequence: Sequence[Any], items: list[Any]) -> Any:
-    kind: Any = type(sequence)
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)
-
-
-def _unflatten(skeleton: Any, leaves: Any) -> Any:
-    if skeleton is None:
-        return next(leaves)
-    return _rebuilt(skeleton, [_unflatten(item, leaves) for item in skeleton])
-
-
-def _flatten_like(skeleton: Any, cotangents: Any) -> list[Array | None]:
-    """Flatten cotangents along the nesting of the outputs; a None stands for zeros below it."""
-    if skeleton is None:
-        return [cotangents]
-    items: Any = [None] * len(skeleton) if cotangents is None else cotangents
-    if not _is_nested(items) or len(items) != len(skeleton):
-        came = f"{len(items)}" if _is_nested(items) else type(items).__name__
-        raise ShapeError(f"{len(skeleton)} cotangents are needed, one per output (None for zero), and {came} came.")
-    return [leaf for part, item in zip(skeleton, items, strict=True) for leaf in _flatten_like(part, item)]
+def _output(backend: Backend, x: object) -> Any:
+    """Return an output of a function as its backend takes it; raise if it is no array."""
+    if is_array(x) or owner_of(type(x)) is not None:
+        return x
+    if isinstance(x, Number):
+        return backend.xp.asarray(x)  # a constant
+    expected = f"an array of {backend.name} from the function to differentiate"
+    raise refusal(x, expected, "Return arrays alone, or a pair (outputs, aux) with has_aux=True.")

@@ -14,7 +14,7 @@ from typing import Any
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import ForeignArrayError, UnifiedQRError
+from unifiedqr.errors import CapabilityError, ForeignArrayError, UnifiedQRError
 from unifiedqr.standard import refusing
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
@@ -71,7 +71,7 @@ class Plugin:
     name : str
         The name users select it by.
     distributions : tuple of str
-        Distributions any one of which provides the framework; the first is what error messages tell to install.
+        Distributions any one of which provides the framework; the first is its usual name.
     array_modules : tuple of str
         Top-level modules in which the framework's array types live.
     factory : str
@@ -81,6 +81,9 @@ class Plugin:
         ``__jax_array__``; empty if there is none. `Backend.as_array` reads them.
     capabilities : frozenset of str
         Which of `CAPABILITIES` the framework's own autodiff has.
+    requirement : str
+        What error messages tell to ``pip install`` where the framework is missing, such as ``unifiedqr[jax]``; empty:
+        the first distribution.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Plugin:
     factory: str
     protocol: str = ""
     capabilities: frozenset[str] = frozenset()
+    requirement: str = ""
 
     def load(self) -> "Backend":
         """Import the framework and make the backend."""
@@ -186,13 +190,14 @@ class Backend(ABC):
     def dtype_name(self, x: Array) -> str:
         """Give the dtype's name in the Array API's spelling, such as ``"float64"``."""
 
-    @abstractmethod
     def device(self, x: Array) -> str:
-        """Give the device that holds x, in the framework's spelling."""
+        """Return the device that holds x, in the framework's spelling; by default the host."""
+        del x
+        return "cpu"
 
-    @abstractmethod
     def devices(self) -> tuple[str, ...]:
-        """Give every device of the framework on this machine."""
+        """Return every device of the framework on this machine; by default the host alone."""
+        return ("cpu",)
 
     def is_symbolic(self, x: Array) -> bool:
         """Tell whether x stands for an array whose shape and dtype are known only later, as in a graph being built."""
@@ -229,14 +234,16 @@ class Backend(ABC):
         The function takes the primitive's inputs by position and gives a tuple of its outputs. Backends cache it.
         """
 
-    @abstractmethod
     def vjp(self, f: Callable[..., Arrays], primals: Arrays) -> tuple[Arrays, Callable[[Cotangents], Arrays]]:
-        """Give the outputs of f, a function to a tuple of arrays, and its pullback.
+        """Return the outputs of f, a function to a tuple of arrays, and its pullback.
 
-        Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX). The pullback gives zeros for a primal the outputs do not
+        Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX). The pullback returns zeros for a primal the outputs do not
         depend on. With capability ``second-order`` both it and the outputs can be differentiated again.
         """
+        del f, primals
+        raise CapabilityError(f"{self.name} has no reverse mode; use the explicit rules of unifiedqr.rules.")
 
-    @abstractmethod
     def jvp(self, f: Callable[..., Arrays], primals: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
-        """Give the outputs of f, a function to a tuple of arrays, and their tangents."""
+        """Return the outputs of f, a function to a tuple of arrays, and their tangents."""
+        del f, primals, tangents
+        raise CapabilityError(f"{self.name} has no forward mode; use unifiedqr.vjp or unifiedqr.rules.qr_jvp.")

@@ -76,13 +76,14 @@ def _entry_points() -> MappingProxyType[str, EntryPoint]:
         other = found.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise BackendConflictError(
-                f"two distributions register a backend named {entry.name!r}: {_distribution_of(other)} ({other.value}) "
-                f"and {_distribution_of(entry)} ({entry.value}). Uninstall one of them."
+                f"two distributions register a backend named {entry.name!r}: {distribution_of(other)} ({other.value}) "
+                f"and {distribution_of(entry)} ({entry.value}). Uninstall one of them."
             )
     return MappingProxyType(found)
 
 
-def _distribution_of(entry: EntryPoint) -> str:
+def distribution_of(entry: EntryPoint) -> str:
+    """Return the name of the distribution that registers an entry point."""
     return entry.dist.name if entry.dist is not None else "an unnamed distribution"
 
 
@@ -93,15 +94,22 @@ def plugin(name: str) -> Plugin:
     if entry is None:
         raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(_installed())}.")
     try:
-        return entry.load()
+        described = entry.load()
     except Exception as error:  # whatever is wrong with one distribution, the other backends go on
         raise BackendUnavailableError(
-            f"the backend {name!r} of {_distribution_of(entry)} ({entry.value}) cannot be imported: "
-            f"{_in_one_line(error)}. Reinstall or uninstall that distribution."
+            f"the backend {name!r} of {distribution_of(entry)} ({entry.value}) cannot be imported: "
+            f"{in_one_line(error)}. Reinstall or uninstall that distribution."
         ) from error
+    if not isinstance(described, Plugin):
+        raise BackendUnavailableError(
+            f"the backend {name!r} of {distribution_of(entry)} ({entry.value}) is {type(described).__name__}; expected "
+            f"unifiedqr.backend.Plugin. Reinstall or uninstall that distribution."
+        )
+    return described
 
 
-def _in_one_line(error: Exception) -> str:
+def in_one_line(error: Exception) -> str:
+    """Return the type and the message of an error in one line, without the full stop at its end."""
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
 
 
@@ -147,7 +155,7 @@ def _info(name: str) -> BackendInfo:
     failure = _failures.get(name)
     devices = loaded[name].devices() if name in loaded else None
     return BackendInfo(
-        name, installed, failure is None, _in_one_line(failure) if failure else "", devices, described.capabilities
+        name, installed, failure is None, in_one_line(failure) if failure else "", devices, described.capabilities
     )
 
 
@@ -161,7 +169,8 @@ def _installed_version(described: Plugin) -> str | None:
 
 
 def _how_to_install(described: Plugin) -> str:
-    return f"{described.distributions[0]} is not installed; pip install 'unifiedqr[{described.name}]'"
+    framework = described.distributions[0]
+    return f"{framework} is not installed; pip install '{described.requirement or framework}'"
 
 
 def get_backend(x_or_name: Any = None) -> Backend:
@@ -216,10 +225,10 @@ def by_name(name: str) -> Backend:
             return loaded.setdefault(name, described.load())
         except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit
             _failures[name] = error
-    failure = _failures[name]
+    failure, provider = _failures[name], distribution_of(_entry_points()[name])
     raise BackendUnavailableError(
-        f"the backend {name!r} is installed but cannot be imported: {_in_one_line(failure)}. Reinstall "
-        f"{described.distributions[0]} in a version that fits."
+        f"the backend {name!r} of {provider} is installed but cannot be imported: {in_one_line(failure)}. Reinstall "
+        f"{described.distributions[0]} in a version that fits, or {provider}."
     ) from failure
 
 

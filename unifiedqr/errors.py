@@ -51,6 +51,10 @@ class BackendConflictError(UnifiedQRError, ValueError):
     """Two distributions register a backend under the same name."""
 
 
+class MissingExtraError(UnifiedQRError, ImportError):
+    """What was called is part of the package, but an extra that it needs is not installed."""
+
+
 class ForeignArrayError(UnifiedQRError, TypeError):
     """An argument is not an array of any backend, or arguments belong to two of them."""
 

@@ -1,4 +1,25 @@
 """The laboratory beside the library: comparison, conformance suite, benchmark, command line.
 
-It uses the library as anybody does; the library does not know it.
+It uses the library as anybody does; the library does not know it. What it needs beyond the library's own requirements
+comes with the extra ``lab``.
 """
+
+from importlib.util import find_spec
+
+from unifiedqr.errors import MissingExtraError
+
+REQUIRED = ("clevercsv", "cloudpickle", "jinja2", "mpmath", "plotly", "rich", "safetensors", "typer")
+"""What the extra ``lab`` installs."""
+
+
+def check_installed(what: str) -> None:
+    """Raise `MissingExtraError` unless everything that the laboratory needs is installed; `what` names the caller.
+
+    It is checked before the work, since a report is written after it.
+    """
+    missing = [name for name in REQUIRED if find_spec(name) is None]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise MissingExtraError(
+            f"{what} needs {', '.join(missing)}, which {verb} not installed; pip install 'unifiedqr[lab]'"
+        )

@@ -11,7 +11,8 @@ from importlib.metadata import entry_points
 
 from unifiedqr._typing import Arrays
 from unifiedqr.backend import Backend
-from unifiedqr.discovery import get_backend
+from unifiedqr.discovery import distribution_of, get_backend, in_one_line
+from unifiedqr.errors import BackendUnavailableError
 
 GROUP = "unifiedqr.instruments"
 
@@ -127,5 +128,12 @@ class Instruments:
 @cache
 def instruments(name: str) -> Instruments:
     """Return the instruments of a backend: those that are registered by its name, or the defaults."""
-    found = tuple(entry_points(group=GROUP, name=name))
-    return (found[0].load() if found else Instruments)(name)
+    for entry in entry_points(group=GROUP, name=name):
+        try:
+            return entry.load()(name)
+        except Exception as error:  # of one distribution, whatever it is
+            raise BackendUnavailableError(
+                f"the instruments of the backend {name!r} of {distribution_of(entry)} ({entry.value}) cannot be "
+                f"imported: {in_one_line(error)}. Reinstall or uninstall that distribution."
+            ) from error
+    return Instruments(name)

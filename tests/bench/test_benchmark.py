@@ -9,9 +9,9 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.errors import BackendUnavailableError, InputError, UnknownBackendError
-from unifiedqr_lab.bench import launch
+from unifiedqr_lab.bench import benchmark
+from unifiedqr_lab.bench.benchmark import choose_backends, run_benchmark
 from unifiedqr_lab.bench.cases import read_case
-from unifiedqr_lab.bench.launch import choose_backends, run_benchmark
 from unifiedqr_lab.bench.report import render
 from unifiedqr_lab.bench.results import Benchmark, CaseResult, FrameworkResult, Quantity
 from unifiedqr_lab.bench.rounds import Timing
@@ -64,9 +64,9 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_results_alone(monkeypatch, tm
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'unifiedqr_lab.bench.worker' in sys.orig_argv and 'torch' in sys.orig_argv[-1]:\n"
-        "    from unifiedqr_lab.compare import process\n"
-        "    process.tell = lambda done, total: os.abort()\n"
+        "if 'unifiedqr_lab.bench.benchmark_task:run' in sys.orig_argv and 'torch' in sys.orig_argv:\n"
+        "    from unifiedqr_lab.workers import progress\n"
+        "    progress.tell = lambda done, total: os.abort()\n"
     )
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
@@ -84,12 +84,12 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_results_alone(monkeypatch, tm
 def test_the_threads_of_every_framework_are_set(monkeypatch):
     environments = {}
 
-    def run(_, command, name, total, *, environment):
-        environments[name] = environment
+    def run(workers, task, backend, job, result, *, environment, **_):
+        environments[backend] = environment
         return "not run"
 
-    monkeypatch.setattr(launch.Workers, "run", run)
-    monkeypatch.setattr(launch, "cores", lambda: 7)
+    monkeypatch.setattr(benchmark.Workers, "run", run)
+    monkeypatch.setattr(benchmark, "cores", lambda: 7)
     found = run_benchmark(CASES, ("tensorflow", "jax"), seconds=0.0)
     assert [framework.failure for framework in found.frameworks] == ["not run", "not run"]
     for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from unifiedqr_lab.cli import main
-from unifiedqr_lab.compare.interruption import ENDING
+from unifiedqr_lab.workers.interruption import ENDING
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,11 @@ import pytest
 import scipy.io
 import scipy.sparse
 
+from unifiedqr_lab.compare.evaluate import Outcome
+from unifiedqr_lab.compare.function import PICKLED
+from unifiedqr_lab.compare.job import FUNCTION, Case, Function, Job
+from unifiedqr_lab.compare.record import Environment, Record
+
 A = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]])
 
 
@@ -183,3 +188,22 @@ def test_what_was_done_to_read_a_matrix_is_said(command, folder):
     ):
         assert told in done.out
         assert told in recorded.out
+
+
+def test_a_function_in_a_record_is_not_run(command, tmp_path):
+    """A record may come from anybody, and what is pickled in it would run as whoever compares it."""
+    harm = tmp_path / "harm"
+    pickled = f"cbuiltins\nopen\n(V{harm}\nVw\ntR.".encode()  # loading it writes the file
+    function = Function("f", None, None, "digest", scalar=False)
+    case = Case("f(3 x 2) float64", FUNCTION, "float64", ("input_0",))
+    job = Job((case,), ("value",), {"input_0": A, PICKLED: np.frombuffer(pickled, np.uint8)}, (), function)
+    outcome = Outcome("ok", "", "", {"output_0": A}, 0.0)
+    environment = Environment.here("torch", "2", "cpu", "0.1.0")
+    Record(environment, job, {(case.id, "value"): outcome}).write(tmp_path / "r.npz")
+    done = command("compare", "--records", "r.npz", "--backends", "numpy", "--timeout", "30")
+    assert done.status == 2, done.out + done.err
+    assert "got records of the loss f and --backends; a record's own copy of a loss is not run" in done.err
+    assert command("compare", "--records", "r.npz").status in (0, 3)
+    assert not harm.exists()
+    pickle.loads(pickled).close()
+    assert harm.exists(), "the test itself would not notice"

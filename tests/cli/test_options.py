@@ -21,7 +21,7 @@ VERBS = {
 }
 ENDS = {
     "unifiedqr_lab.compare.api": "select_backends",
-    "unifiedqr_lab.bench.launch": "select_backends",
+    "unifiedqr_lab.bench.benchmark": "select_backends",
     "unifiedqr_lab.conformance.runner": "run_suite",
 }
 """Where the names of the frameworks arrive."""

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from unifiedqr_lab.compare.frameworks import run_workers
 from unifiedqr_lab.compare.job import Matrix, matrix_job
-from unifiedqr_lab.compare.launch import run_workers
 
 
 @pytest.fixture(scope="session")

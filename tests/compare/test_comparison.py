@@ -12,10 +12,10 @@ from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, InputError, OptionError, UnknownBackendError
 from unifiedqr_lab.compare import Comparison, compare
 from unifiedqr_lab.compare.api import run_comparison
+from unifiedqr_lab.compare.frameworks import run_workers
 from unifiedqr_lab.compare.job import Matrix, matrix_job
-from unifiedqr_lab.compare.launch import run_workers
-from unifiedqr_lab.compare.process import Failure
 from unifiedqr_lab.compare.record import Record
+from unifiedqr_lab.workers.processes import Failure
 
 
 @pytest.fixture(scope="session")

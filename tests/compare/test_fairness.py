@@ -12,9 +12,9 @@ from unifiedqr_lab.compare.api import run_comparison
 from unifiedqr_lab.compare.cost import counted_cost, estimate, kind_of_reference
 from unifiedqr_lab.compare.evaluate import Outcome
 from unifiedqr_lab.compare.job import Case, Matrix, matrix_job
-from unifiedqr_lab.compare.process import Failure
 from unifiedqr_lab.compare.verdict import case_condition
 from unifiedqr_lab.conformance import tolerance
+from unifiedqr_lab.workers.processes import Failure
 
 
 def altered(record, key, change):

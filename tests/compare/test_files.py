@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unifiedqr.errors import InputError
-from unifiedqr_lab.compare.files import check_outputs, write_whole
+from unifiedqr_lab.files import check_outputs, write_whole
 
 
 def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):

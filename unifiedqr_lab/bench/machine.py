@@ -13,8 +13,8 @@ import numpy as np
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr_lab.bench.flops import matmul_flops
-from unifiedqr_lab.compare.process import cores
 from unifiedqr_lab.instruments import instruments
+from unifiedqr_lab.workers.processes import cores
 
 SIZES = {"float32": 2048, "float64": 2048, "complex64": 1024, "complex128": 1024}
 """Rows and columns of the matrices that are multiplied, by dtype."""

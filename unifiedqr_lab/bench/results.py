@@ -11,7 +11,7 @@ from unifiedqr.errors import InputError
 from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.rounds import Timing
-from unifiedqr_lab.compare.files import write_json
+from unifiedqr_lab.files import write_json
 
 FORMAT = "unifiedqr-benchmark"
 VERSION = 1

@@ -13,10 +13,12 @@ def main() -> None:
     established whether there is agreement. 128 + n: interrupted by signal n.
     """
     from unifiedqr.errors import DurationError, UnifiedQRError
-    from unifiedqr_lab.compare.interruption import Interrupted, catch_signals
+    from unifiedqr_lab import check_installed
+    from unifiedqr_lab.workers.interruption import Interrupted, catch_signals
 
     catch_signals()
     try:
+        check_installed("the command line")
         from unifiedqr_lab.cli.application import application
 
         application(prog_name="unifiedqr")  # by which shells ask for completions

@@ -46,11 +46,11 @@ def bench(
     """
     from rich.console import Console
 
-    from unifiedqr_lab.bench.launch import choose_backends, run_benchmark
+    from unifiedqr_lab.bench.benchmark import choose_backends, run_benchmark
     from unifiedqr_lab.bench.report import render
     from unifiedqr_lab.bench.table import tables
     from unifiedqr_lab.cli.progress import watching
-    from unifiedqr_lab.compare.files import check_outputs, write_whole
+    from unifiedqr_lab.files import check_outputs, write_whole
 
     check_outputs(report, json)
     if shape and (group or case):

@@ -57,9 +57,9 @@ def compare(
     Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, the time was over,
     or there is no truth although one was asked for), 128 + n interrupted by signal n.
     """
-    from unifiedqr_lab.compare.files import check_outputs
-    from unifiedqr_lab.compare.interruption import time_limit
     from unifiedqr_lab.compare.reference import check_reference
+    from unifiedqr_lab.files import check_outputs
+    from unifiedqr_lab.workers.interruption import time_limit
 
     with time_limit(timeout) as elapsed:
         check_outputs(report, json, inputs=options.files(matrices, loss, records))
@@ -68,6 +68,11 @@ def compare(
         interpreters = _interpreters(python or [])
         if records:
             job, recorded, reference = _recorded([*records, *map(Path, matrices or ())], loss, reference)
+            if named and job.function is not None and loss is None:
+                raise InputError(
+                    f"got records of the loss {job.function.label} and --backends; a record's own copy of a loss is "
+                    f"not run. Give the loss too, as --loss FILE.py:FUNC, or leave out --backends."
+                )
         else:
             job, recorded = options.job_of(matrices, loss, decomposition, derivative, dtype), []
         comparison = _run(

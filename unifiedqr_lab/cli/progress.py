@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from unifiedqr_lab.compare.process import Progress as Step
+    from unifiedqr_lab.workers.progress import Progress as Step
 
 
 @contextmanager

@@ -38,8 +38,8 @@ def record(
     """
     from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.compare.api import select_backends
-    from unifiedqr_lab.compare.files import check_outputs
-    from unifiedqr_lab.compare.launch import run_workers
+    from unifiedqr_lab.compare.frameworks import run_workers
+    from unifiedqr_lab.files import check_outputs
 
     if output.suffix != ".npz":
         raise InputError(f"--output {output}: a record is an .npz file.")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from unifiedqr_lab import check_installed
+
 if TYPE_CHECKING:
     from unifiedqr_lab.compare.comparison import Comparison
 
@@ -52,6 +54,8 @@ def compare(
         It is expected to take longer than `timeout`; nothing has been run.
     UnknownBackendError, BackendUnavailableError
         A framework named in `backends` does not exist, or is not installed.
+    MissingExtraError
+        The extra ``lab`` is not installed.
 
     Notes
     -----
@@ -63,6 +67,7 @@ def compare(
     >>> uqr.compare(uqr.qr, [[3.0, 1.0], [4.0, 2.0]], backends=["numpy"], derivatives=["value"]).passed
     True
     """
+    check_installed("compare")
     # Importing unifiedqr must stay light, and this imports NumPy.
     from unifiedqr_lab.compare.api import compare_function
 

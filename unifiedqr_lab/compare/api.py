@@ -17,13 +17,14 @@ from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import BackendUnavailableError, DurationError, InputError, UnknownBackendError
 from unifiedqr_lab.compare.comparison import Comparison
 from unifiedqr_lab.compare.cost import duration, estimate
+from unifiedqr_lab.compare.frameworks import TIMEOUT, run_workers
 from unifiedqr_lab.compare.function import PICKLED
 from unifiedqr_lab.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose, why_not
-from unifiedqr_lab.compare.launch import TIMEOUT, run_workers
 from unifiedqr_lab.compare.matrices import as_floating
-from unifiedqr_lab.compare.process import Failure, Watcher, unwatched
 from unifiedqr_lab.compare.record import TRUTH, Record
 from unifiedqr_lab.compare.reference import check_reference
+from unifiedqr_lab.workers.processes import Failure
+from unifiedqr_lab.workers.progress import Watcher, unwatched
 
 RESERVE = 5.0
 """Seconds of the time allowed that are kept for the judgement and the report: at least these, or a tenth of it."""

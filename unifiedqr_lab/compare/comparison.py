@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unifiedqr_lab.compare.files import write_json, write_whole
 from unifiedqr_lab.compare.job import Job
-from unifiedqr_lab.compare.process import Failure
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.verdict import Finding, case_condition, case_tolerance, judge
+from unifiedqr_lab.files import write_json, write_whole
+from unifiedqr_lab.workers.processes import Failure
 
 FORMAT = "unifiedqr-comparison"
 VERSION = 1

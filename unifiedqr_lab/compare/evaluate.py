@@ -6,11 +6,12 @@ without any autodiff (NumPy) runs the explicit rules for decompositions, and say
 
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from unifiedqr.backend import Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
 from unifiedqr.standard import LackingFunctionError
+from unifiedqr.trees import flatten_named
 from unifiedqr_lab.compare.directions import cotangent, tangents
 from unifiedqr_lab.compare.job import FUNCTION, Case, Job
 from unifiedqr_lab.conformance.checks import projector, projector_dot
@@ -125,27 +127,11 @@ def flattened(f: Callable[..., Any], names: list[str]) -> Callable[..., Arrays]:
     """Give f with its outputs in a flat tuple; `names` receives their names at each call."""
 
     def flat(*arrays: Any) -> Arrays:
-        leaves: list[Array] = []
-        found: list[str] = []
-        _collect(f(*arrays), "", leaves, found)
-        names[:] = found
+        leaves, found = flatten_named(f(*arrays))
+        names[:] = [name or "value" for name in found]
         return tuple(leaves)
 
     return flat
-
-
-def _collect(nested: Any, prefix: str, leaves: list[Array], names: list[str]) -> None:
-    if isinstance(nested, dict):
-        for name, item in cast("dict[str, Any]", nested).items():
-            _collect(item, f"{prefix}.{name}" if prefix else name, leaves, names)
-    elif isinstance(nested, (tuple, list)):
-        items = cast("tuple[Any, ...]", nested)
-        fields = getattr(items, "_fields", None) or [f"output{i}" for i in range(len(items))]
-        for name, item in zip(fields, items, strict=True):
-            _collect(item, f"{prefix}.{name}" if prefix else str(name), leaves, names)
-    else:
-        leaves.append(nested)
-        names.append(prefix or "value")
 
 
 def _target(backend: Backend, case: Case, f: Callable[..., Any] | None) -> Callable[..., Any]:
@@ -162,7 +148,7 @@ def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:
     found = backend.bind(row)(*inputs)[: row.results]
     if row.spans:
         return {"projector": space(backend.xp, found[0], complex_="complex" in backend.dtype_name(found[0]))}
-    return dict(zip(row.outputs, found, strict=False))
+    return OrderedDict(zip(row.outputs, found, strict=False))
 
 
 def _by_rule(backend: Backend, job: Job, case: Case, derivative: str, primals: Arrays) -> dict[str, Array]:

@@ -12,7 +12,7 @@ from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
 from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, shape_name
 from unifiedqr.errors import InputError, OptionError
-from unifiedqr_lab.compare.files import read_archive, write_archive
+from unifiedqr_lab.files import read_archive, write_archive
 
 FORMAT = "unifiedqr-job"
 DERIVATIVES = ("value", "vjp", "jvp", "hvp")

@@ -14,9 +14,9 @@ import numpy as np
 from unifiedqr._typing import Array
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import InputError
-from unifiedqr_lab.compare.files import check_readable
 from unifiedqr_lab.compare.job import FUNCTION, Matrix
 from unifiedqr_lab.compare.text import read_text
+from unifiedqr_lab.files import check_readable
 
 LONGLEY = (
     "NIST Statistical Reference Datasets (StRD), linear least squares, Longley: J. W. Longley (1967), An Appraisal of "

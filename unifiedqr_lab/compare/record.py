@@ -8,8 +8,8 @@ from typing import Any
 from unifiedqr._typing import Array
 from unifiedqr.errors import InputError
 from unifiedqr_lab.compare.evaluate import Outcome
-from unifiedqr_lab.compare.files import read_archive, write_archive
 from unifiedqr_lab.compare.job import Job
+from unifiedqr_lab.files import read_archive, write_archive
 
 FORMAT = "unifiedqr-record"
 VERSION = 1

@@ -7,5 +7,6 @@ plugin = Plugin(
     distributions=("mpmath",),
     array_modules=("unifiedqr_mpmath",),
     factory="unifiedqr_mpmath.adapter:MpmathBackend",
+    requirement="unifiedqr[lab]",
     capabilities=frozenset({"vjp", "jvp"}),
 )

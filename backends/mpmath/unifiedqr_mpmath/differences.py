@@ -66,7 +66,10 @@ def _difference(f: Callable[..., ExactArrays], primals: ExactArrays, offsets: Se
     pairs = list(zip(primals, offsets, strict=True))
     above = f(*(x if offset is None else x + offset for x, offset in pairs))
     below = f(*(x if offset is None else x - offset for x, offset in pairs))
-    return tuple((high - low) / (2 * step) for high, low in zip(above, below, strict=True))
+    return tuple(
+        (high - low) / (2 * step) if isinstance(high, ExactArray) else np.zeros(np.shape(high), dtype=object)
+        for high, low in zip(above, below, strict=True)  # pivots and masks, which are NumPy's, do not vary
+    )
 
 
 def _pairing(cotangents: Sequence[ExactArray | None], tangents: ExactArrays) -> Any:

@@ -7,6 +7,7 @@ plugin = Plugin(
     distributions=("torch",),
     array_modules=("torch",),
     factory="unifiedqr_torch.adapter:TorchBackend",
+    requirement="unifiedqr[torch]",
     protocol="__torch_function__",
     capabilities=frozenset({"vjp", "jvp", "second-order"}),
 )

@@ -55,18 +55,36 @@ class TorchBackend(Backend):
         return bind(primitive)
 
     def vjp(self, f: Callable[..., Tensors], primals: Tensors) -> tuple[Tensors, Callable[..., Tensors]]:
-        outputs, pull, *_ = torch.func.vjp(f, *primals)
+        varying: list[bool] = []
+
+        def split(*at: torch.Tensor) -> tuple[Tensors, Tensors]:
+            found = f(*at)
+            varying[:] = [not isinstance(y, torch.Tensor) or y.is_floating_point() or y.is_complex() for y in found]
+            return (found, ()) if all(varying) or not any(varying) else _split(found, varying)
+
+        # As an output, PyTorch refuses what is an integer, such as pivots, but hands it on beside the outputs.
+        varied, pull, fixed = torch.func.vjp(split, *primals, has_aux=True)  # pyright: ignore[reportAssignmentType]
 
         def pullback(cotangents: Any) -> Tensors:
-            pairs = zip(cotangents, outputs, strict=True)
+            given, _ = _split(cotangents, varying) if fixed else (cotangents, ())
+            pairs = zip(given, varied, strict=True)
             return pull(tuple(torch.zeros_like(y) if c is None else c for c, y in pairs))
 
-        return outputs, pullback
+        if not fixed:
+            return varied, pullback
+        parts = {True: iter(varied), False: iter(fixed)}
+        return tuple([next(parts[varies]) for varies in varying]), pullback
 
     def jvp(self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
         with nullcontext() if torch.compiler.is_compiling() else self._forward_mode:
             outputs, output_tangents, *_ = torch.func.jvp(f, primals, tangents)
         return outputs, output_tangents
+
+
+def _split(items: Any, chosen: list[bool]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the items that are chosen and those that are not."""
+    pairs = [*zip(items, chosen, strict=True)]
+    return tuple([item for item, here in pairs if here]), tuple([item for item, here in pairs if not here])
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:

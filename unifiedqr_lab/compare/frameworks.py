@@ -1,4 +1,4 @@
-"""The comparison's workers: one process for each framework and one for the truth, a few at a time."""
+"""The frameworks of a comparison, each in a process of its own, and the truth in one more, a few at a time."""
 
 import os
 import sys
@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from unifiedqr.errors import InputError
 from unifiedqr_lab.compare.job import Job
-from unifiedqr_lab.compare.process import Failure, Watcher, Workers, paths_for, thread_limits, unwatched
 from unifiedqr_lab.compare.record import TRUTH, Record
+from unifiedqr_lab.workers.processes import Failure, Workers, thread_limits
+from unifiedqr_lab.workers.progress import Watcher, unwatched
+
+TASK = "unifiedqr_lab.compare.comparison_task:run"
 
 TIMEOUT = 600.0
 """Seconds after which a comparison is given up."""
@@ -54,9 +57,11 @@ def _slots() -> int:
 
 def _run(workers: Workers, job: Job, name: str, interpreter: str, reference: str) -> Record | Failure:
     job_path, record_path = workers.folder / f"{name}.job.npz", workers.folder / f"{name}.record.npz"
-    job.write(job_path, backend=name, reference=reference, paths=paths_for(interpreter))
-    command = [interpreter, "-P", "-m", "unifiedqr_lab.compare.worker", str(job_path), str(record_path)]
-    reason = workers.run(command, name, len(job.cases) * len(job.derivatives), environment=_environment())
+    job.write(job_path, reference=reference)
+    total = len(job.cases) * len(job.derivatives)
+    reason = workers.run(
+        TASK, name, job_path, record_path, total=total, environment=_environment(), interpreter=interpreter
+    )
     try:
         return Failure(name, reason) if reason else Record.read(record_path)
     except InputError as error:

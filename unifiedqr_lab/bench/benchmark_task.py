@@ -1,36 +1,29 @@
-"""The process that measures one framework: ``python -m unifiedqr_lab.bench.worker JOB.json RESULT.json``.
+"""What the process of one framework does for a benchmark: time every case, or measure its peak of memory.
 
-It times the cases, or measures their peaks of memory, in a process of its own since its allocators are to keep nothing.
-The result is written anew after each case, so that what has been measured outlives a crash.
+Memory is measured in a process of its own, since its allocators are to keep nothing. The result is written anew after
+each case, so that what has been measured outlives a crash.
 """
 
 import json
-import os
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from unifiedqr_lab.compare.process import serve, tell
+import numpy as np
+
+import unifiedqr as uqr
+from unifiedqr_lab.bench.cases import read_case
+from unifiedqr_lab.bench.machine import gemm_rates
+from unifiedqr_lab.bench.measure import measure, measure_memory
+from unifiedqr_lab.bench.results import FrameworkResult
+from unifiedqr_lab.files import write_whole
 from unifiedqr_lab.instruments import instruments
+from unifiedqr_lab.workers.progress import tell
 
 
-def run(job_path: Path, result_path: Path) -> None:
-    """Measure every case in the backend the job names."""
+def run(name: str, job_path: Path, result_path: Path) -> None:
+    """Measure every case of the job in the backend of this name, and write the result."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
-    sys.path.extend(path for path in job["paths"] if path not in sys.path)
-
-    import numpy as np
-
-    import unifiedqr as uqr
-    from unifiedqr_lab.bench.cases import read_case
-    from unifiedqr_lab.bench.machine import gemm_rates
-    from unifiedqr_lab.bench.measure import measure, measure_memory
-    from unifiedqr_lab.bench.results import FrameworkResult
-    from unifiedqr_lab.compare.files import write_whole
-
-    name = job["backend"]
-    os.environ.update(instruments(name).environment)  # before the framework is imported
     backend = uqr.get_backend(name)
     cases = [read_case(text) for text in job["cases"]]
 
@@ -51,7 +44,3 @@ def run(job_path: Path, result_path: Path) -> None:
     for done, case in enumerate(cases, start=1):
         timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"])))
         keep(asdict(timed), done)
-
-
-if __name__ == "__main__":
-    sys.exit(serve(run, sys.argv[1:]))

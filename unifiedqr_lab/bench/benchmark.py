@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +13,11 @@ from unifiedqr_lab.bench.cases import Case
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
 from unifiedqr_lab.compare.api import TRUTH_BACKEND, select_backends
-from unifiedqr_lab.compare.process import Watcher, Workers, cores, paths_for, thread_limits, unwatched
 from unifiedqr_lab.instruments import instruments
+from unifiedqr_lab.workers.processes import Workers, cores, thread_limits
+from unifiedqr_lab.workers.progress import Watcher, unwatched
+
+TASK = "unifiedqr_lab.bench.benchmark_task:run"
 
 TIMEOUT = 36000.0
 """Seconds after which a benchmark is given up."""
@@ -92,10 +94,12 @@ def _run(workers: Workers, name: str, job: dict[str, Any], threads: int) -> tupl
     """Run a worker; return what it wrote, if it came so far, and the reason it failed, or ""."""
     label = f"{name} memory" if job["memory"] else name
     job_path, result_path = workers.folder / f"{label}.job.json", workers.folder / f"{label}.result.json"
-    job_path.write_text(json.dumps({**job, "backend": name, "paths": paths_for(sys.executable)}), encoding="utf-8")
+    job_path.write_text(json.dumps(job), encoding="utf-8")
     limits = {**thread_limits(threads), **dict.fromkeys(instruments(name).threads, str(threads))}
     unpooled = {**memory.UNPOOLED, **instruments(name).unpooled} if job["memory"] else {}
-    command = [sys.executable, "-P", "-m", "unifiedqr_lab.bench.worker", str(job_path), str(result_path)]
-    reason = workers.run(command, label, len(job["cases"]), environment={**os.environ, **limits, **unpooled})
+    environment = {**os.environ, **limits, **unpooled}
+    reason = workers.run(
+        TASK, name, job_path, result_path, total=len(job["cases"]), environment=environment, name=label
+    )
     told = json.loads(result_path.read_text(encoding="utf-8")) if result_path.is_file() else None
     return told, reason

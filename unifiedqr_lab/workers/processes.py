@@ -18,23 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
-from unifiedqr.errors import UnifiedQRError
-
-MARK = "@unifiedqr"
-BAD_INPUT = 3
-"""Exit status of a worker whose last line says what it could not use."""
+from unifiedqr_lab.workers.progress import Progress, Watcher, told_by, unwatched
+from unifiedqr_lab.workers.worker import BAD_INPUT
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One step of one worker: ``done`` of ``total``; `state` is "running", "done" or a reason for failure."""
-
-    worker: str
-    state: str
-    done: int = 0
-    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,43 +31,6 @@ class Failure:
     backend: str
     reason: str
     explicit: bool = True
-
-
-Watcher = Callable[[Progress], None]
-
-
-def unwatched(_: Progress) -> None:
-    """Watch nothing."""
-
-
-def tell(done: int, total: int) -> None:
-    """Tell, in a worker, whoever runs it how far it is."""
-    print(MARK, done, total, flush=True)
-
-
-def serve(run: Callable[[Path, Path], None], arguments: list[str]) -> int:
-    """Be a worker: run the job in the first file, write what comes of it to the second; return the exit status."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        run(Path(arguments[0]), Path(arguments[1]))
-    except UnifiedQRError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
-
-
-def _end_with_parent() -> None:
-    """End this process and what it started as soon as its parent, who holds the other end of its input, is gone."""
-    while os.read(0, 1):
-        pass
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(BAD_INPUT)
-
-
-def paths_for(interpreter: str) -> list[str]:
-    """Return the folders that a worker looks for modules in besides its own."""
-    return [path for path in sys.path if path] if interpreter == sys.executable else []
 
 
 def thread_limits(threads: int) -> dict[str, str]:
@@ -145,28 +95,48 @@ class Workers:
         """Call `work`, which may call `run`, for every name, as many at a time as there are slots."""
         return self._pool.map(work, names)
 
-    def run(self, command: list[str], name: str, total: int, *, environment: Mapping[str, str]) -> str:
-        """Run a worker to its end.
+    def run(
+        self,
+        task: str,
+        backend: str,
+        job: Path,
+        result: Path,
+        *,
+        total: int,
+        environment: Mapping[str, str],
+        name: str = "",
+        interpreter: str = sys.executable,
+    ) -> str:
+        """Run a task in a worker to its end.
 
         Parameters
         ----------
-        command : list of str
-            What to run; lines of standard output that `tell` wrote are progress.
-        name : str
-            Of the worker, for whoever watches.
+        task : str
+            ``module:function``, as `unifiedqr_lab.workers.worker` calls it.
+        backend : str
+            Name of the backend it runs.
+        job, result : Path
+            The file it reads and the one it writes.
         total : int
             Steps it has.
         environment : mapping of str to str
-            All of its environment.
+            All of its environment, but for what the backend's instruments add.
+        name : str
+            Of the worker, for whoever watches; by default that of the backend.
+        interpreter : str
+            The Python that runs it. Any but this one looks for modules in its own folders alone.
 
         Returns
         -------
         str
             The reason it failed, or "".
         """
+        name = name or backend
+        folders = [path for path in sys.path if path] if interpreter == sys.executable else []
+        command = [interpreter, "-P", "-m", "unifiedqr_lab.workers.worker", task, backend, str(job), str(result)]
         self._watch(Progress(name, "running", 0, total))
         with (self.folder / f"{name}.log").open("w+", encoding="utf-8", errors="replace") as log:
-            reason = self._follow(command, name, environment, log)
+            reason = self._follow([*command, *folders], name, environment, log)
         self._watch(Progress(name, reason or "done"))
         return reason
 
@@ -201,9 +171,9 @@ class Workers:
         with process:
             assert process.stdout is not None
             for line in process.stdout:
-                words = line.split()
-                if len(words) == 3 and words[0] == MARK and words[1].isdigit() and words[2].isdigit():
-                    self._watch(Progress(name, "running", int(words[1]), int(words[2])))
+                step = told_by(line)
+                if step is not None:
+                    self._watch(Progress(name, "running", *step))
             ending.join()
         with self._lock:
             self._running.discard(process)

@@ -227,7 +227,8 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
         row = None
     if row is None:
         return _with_options(name, A, mode, pivoting, rank, positive, method)
-    backend = backend_of_type.get(type(A))
+    kind: Any = type(A)
+    backend = backend_of_type.get(kind)
     if backend is None:
         backend, (A,) = resolve(A)
     if backend.is_symbolic(A) or backend.dtype_name(A) not in DTYPES or (A.ndim or 0) < 2:

@@ -227,11 +227,11 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
         row = None
     if row is None:
         return _with_options(name, A, mode, pivoting, rank, positive, method)
-    kind: Any = type(A)
-    backend = backend_of_type.get(kind)
+    given: object = A
+    backend = backend_of_type.get(type(given))
     if backend is None:
         backend, (A,) = resolve(A)
-    if backend.is_symbolic(A) or backend.dtype_name(A) not in DTYPES or (A.ndim or 0) < 2:
+    if backend.is_symbolic(A) or backend.dtype_name(A) not in DTYPES or (getattr(A, "ndim", None) or 0) < 2:
         return run_resolved(backend, A, row)
     bound = backend.bound.get(row)
     if bound is None:

@@ -62,7 +62,7 @@ class Jacobian:
                 yield index, unit, _difference(self._f, self._primals, offsets, step)
 
 
-def _difference(f: Callable[..., ExactArrays], primals: ExactArrays, offsets: Sequence[Any], step: Any) -> ExactArrays:
+def _difference(f: Callable[..., Any], primals: ExactArrays, offsets: Sequence[Any], step: Any) -> tuple[Any, ...]:
     pairs = list(zip(primals, offsets, strict=True))
     above = f(*(x if offset is None else x + offset for x, offset in pairs))
     below = f(*(x if offset is None else x - offset for x, offset in pairs))

@@ -38,17 +38,34 @@ def pytest_ignore_collect(collection_path):
     return None
 
 
+COMPILING = ("tensorflow", "jax")
+"""Frameworks that compile anew for each shape and dtype, which takes most of a second."""
+MANY, STRIDE = 10, 5
+"""Of more than so many cases of one test, such a framework runs every fifth; `make test-all` runs the others."""
+
+
+def framework_of(item, names):
+    """Return which of some frameworks a case is for, None if for none of them."""
+    values = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+    values += [getattr(getattr(item, "cls", None), attribute, None) for attribute in ("backend", "name")]
+    return next((x for x in values if isinstance(x, str) and x in names), None)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out the cases of a framework that was not chosen."""
-
-    def of_framework(item):
-        values = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
-        values += [getattr(getattr(item, "cls", None), attribute, None) for attribute in ("backend", "name")]
-        return next((x for x in values if isinstance(x, str) and x in LEFT_OUT), None)
-
-    left = [item for item in items if of_framework(item)]
+    """Leave out the cases of a framework that was not chosen; mark those of which others prove as much."""
+    left = [item for item in items if framework_of(item, LEFT_OUT)]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
+    items[:] = [item for item in items if not framework_of(item, LEFT_OUT)]
+    cases = {}
+    for item in items:
+        framework = None if getattr(item, "cls", None) else framework_of(item, COMPILING)
+        if framework is not None:
+            cases.setdefault((item.path, item.originalname, framework), []).append(item)
+    for found in cases.values():
+        for number, item in enumerate(found):
+            if len(found) > MANY and number % STRIDE:
+                item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.hookimpl(wrapper=True)

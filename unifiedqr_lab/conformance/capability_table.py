@@ -10,7 +10,7 @@ HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hv
 
 INTRODUCTION = f"""# What works where
 
-Made by `make capabilities`, which runs every cell; `make test-all` runs them again and fails if one has changed. Each cell
+Made by `make capabilities`, which runs every cell; `make test-all` fails if one has changed. Each cell
 of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
 (differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them, float16 and
 bfloat16. Then a wrong rule is planted, twice the derivative. Rows marked *slow*, which compile what they run, are run

@@ -367,8 +367,7 @@ def _resolve(arrays: Sequence[Any], capability: str) -> tuple[Backend, Arrays]:
     if capability not in backend.plugin.capabilities:
         raise CapabilityError(f"{backend.name} cannot do {NAMES[capability]}. {INSTEAD[capability]}")
     for array in resolved:
-        if not backend.is_symbolic(array):
-            backend.dtype_name(array)  # which refuses what is no dense array
+        backend.dtype_name(array)  # which refuses what is no dense array
     return backend, resolved
 
 

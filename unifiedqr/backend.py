@@ -188,7 +188,10 @@ class Backend(ABC):
 
     @abstractmethod
     def dtype_name(self, x: Array) -> str:
-        """Give the dtype's name in the Array API's spelling, such as ``"float64"``."""
+        """Return the dtype's name in the Array API's spelling, such as ``"float64"``.
+
+        It is empty for a symbol, whose shape and dtype are known only later, as in a graph being built.
+        """
 
     def device(self, x: Array) -> str:
         """Return the device that holds x, in the framework's spelling; by default the host."""
@@ -198,11 +201,6 @@ class Backend(ABC):
     def devices(self) -> tuple[str, ...]:
         """Return every device of the framework on this machine; by default the host alone."""
         return ("cpu",)
-
-    def is_symbolic(self, x: Array) -> bool:
-        """Tell whether x stands for an array whose shape and dtype are known only later, as in a graph being built."""
-        del x  # an array, where the framework has no symbols
-        return False
 
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.

@@ -63,8 +63,6 @@ _context: ContextVar[str | None] = ContextVar("unifiedqr_backend", default=None)
 _process_wide: str | None = None
 loaded: dict[str, Backend] = {}
 _failures: dict[str, Exception] = {}
-backend_of_type: dict[type, Backend] = {}
-"""The backend of each type of arrays that has come so far, but for the default backend's, which a selection decides."""
 _name_of_type: dict[type, str] = {}
 _owner_of_type: dict[type, str] = {}
 
@@ -269,8 +267,6 @@ def backend_name(kind: type) -> str | None:
         owner = owner_of(kind)
         if owner is not None and issubclass(kind, by_name(owner).array_types):
             name = _name_of_type[kind] = owner
-            if name != DEFAULT:
-                backend_of_type[kind] = by_name(name)
     return name
 
 

@@ -1,10 +1,13 @@
 """Importing the package is quick and imports no framework; neither does asking what is installed."""
 
+import inspect
 import json
 import subprocess
 import sys
 
 import pytest
+
+import unifiedqr as uqr
 
 FRAMEWORKS = {"torch", "tensorflow", "mxnet", "jax", "numpy", "scipy", "mpmath", "plotly", "typer", "rich"}
 
@@ -33,3 +36,9 @@ def test_importing_is_light():
     """A standard library, ourselves, and a package that imports nothing before it is asked: a tenth of a second."""
     others = {name.partition(".")[0] for name in modules_after("import unifiedqr")} - set(sys.stdlib_module_names)
     assert {name for name in others if not name.startswith("_")} <= {"unifiedqr", "array_api_compat"}
+
+
+def test_dir_is_the_public_api_and_nothing_else():
+    names = dir(uqr)
+    assert names == sorted(uqr.__all__)
+    assert [name for name in names if inspect.ismodule(getattr(uqr, name))] == ["rules"]

@@ -13,7 +13,7 @@ LONGEST = {"float32": 2**24, "complex64": 2**24}
 
 def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
     """Run a primitive of one matrix; give its results, of the dtype of A but for pivots, which are integers."""
-    if backend.is_symbolic(A):
+    if not backend.dtype_name(A):
         if row.discrete[:1] == ("P",) or "P" in row.outputs:
             raise CapabilityError(
                 f"{row.name} got a {backend.name} symbol: pivots have no form in a graph that is built before its "
@@ -76,7 +76,7 @@ def floating_dtype(backend: Backend, X: Array, name: str) -> str:
 
 def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | None]:
     """Give m and n, None for what is not known while a graph is traced; raise unless A is a matrix, or a stack."""
-    if backend.is_symbolic(A):
+    if not backend.dtype_name(A):
         raise CapabilityError(
             f"{name} got a {backend.name} symbol, whose sizes are not known; it needs them. Call it on arrays."
         )

@@ -6,7 +6,7 @@ from unifiedqr._typing import ArrayOf, Arrays, ArrayT, Pivoted, PivotedOrNot, Un
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import DTYPES
 from unifiedqr.decomposition import UNPIVOTED, method_at_the_door, primitive, truncated
-from unifiedqr.discovery import backend_of_type
+from unifiedqr.discovery import DEFAULT, backend_name, loaded
 from unifiedqr.errors import OptionError
 from unifiedqr.functional.inputs import chosen, pivots_at_the_door, rank_at_the_door, run_resolved, sizes_of
 from unifiedqr.results import LQResult, PivotedLQResult, PivotedLResult, PivotedQRResult, PivotedRResult, QRResult
@@ -228,10 +228,12 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
     if row is None:
         return _with_options(name, A, mode, pivoting, rank, positive, method)
     given: object = A
-    backend = backend_of_type.get(type(given))
-    if backend is None:
+    owner = backend_name(type(given))  # not a dictionary's look-up: Dynamo cannot guard one whose keys are types
+    if owner is None or owner == DEFAULT:
         backend, (A,) = resolve(A)
-    if backend.is_symbolic(A) or backend.dtype_name(A) not in DTYPES or (getattr(A, "ndim", None) or 0) < 2:
+    else:
+        backend = loaded[owner]
+    if backend.dtype_name(A) not in DTYPES or (getattr(A, "ndim", None) or 0) < 2:
         return run_resolved(backend, A, row)
     bound = backend.bound.get(row)
     if bound is None:

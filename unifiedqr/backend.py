@@ -180,15 +180,15 @@ class Backend(ABC):
 
     @abstractmethod
     def from_numpy(self, x: Any) -> Array:
-        """Give a NumPy array as an array of the framework, on its default device, in the same dtype."""
+        """Return a NumPy array as an array of the framework, on its default device, in the same dtype."""
 
     @abstractmethod
     def to_numpy(self, x: Array) -> Any:
-        """Give an array of the framework as a NumPy array, detached from any gradient."""
+        """Return an array of the framework as a NumPy array, detached from any gradient."""
 
     @abstractmethod
     def dtype_name(self, x: Array) -> str:
-        """Give the dtype's name in the Array API's spelling, such as ``"float64"``."""
+        """Return the dtype's name in the Array API's spelling, such as ``"float64"``."""
 
     def device(self, x: Array) -> str:
         """Return the device that holds x, in the framework's spelling; by default the host."""
@@ -200,7 +200,7 @@ class Backend(ABC):
         return ("cpu",)
 
     def is_symbolic(self, x: Array) -> bool:
-        """Tell whether x stands for an array whose shape and dtype are known only later, as in a graph being built."""
+        """Return whether x stands for an array whose shape and dtype are known only later, in a graph being built."""
         del x  # an array, where the framework has no symbols
         return False
 

@@ -23,6 +23,7 @@ from unifiedqr.errors import (
     BackendUnavailableError,
     ForeignArrayError,
     UnknownBackendError,
+    in_one_line,
 )
 from unifiedqr.generic import backend_by_standard
 from unifiedqr.sequences import entries, is_sequence
@@ -106,11 +107,6 @@ def plugin(name: str) -> Plugin:
             f"unifiedqr.backend.Plugin. Reinstall or uninstall that distribution."
         )
     return described
-
-
-def in_one_line(error: Exception) -> str:
-    """Return the type and the message of an error in one line, without the full stop at its end."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
 
 
 def _described() -> list[Plugin]:

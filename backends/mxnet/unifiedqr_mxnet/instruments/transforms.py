@@ -165,11 +165,12 @@ def _after_set_np(run: Callable[..., MXArrays]) -> Callable[..., MXArrays]:
     """Return the run with NumPy's semantics switched on for the process."""
 
     def switched(*arguments: Any) -> MXArrays:
+        before = {"shape": mx.util.is_np_shape(), "array": mx.util.is_np_array()}
         mx.npx.set_np()
         try:
             return run(*arguments)
         finally:
-            mx.npx.reset_np()
+            mx.npx.set_np(**before)
 
     return switched
 

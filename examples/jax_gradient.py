@@ -10,7 +10,7 @@ import unifiedqr as uqr  # noqa: E402
 
 
 def loss(A):
-    """Give a scalar that depends on both factors."""
+    """Return a scalar that depends on both factors."""
     Q, R = uqr.qr(A)
     return Q[0, 1] + R[0, 1] ** 2
 

@@ -12,7 +12,7 @@ data = np.random.default_rng(0).standard_normal((6, 3))
 
 
 def loss(A):
-    """Give a scalar that depends on both factors of A = L Q."""
+    """Return a scalar that depends on both factors of A = L Q."""
     xp = uqr.namespace(A)
     L, Q = uqr.lq(A)
     return xp.sum(L**3) + xp.sum(Q[0, :])

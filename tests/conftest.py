@@ -109,19 +109,19 @@ def nothing_piles_up():
 
 @pytest.fixture(params=FRAMEWORKS)
 def backend(request):
-    """Give each framework's backend in turn."""
+    """Return each framework's backend in turn."""
     return get_backend(request.param)
 
 
 @pytest.fixture(params=[name for name in FRAMEWORKS if "vjp" in plugin(name).capabilities])
 def autodiff_backend(request):
-    """Give the backend of each framework that has autodiff."""
+    """Return the backend of each framework that has autodiff."""
     return get_backend(request.param)
 
 
 @pytest.fixture
 def rng():
-    """Give a generator with a fixed seed."""
+    """Return a generator with a fixed seed."""
     return np.random.default_rng(20092010)
 
 

@@ -14,7 +14,7 @@ EXPECTED = uqr.qr(M)
 
 
 def near(found, expected):
-    """Tell whether an array of the framework has these values in single precision."""
+    """Return whether an array of the framework has these values in single precision."""
     return np.allclose(keras.ops.convert_to_numpy(found), expected, atol=1e-5)
 
 
@@ -26,7 +26,7 @@ class Decomposed(keras.layers.Layer):
         self.w = self.add_weight(shape=(shape[-1], shape[-1]), initializer="orthogonal", name="w")
 
     def call(self, x):
-        """Give 2 x R."""
+        """Return 2 x R."""
         rows = [self.w[i] for i in range(self.w.shape[0])]
         return x @ uqr.qr(self.w).R + x @ uqr.qr(rows).R
 

@@ -16,7 +16,7 @@ def resident():
 
 
 def least_growth(call, times, rounds=5):
-    """Give the fewest bytes by which memory grew in a round of calls.
+    """Return the fewest bytes by which memory grew in a round of calls.
 
     Allocators, and whatever else lives in the process, take a few MiB now and then; what calls leave behind is more
     each round.

@@ -78,7 +78,7 @@ class Problem:
     kinked: np.ndarray
 
     def condition(self, index):
-        """Give the condition of what the derivatives of one matrix of the stack read (11k)."""
+        """Return the condition of what the derivatives of one matrix of the stack read (11k)."""
         m, n = self.A.shape[-2:]
         free = not self.dtype.startswith("complex") and (m <= n if self.decomposition == "qr" else n <= m)
         read = (self.A / self.sizes)[index]
@@ -86,11 +86,11 @@ class Problem:
         return leading_condition(read)
 
     def bound(self, index):
-        """Give the largest admissible relative error of the derivatives of one matrix of the stack."""
+        """Return the largest admissible relative error of the derivatives of one matrix of the stack."""
         return tolerance(self.dtype, *self.A.shape[-2:], self.condition(index))
 
     def reach(self, index):
-        """Give how large a gradient of one matrix can be, times sizes: by chance it can be far smaller.
+        """Return how large a gradient of one matrix can be, times sizes: by chance it can be far smaller.
 
         Its error is of the order of eps times condition times this, since rounding turns the factors under the
         cotangents: where the cotangents are blind to the direction that is nearly lost, what is left is less accurate.

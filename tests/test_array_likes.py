@@ -55,7 +55,7 @@ def test_keras(backend):
 
 
 def every_member(x):
-    """Give what all members make of x."""
+    """Return what all members make of x."""
     triangles = (uqr.qr(x).R, uqr.lq(x).L, uqr.rq(x).R, uqr.ql(x).L, uqr.qr(x, pivoting=True).R)
     return (*triangles, uqr.lstsq(x, [5.0, 6.0]).x, uqr.orth(x), uqr.slogdet(x).logabsdet)
 
@@ -106,7 +106,7 @@ def test_gradients_of_what_stands_for_an_array():
 
 
 def named(module, **methods):
-    """Give an object of a library that is not here."""
+    """Return an object of a library that is not here."""
     return type("DataFrame", (), {"__module__": module, **methods})()
 
 

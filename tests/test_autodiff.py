@@ -15,7 +15,7 @@ C = random((6, 4), complex_=True, seed=13)
 
 
 def loss(A):
-    """Give a real scalar that depends on both factors of QR and of LQ, moduli and phases."""
+    """Return a real scalar that depends on both factors of QR and of LQ, moduli and phases."""
     xp = uqr.namespace(A)
     Q, R = uqr.qr(A)
     L, P = uqr.lq(A)
@@ -176,7 +176,7 @@ def test_a_real_tangent_does_for_a_complex_matrix():
 
 
 def squares(X):
-    """Give a real loss of a complex matrix whose Hessian is not that of a real one."""
+    """Return a real loss of a complex matrix whose Hessian is not that of a real one."""
     xp = uqr.namespace(X)
     return xp.sum(xp.real(X * X * X)) + xp.sum(xp.abs(X) ** 2)
 

@@ -18,7 +18,7 @@ STACK = np.stack([SOUND, SPOILED, SOUND])
 
 
 def pulled(backend, A):
-    """Give the gradient of sum(R) in eager mode, by the explicit rule where there is no autodiff."""
+    """Return the gradient of sum(R) in eager mode, by the explicit rule where there is no autodiff."""
     given = backend.from_numpy(A)
     if not backend.plugin.capabilities:
         Q, R = uqr.qr(given)

@@ -19,13 +19,13 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "mxnet", "jax")
 
 
 def of_condition(m, n, condition, *, dtype="float64", seed=0):
-    """Give a matrix with singular values falling evenly, on a logarithmic scale, from 1 to 1 / condition."""
+    """Return a matrix with singular values falling evenly, on a logarithmic scale, from 1 to 1 / condition."""
     U, V = (np.linalg.qr(random((rows, n), complex_=dtype[0] == "c", seed=seed + rows))[0] for rows in (m, n))
     return (U * np.geomspace(1, 1 / condition, n) @ V.conj().T).astype(dtype)
 
 
 def biased(m, n):
-    """Give a matrix of which every product has the same rounding error, and the same sign."""
+    """Return a matrix of which every product has the same rounding error, and the same sign."""
     return np.float32(0.1) * np.ones((m, n)) + 0.05 * random((m, n), complex_=False, seed=3)
 
 
@@ -44,7 +44,7 @@ TALL = {
 
 
 def defects(A, Q, R):
-    """Give ||Q^H Q - I||_F and ||A - Q R||_F / ||A||_F, in higher precision."""
+    """Return ||Q^H Q - I||_F and ||A - Q R||_F / ||A||_F, in higher precision."""
     wide = np.clongdouble if np.iscomplexobj(A) else np.longdouble
     A, Q, R = (X.astype(wide) for X in (A, Q, R))
     scale = np.abs(A).max() or 1

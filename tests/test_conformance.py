@@ -25,7 +25,7 @@ MEMBERS = list(DECOMPOSITIONS)
 
 
 def shown_cell(name, decomposition):
-    """Give the cell of the README's support table."""
+    """Return the cell of the README's support table."""
     head, _, *rows = README.read_text().partition(BEGIN)[2].partition(END)[0].strip().splitlines()
     cells = {row.split(" | ")[0].strip("| "): [cell.strip("| ") for cell in row.split(" | ")] for row in rows}
     columns = [column.partition(" ")[0] for column in head.strip("| ").split(" | ")]

@@ -100,7 +100,7 @@ def each(backend, member, complex_):
 
 @pytest.fixture(scope="module")
 def apart():
-    """Give a process of its own: TensorFlow keeps the functions it traced while its debugger was on, for everybody."""
+    """Return a process of its own: TensorFlow keeps the functions it traced while its debugger was on, for all."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         yield lambda f, *given: pool.submit(f, *given).result()
 

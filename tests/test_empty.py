@@ -27,7 +27,7 @@ MEMBERS = {
 
 
 def expected(name, shape):
-    """Give what NumPy's own empty products and identities are."""
+    """Return what NumPy's own empty products and identities are."""
     *batch, m, n = shape
     k = 0 if "truncated" in name else min(m, n)
 
@@ -64,7 +64,7 @@ def arrays(results):
 
 
 def derivatives(backend, f, *primals):
-    """Give every first derivative that the framework takes, as NumPy arrays; and see that a second one can be taken."""
+    """Return every first derivative that the framework takes, as NumPy arrays; see that a second one can be taken."""
     if "vjp" not in backend.plugin.capabilities:
         return []
     outputs, pullback = backend.vjp(f, primals)

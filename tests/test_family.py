@@ -104,7 +104,7 @@ WEIGHTS = random((5, 5), complex_=False, seed=6)
 
 
 def differences(f, A, step=2.0**-14):
-    """Give central differences of a real loss, in double precision."""
+    """Return central differences of a real loss, in double precision."""
     gradient = np.zeros_like(A)
     for index in np.ndindex(A.shape):
         for unit in (1.0, 1j) if np.iscomplexobj(A) else (1.0,):

@@ -55,7 +55,7 @@ def _adjoint(X):
 
 
 def same(found, expected, bound):
-    """Tell whether arrays of the library, one or several, are NumPy's, in shape, dtype and values."""
+    """Return whether arrays of the library, one or several, are NumPy's, in shape, dtype and values."""
     pairs = zip(*((X if isinstance(X, tuple) else (X,)) for X in (found, expected)), strict=True)
     for X, Y in pairs:
         assert isinstance(X, type(strict.asarray(0)))
@@ -124,14 +124,14 @@ RULE = pytest.mark.parametrize("name", RULES)
 
 
 def like(arrays, seed):
-    """Give random arrays of the same shapes and dtypes."""
+    """Return random arrays of the same shapes and dtypes."""
     return tuple(
         random(X.shape, complex_=np.iscomplexobj(X), seed=seed + i).astype(X.dtype) for i, X in enumerate(arrays)
     )
 
 
 def both(rule, *given, **named):
-    """Give what a rule says of the library's arrays, and of NumPy's."""
+    """Return what a rule says of the library's arrays, and of NumPy's."""
     named_strictly = {key: strict.asarray(X) for key, X in named.items()}
     return rule(*map(strict.asarray, given), **named_strictly), rule(*given, **named)
 
@@ -232,14 +232,14 @@ class _Array:
 
 
 def library(name="library", **names):
-    """Give a namespace of these names."""
+    """Return a namespace of these names."""
     namespace = ModuleType(name)
     namespace.__dict__.update(names)
     return namespace
 
 
 def of_library(**names):
-    """Give an array of a library with these names, of its own type."""
+    """Return an array of a library with these names, of its own type."""
     return type("Array", (_Array,), {"namespace": library(**names), "__module__": "library"})()
 
 

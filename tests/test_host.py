@@ -30,7 +30,7 @@ def gaussian(shape, dtype="float64", seed=20):
 
 
 def stopped(A, rank):
-    """Give R and P of SciPy after `rank` of its exchanges, which are made one after the other."""
+    """Return R and P of SciPy after `rank` of its exchanges, which are made one after the other."""
     R, pivots = scipy.linalg.qr(A, mode="r", pivoting=True)
     P = list(range(A.shape[1]))
     for j in range(rank):
@@ -41,7 +41,7 @@ def stopped(A, rank):
 
 
 def agrees(A, rank):
-    """Give the factors, which are SciPy's, and factors of A."""
+    """Return the factors, which are SciPy's, and factors of A."""
     before = A.copy()
     Q, R, P = host.pivoted_qr(A, rank)
     assert np.array_equal(A, before, equal_nan=True)

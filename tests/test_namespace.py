@@ -24,7 +24,7 @@ VERSIONS = {name: (info.version or "").partition("+")[0] for name, info in backe
 
 
 def _first(verdicts):
-    """Give the verdict of real arrays without that of gradients."""
+    """Return the verdict of real arrays without that of gradients."""
     return {
         field: RIGHT if verdict.startswith(VALUE) else verdict for field, verdict in verdicts.items() if field == "real"
     }

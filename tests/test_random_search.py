@@ -14,12 +14,12 @@ from unifiedqr_lab.conformance.tolerance import relative_error
 
 
 def double(X):
-    """Give an array in double precision, real or complex; None for None."""
+    """Return an array in double precision, real or complex; None for None."""
     return None if X is None else X.astype(np.result_type(X.dtype, np.float64))
 
 
 def derivatives(name, problem):
-    """Give factors, gradient and, where a framework has forward mode, tangents of the factors."""
+    """Return factors, gradient and, where a framework has forward mode, tangents of the factors."""
     backend = get_backend(name)
     derivative = routes(backend, DECOMPOSITIONS[problem.decomposition](positive=problem.positive))
     A, A_dot, *bars = (None if X is None else backend.from_numpy(X) for X in (problem.A, problem.A_dot, *problem.bars))
@@ -30,7 +30,7 @@ def derivatives(name, problem):
 
 
 def ruled(problem, factors, index):
-    """Give what the explicit rule makes of a framework's factors of one matrix, alone and in double precision."""
+    """Return what the explicit rule makes of a framework's factors of one matrix, alone and in double precision."""
     primitive, backend = DECOMPOSITIONS[problem.decomposition](), get_backend("numpy")
     kept, bars = (tuple(double(X if X is None else X[index]) for X in given) for given in (factors, problem.bars))
     return primitive.vjp(backend.xp, kept, bars)[0]
@@ -41,7 +41,7 @@ def pairing(X, Y):
 
 
 def last_vector(decomposition, dots):
-    """Give the tangent of the last column of Q, or of its last row for LQ, which every leading vector determines."""
+    """Return the tangent of the last column of Q, or of its last row for LQ, which every leading vector determines."""
     return dots[0][..., -1] if decomposition == "qr" else dots[1][..., -1, :]
 
 

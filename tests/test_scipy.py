@@ -17,13 +17,13 @@ def adjoint(X):
 
 
 def matrix(shape, dtype, seed=1):
-    """Give a random matrix and what is allowed of an error, relative to the largest entry."""
+    """Return a random matrix and what is allowed of an error, relative to the largest entry."""
     A = random(shape, complex_="complex" in dtype, seed=seed).astype(dtype)
     return A, tolerance(dtype, *shape, leading_condition(A, rows=shape[0] < shape[1]) ** 2)
 
 
 def deficient(shape, dtype):
-    """Give a matrix of rank 2."""
+    """Return a matrix of rank 2."""
     (X, _), (Y, _) = matrix((shape[0], 2), dtype, 1), matrix((2, shape[1]), dtype, 2)
     return X @ Y, tolerance(dtype, *shape, leading_condition(X) ** 2 * leading_condition(Y, rows=True) ** 2)
 
@@ -34,7 +34,7 @@ def assert_close(X, Y, bound):
 
 
 def signs(diagonal):
-    """Give what makes a diagonal non-negative."""
+    """Return what makes a diagonal non-negative."""
     diagonal = np.asarray(diagonal)
     return np.conj(diagonal) / np.abs(diagonal)
 

@@ -25,7 +25,7 @@ MATRIX = pytest.mark.parametrize("matrix", [scalars, rows, mixed_with_numbers], 
 
 
 def gram_loss(qr, matrix):
-    """Give R_11^2 + 2 R_11 R_12 + 3 (R_12^2 + R_22^2), which is |a|^2 + 2 a.b + 3 |b|^2 for columns a and b."""
+    """Return R_11^2 + 2 R_11 R_12 + 3 (R_12^2 + R_22^2), which is |a|^2 + 2 a.b + 3 |b|^2 for columns a and b."""
 
     def loss(v):
         R = qr(matrix(v)).R
@@ -35,7 +35,7 @@ def gram_loss(qr, matrix):
 
 
 def expected(matrix):
-    """Give the gradient of `gram_loss`, by hand: 2 a + 2 b and 2 a + 6 b, where the matrix varies with v."""
+    """Return the gradient of `gram_loss`, by hand: 2 a + 2 b and 2 a + 6 b, where the matrix varies with v."""
     (a0, b0), (a1, b1) = matrix(V)
     gradient = np.array([2 * a0 + 2 * b0, 2 * a0 + 6 * b0, 2 * a1 + 2 * b1, 2 * a1 + 6 * b1])
     return gradient * [1, 0, 0, 1] if matrix is mixed_with_numbers else gradient

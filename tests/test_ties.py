@@ -36,7 +36,7 @@ def by_lapack(A):
 
 
 def traced(backend):
-    """Give how a framework computes pivots where it sees no values."""
+    """Return how a framework computes pivots where it sees no values."""
     return {"jax": jax.jit, "tensorflow": tf.function}.get(backend.name, lambda f: f)
 
 

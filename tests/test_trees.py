@@ -39,7 +39,7 @@ def parts(tree):
 
 
 def solution(tree, scale=1.0):
-    """Give scale 1^T A^-1 b: with w = A^-T 1 = (1/2, 1/4), its gradients are -w x^T by A and w by b."""
+    """Return scale 1^T A^-1 b: with w = A^-T 1 = (1/2, 1/4), its gradients are -w x^T by A and w by b."""
     matrix, b = parts(tree)
     x = uqr.lstsq(matrix, b).x
     return scale * (x[0] + x[1])

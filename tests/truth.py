@@ -9,7 +9,7 @@ from unifiedqr.discovery import get_backend
 
 
 def truth(decomposition, A, bars, A_dot=None, *, digits=800):
-    """Give factors, gradient and tangents of the factors in double precision.
+    """Return factors, gradient and tangents of the factors in double precision.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def _lstsq_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
 
 
 def _tangent_of_rank(xp: Namespace, G: Array) -> Array:
-    """Give zero, (..., 1, 1), also where there is no right-hand side to take the shape from."""
+    """Return zero, (..., 1, 1), also where there is no right-hand side to take the shape from."""
     return xp.zeros_like(xp.sum(G, axis=(-2, -1), keepdims=True))
 
 
@@ -189,13 +189,13 @@ ROWS = {
 
 
 def row(name: str) -> Primitive:
-    """Give a row without options."""
+    """Return a row without options."""
     return ROWS[name]
 
 
 @on_demand
 def least_squares_of_constant_rank(rcond: float | None) -> Primitive:
-    """Give the row of least squares with pivoting, for a relative tolerance below which a pivot counts as zero."""
+    """Return the row of least squares with pivoting, for a relative tolerance below which a pivot counts as zero."""
     return Primitive(
         name="lstsq-pivoted",
         options=(f"rcond {rcond}",),

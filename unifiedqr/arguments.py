@@ -21,7 +21,7 @@ from unifiedqr.sequences import entries, is_sequence, replaced, stacked
 
 
 def to_numpy(x: object) -> Any:
-    """Give an array of any backend as a NumPy array, detached from any gradient.
+    """Return an array of any backend as a NumPy array, detached from any gradient.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def to_numpy(x: object) -> Any:
 
 
 def resolve(*inputs: object) -> tuple[Backend, tuple[Array, ...]]:
-    """Give the one backend that serves a call and the inputs as its arrays.
+    """Return the one backend that serves a call and the inputs as its arrays.
 
     An array's own framework decides, also inside Python sequences, which it stacks. Sequences of numbers follow the
     other inputs, or the selected backend; NumPy arrays do so too once a backend has been selected.

@@ -16,19 +16,15 @@ Gradients and tangents have the structure of the argument, one array for each le
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from numbers import Number
-from typing import Any, cast
+from typing import Any
 
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.arguments import resolve
-from unifiedqr.backend import COMPLEX_OF_REAL, Backend, refusal
-from unifiedqr.discovery import owner_of
+from unifiedqr.backend import COMPLEX_OF_REAL, Backend
 from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
+from unifiedqr.outputs import Returned, flattened
 from unifiedqr.sequences import entries
 from unifiedqr.trees import (
-    Structure,
-    flatten,
     flatten_arguments,
     flatten_like,
     is_array,
@@ -97,12 +93,12 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **keywords:
     """
     leaves, structures = flatten_arguments(primals)
     backend, arrays = _resolve(leaves, "vjp")
-    told: list[_Returned] = []
-    found, pull = backend.vjp(_flattened(f, backend, structures, keywords, told, has_aux=has_aux), arrays)
+    told: list[Returned] = []
+    found, pull = backend.vjp(flattened(f, backend, structures, keywords, told, has_aux=has_aux), arrays)
     returned = told[0]
     structure, outputs = returned.structure, found[: returned.count]
 
-    def pullback(cotangents: Any) -> tuple[Any, ...]:
+    def pullback(cotangents: Any) -> Arrays:
         bars = flatten_like(structure, cotangents, "cotangent", "output")
         pairs = zip(bars, outputs, strict=True)
         fitted = [_fitted(backend, "cotangent", bar, "output", output) for bar, output in pairs]
@@ -169,8 +165,8 @@ def jvp(
         backend.xp.zeros_like(primal) if dot is None else _fitted(backend, "tangent", next(given), "primal", primal)
         for dot, primal in zip(dots, arrays, strict=True)
     ]
-    told: list[_Returned] = []
-    flat = _flattened(f, backend, structures, keywords, told, has_aux=has_aux)
+    told: list[Returned] = []
+    flat = flattened(f, backend, structures, keywords, told, has_aux=has_aux)
     found, found_tangents = backend.jvp(flat, arrays, tuple(fitted))
     returned = told[0]
     outputs, output_tangents = (unflatten(returned.structure, iter(part)) for part in (found, found_tangents))
@@ -226,7 +222,7 @@ def value_and_grad(
     single = isinstance(argnums, int)
     positions = (argnums,) if single else tuple(argnums)
 
-    def evaluate(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+    def evaluate(*arguments: Any, **keywords: Any) -> Any:
         for position in positions:
             if not -len(arguments) <= position < len(arguments):
                 raise OptionError(
@@ -393,80 +389,3 @@ def _fitted(backend: Backend, what: str, array: Any, owner_kind: str, owner: Arr
     raise DtypeError(
         f"a {what} has dtype {came}; its {owner_kind} has {needed}. Convert it with unifiedqr.namespace(...).astype."
     )
-
-
-@dataclass(frozen=True)
-class _Returned:
-    """What a function returned besides the arrays that its backend took: how `count` outputs are nested, and aux."""
-
-    structure: Structure
-    count: int
-    aux: Any = None
-    aux_leaves: tuple[Any, ...] = ()
-    aux_structure: Structure = None
-
-    def aux_with(self, found: Arrays) -> Any:
-        """Return aux, with the arrays of it that the backend found behind the outputs."""
-        if len(found) == self.count:
-            return self.aux
-        arrays = iter(found[self.count :])
-        leaves = [next(arrays) if leaf is _ARRAY else leaf for leaf in self.aux_leaves]
-        return unflatten(self.aux_structure, iter(leaves))
-
-
-_ARRAY = object()
-"""Stands in `aux_leaves` for an array that is handed on through the backend."""
-
-
-def _flattened(
-    f: Callable[..., Any],
-    backend: Backend,
-    arguments: list[Structure],
-    keywords: dict[str, Any],
-    told: list[_Returned],
-    *,
-    has_aux: bool,
-) -> Callable[..., Arrays]:
-    """Return f as a function of the leaves of its arguments, to a tuple of arrays; `told` receives what else it gave.
-
-    Arrays in aux are outputs as well, since frameworks hand their own outputs on without the trace they belong to.
-    """
-
-    def flat(*leaves: Any) -> Arrays:
-        given = f(*unflatten_arguments(arguments, leaves), **keywords)
-        outputs, aux = _pair(given) if has_aux else (given, None)
-        found, structure = flatten(outputs)
-        found = [_output(backend, x) for x in found]
-        if not has_aux:
-            returned = _Returned(structure, len(found))
-        else:
-            aux_leaves, aux_structure = flatten(aux)
-            taken = [is_array(leaf, backend.name) for leaf in aux_leaves]
-            pairs = [*zip(aux_leaves, taken, strict=True)]
-            left = tuple([_ARRAY if is_taken else leaf for leaf, is_taken in pairs])
-            returned = _Returned(structure, len(found), aux, left, aux_structure)
-            found += [leaf for leaf, is_taken in pairs if is_taken]
-        if not told:  # differences evaluate f elsewhere too
-            told.append(returned)
-        return tuple(found)
-
-    return flat
-
-
-def _pair(given: Any) -> Any:
-    if not isinstance(given, tuple) or len(cast("tuple[Any, ...]", given)) != 2:
-        raise OptionError(
-            f"got {type(cast('object', given)).__name__} from the function to differentiate; expected (outputs, aux), "
-            f"as has_aux=True says. Return such a pair, or leave out has_aux."
-        )
-    return cast("Any", given)
-
-
-def _output(backend: Backend, x: object) -> Any:
-    """Return an output of a function as its backend takes it; raise if it is no array."""
-    if is_array(x) or owner_of(type(x)) is not None:
-        return x
-    if isinstance(x, Number):
-        return backend.xp.asarray(x)  # a constant
-    expected = f"an array of {backend.name} from the function to differentiate"
-    raise refusal(x, expected, "Return arrays alone, or a pair (outputs, aux) with has_aux=True.")

@@ -180,11 +180,11 @@ class Backend(ABC):
 
     @abstractmethod
     def from_numpy(self, x: Any) -> Array:
-        """Give a NumPy array as an array of the framework, on its default device, in the same dtype."""
+        """Return a NumPy array as an array of the framework, on its default device, in the same dtype."""
 
     @abstractmethod
     def to_numpy(self, x: Array) -> Any:
-        """Give an array of the framework as a NumPy array, detached from any gradient."""
+        """Return an array of the framework as a NumPy array, detached from any gradient."""
 
     @abstractmethod
     def dtype_name(self, x: Array) -> str:

@@ -66,7 +66,7 @@ def set_checks(mode: str) -> None:
 
 
 def mode() -> str:
-    """Give the mode in force."""
+    """Return the mode in force."""
     if _process_wide is not None:
         return _process_wide
     return _valid(os.environ.get(VARIABLE) or DEFAULT, VARIABLE)
@@ -100,7 +100,7 @@ def reports_later() -> Generator[list[Report]]:
 
 
 def are_put_off() -> bool:
-    """Tell whether reports are collected for later."""
+    """Return whether reports are collected for later."""
     return _later.get() is not None
 
 

@@ -187,12 +187,12 @@ UNPIVOTED = {
 
 
 def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Primitive:
-    """Give a row of the table."""
+    """Return a row of the table."""
     return _ROWS[name, bool(positive), method_at_the_door(method, pivoting="pivoted" in name)]
 
 
 def method_at_the_door(method: str, *, pivoting: bool) -> str:
-    """Give the algorithm; raise unless there is one of that name, and it can do what it is asked for."""
+    """Return the algorithm; raise unless there is one of that name, and it can do what it is asked for."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
     if pivoting and method == "cholesky":
@@ -202,7 +202,7 @@ def method_at_the_door(method: str, *, pivoting: bool) -> str:
 
 @on_demand
 def truncated(name: str, rank: int, positive: bool) -> Primitive:
-    """Give the row of pivoted QR ("qr") or LQ ("lq") after `rank` steps."""
+    """Return the row of pivoted QR ("qr") or LQ ("lq") after `rank` steps."""
     family = _Family(
         ("Q", "R", "P"),
         pivoted_qr,
@@ -234,7 +234,7 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
 
 
 def rows() -> Iterator[Primitive]:
-    """Give every row under every set of options, but for the numbers a rank or a tolerance may be."""
+    """Return every row under every set of options, but for the numbers a rank or a tolerance may be."""
     yield from _ROWS.values()
     yield from applications.ROWS.values()
     yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))

@@ -99,7 +99,7 @@ class Diagnosis:
 def diagnose(
     A: Any, Q_bar: Any = None, R_bar: Any = None, *, L_bar: Any = None, decomposition: str = "qr"
 ) -> Diagnosis:
-    """Tell whether a decomposition can be differentiated, how accurately, and whether the loss depends on its gauge.
+    """Return whether a decomposition can be differentiated, how accurately, and whether the loss depends on its gauge.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def diagnose(
 
 
 def conditions(A: Any) -> Any:
-    """Give the 2-norm condition of each matrix of a stack, its columns scaled to unit length (41).
+    """Return the 2-norm condition of each matrix of a stack, its columns scaled to unit length (41).
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def conditions(A: Any) -> Any:
 
 
 def _equilibrated(A: Any) -> tuple[Any, Any]:
-    """Give A in double precision with columns of unit length, and which columns can be scaled so, (..., 1, k)."""
+    """Return A in double precision with columns of unit length, and which columns can be scaled so, (..., 1, k)."""
     A = A.astype(np.result_type(A.dtype, np.float64))
     largest = np.max(np.abs(A), axis=-2, keepdims=True)
     usable = (largest > 0) & np.isfinite(largest)
@@ -211,7 +211,7 @@ def _rank(A: Any, eps: float) -> Any:
 
 
 def _first_dependent(R: Any, threshold: float) -> Any:
-    """Give the first j with |R_jj| <= threshold ||R[:, j]||, -1 without one; a NaN counts."""
+    """Return the first j with |R_jj| <= threshold ||R[:, j]||, -1 without one; a NaN counts."""
     if 0 in R.shape[-2:]:
         return np.full(R.shape[:-2], -1)
     largest = np.max(np.abs(R), axis=-2)
@@ -262,5 +262,5 @@ def _adjoint(X: Any) -> Any:
 
 
 def _plain(x: Any) -> Any:
-    """Give a Python number for a single matrix."""
+    """Return a Python number for a single matrix."""
     return x if x is None or np.ndim(x) else np.asarray(x).item()

@@ -23,6 +23,7 @@ from unifiedqr.errors import (
     BackendUnavailableError,
     ForeignArrayError,
     UnknownBackendError,
+    in_one_line,
 )
 from unifiedqr.generic import backend_by_standard
 from unifiedqr.sequences import entries, is_sequence
@@ -87,7 +88,7 @@ def distribution_of(entry: EntryPoint) -> str:
 
 @cache
 def plugin(name: str) -> Plugin:
-    """Give a backend's description, without importing its framework."""
+    """Return a backend's description, without importing its framework."""
     entry = _entry_points().get(name)
     if entry is None:
         raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(_installed())}.")
@@ -106,13 +107,8 @@ def plugin(name: str) -> Plugin:
     return described
 
 
-def in_one_line(error: Exception) -> str:
-    """Return the type and the message of an error in one line, without the full stop at its end."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-
-
 def _described() -> list[Plugin]:
-    """Give the descriptions of all backends that have one; the others are for backends() and whoever names them."""
+    """Return the descriptions of all backends that have one; the others are for backends() and whoever names them."""
     found: list[Plugin] = []
     for name in names():
         try:
@@ -127,7 +123,7 @@ def _installed() -> list[str]:
 
 
 def names() -> tuple[str, ...]:
-    """Give the names of all registered backends, numpy first."""
+    """Return the names of all registered backends, numpy first."""
     return tuple(sorted(_entry_points(), key=lambda name: (name != DEFAULT, name)))
 
 
@@ -172,7 +168,7 @@ def _how_to_install(described: Plugin) -> str:
 
 
 def get_backend(x_or_name: Any = None) -> Backend:
-    """Give the backend of an array, of a name, or the selected one.
+    """Return the backend of an array, of a name, or the selected one.
 
     Parameters
     ----------
@@ -210,7 +206,7 @@ def get_backend(x_or_name: Any = None) -> Backend:
 
 
 def by_name(name: str) -> Backend:
-    """Give the backend of a name, importing its framework."""
+    """Return the backend of a name, importing its framework."""
     backend = loaded.get(name)
     if backend is not None:
         return backend
@@ -231,7 +227,7 @@ def by_name(name: str) -> Backend:
 
 
 def backend_of(x: object) -> Backend:
-    """Give the backend of an array by the module of its type, by a protocol of its framework, or by its namespace.
+    """Return the backend of an array by the module of its type, by a protocol of its framework, or by its namespace.
 
     Any other object raises `ForeignArrayError`.
     """
@@ -261,7 +257,7 @@ def decided(arrays: list[Any]) -> Backend | None:
 
 
 def backend_name(kind: type) -> str | None:
-    """Give the name of the backend, by now loaded, to which a type is one of arrays; None for any other type."""
+    """Return the name of the backend, by now loaded, to which a type is one of arrays; None for any other type."""
     name = _name_of_type.get(kind)
     if name is None:
         owner = owner_of(kind)
@@ -271,7 +267,7 @@ def backend_name(kind: type) -> str | None:
 
 
 def owner_of(kind: type) -> str | None:
-    """Give the backend to which a type belongs or says to belong, the most derived of its bases first."""
+    """Return the backend to which a type belongs or says to belong, the most derived of its bases first."""
     owner = _owner_of_type.get(kind)
     if owner is None and kind.__module__ != "builtins":
         owner = _owner_by_module(kind) or _owner_by_protocol(kind)
@@ -304,7 +300,7 @@ def _owner_by_protocol(kind: type) -> str | None:
 
 
 def selected() -> str | None:
-    """Give the selected backend's name, from the context, `set_backend` or the variable; None without a selection."""
+    """Return the selected backend's name, from the context, `set_backend` or the variable; None without a selection."""
     return _context.get() or _process_wide or os.environ.get(VARIABLE) or None
 
 

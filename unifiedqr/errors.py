@@ -73,3 +73,8 @@ class GaugeError(UnifiedQRError, ValueError):
 
 class GaugeWarning(UserWarning):
     """A loss depends on which orthonormal basis of a space was chosen; its gradient is that of the space alone."""
+
+
+def in_one_line(error: Exception) -> str:
+    """Return the type and the message of an error in one line, without the full stop at its end."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")

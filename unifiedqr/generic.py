@@ -97,7 +97,7 @@ class GenericBackend(Backend):
 
 
 def backend_by_standard(x: object) -> GenericBackend | None:
-    """Give the backend of an array by its Array API namespace; None if it has none."""
+    """Return the backend of an array by its Array API namespace; None if it has none."""
     if isinstance(x, type):
         return None
     try:

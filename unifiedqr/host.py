@@ -39,7 +39,7 @@ GLANCE = 2**22
 
 
 def glance(R: Any) -> tuple[float, float] | None:
-    """Give the least modulus on the diagonals of matrices, (..., k, n), and the largest of all; None of too many."""
+    """Return the least modulus on the diagonals of matrices, (..., k, n), and the largest of all; None of too many."""
     if not 0 < R.size <= GLANCE:
         return None
     largest = max(R.max(), -R.min()) if R.dtype.kind == "f" else abs(R).max()
@@ -47,7 +47,7 @@ def glance(R: Any) -> tuple[float, float] | None:
 
 
 def pivoted_qr(A: Any, rank: int) -> Factors:
-    """Give the column-pivoted QR decomposition, stopped after `rank` columns, with the pivots of LAPACK's geqp3.
+    """Return the column-pivoted QR decomposition, stopped after `rank` columns, with the pivots of LAPACK's geqp3.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _whole(dtype: str, m: int, n: int, rank: int) -> Route:
 
 
 def _exchanged(P: Any, rank: int) -> Any:
-    """Give the order of columns after the first `rank` of the exchanges that lead to P."""
+    """Return the order of columns after the first `rank` of the exchanges that lead to P."""
     n = int(P.size)
     order, places = np.arange(n), np.arange(n)
     for i in range(rank):
@@ -239,14 +239,14 @@ def _downdate(A: Any, norms: Any, known_norms: Any) -> None:
 
 
 def _norms(A: Any) -> tuple[Any, Any]:
-    """Give the norms of the columns, and a copy, by the function that geqp3 takes them from."""
+    """Return the norms of the columns, and a copy, by the function that geqp3 takes them from."""
     nrm2: Any = _norm_function(A.dtype.name)
     norms: Any = np.array([nrm2(column) for column in A.T], A.real.dtype)
     return norms, norms.copy()
 
 
 def _orthonormal(dtype: str, m: int, rank: int) -> Callable[[Any, Any, Any], None]:
-    """Give the function that makes Q of the reflectors, in the first columns of an array."""
+    """Return the function that makes Q of the reflectors, in the first columns of an array."""
     orgqr: Any = _lapack("ungqr" if PREFIXES[dtype] in "cz" else "orgqr", dtype)
     no_values = np.empty((m, rank), dtype, order="F")
     lwork = int(orgqr(no_values, np.empty(rank, dtype), lwork=-1, overwrite_a=True)[1][0].real)

@@ -23,7 +23,7 @@ SHAPES = ("deep", "square", "wide")
 
 
 def shape_name(m: int, n: int) -> str:
-    """Give which of `SHAPES` m x n is."""
+    """Return which of `SHAPES` m x n is."""
     return SHAPES[1 + (m < n) - (m > n)]
 
 
@@ -41,12 +41,12 @@ class Orientation:
     reversed: bool = False
 
     def matrix(self, xp: Namespace, X: Array) -> Array:
-        """Give the matrix whose QR decomposition it is, from A, or its orthonormal factor, from Q."""
+        """Return the matrix whose QR decomposition it is, from A, or its orthonormal factor, from Q."""
         X = adjoint(xp, X) if self.adjoint else X
         return reverse_columns(xp, X) if self.reversed else X
 
     def triangle(self, xp: Namespace, X: Array) -> Array:
-        """Give the triangular factor of that QR decomposition, from R or L."""
+        """Return the triangular factor of that QR decomposition, from R or L."""
         X = adjoint(xp, X) if self.adjoint else X
         return reverse(xp, X) if self.reversed else X
 
@@ -146,7 +146,7 @@ ADJOINT = ("A", "Q", "R")
 
 
 def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int) -> Primitive:
-    """Give the decomposition of A that is another one of A^H (25).
+    """Return the decomposition of A that is another one of A^H (25).
 
     `outputs` has the names of the new row's outputs in their order, each with the name it has in `row`.
     """
@@ -192,7 +192,7 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
 
 
 def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primitive:
-    """Give the decomposition of A[:, p] that is another one of A, p locally constant (24).
+    """Return the decomposition of A[:, p] that is another one of A, p locally constant (24).
 
     `forward` gives the outputs of `row` with the pivots P, numbers (..., 1, n), after the results.
     """

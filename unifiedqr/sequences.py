@@ -18,7 +18,7 @@ SEQUENCES = {list, tuple}
 
 
 def is_sequence(x: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Tell whether x is a list or tuple, of which an array is to be made."""
+    """Return whether x is a list or tuple, of which an array is to be made."""
     return isinstance(x, (list, tuple))
 
 

@@ -113,7 +113,7 @@ def refusing(framework: str, root: Mapping[str, Any], path: str = "") -> Callabl
 
 @cache
 def plain_namespace(base: Namespace) -> Namespace:
-    """Give what `base` has of the standard; for anything else its attributes raise `LackingFunctionError`."""
+    """Return what `base` has of the standard; for anything else its attributes raise `LackingFunctionError`."""
     library = base.__name__.removeprefix("array_api_compat.").partition(".")[0]
     return _plain(base, library, "")
 

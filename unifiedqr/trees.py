@@ -30,7 +30,7 @@ _registering = Lock()
 
 
 def is_array(x: object, name: str = "") -> bool:
-    """Tell whether x is an array of a backend, or of the one of this name."""
+    """Return whether x is an array of a backend, or of the one of this name."""
     found = backend_name(type(x))
     return found == name if name else found is not None
 
@@ -165,7 +165,7 @@ def _is_argument_leaf(x: Any) -> bool:
 
 
 def _is_one_array(x: Collection[Any], *, arrays: bool) -> bool:
-    """Tell whether a list or tuple consists of numbers, and of arrays if these may stand among them."""
+    """Return whether a list or tuple consists of numbers, and of arrays if these may stand among them."""
     kinds = {*map(type, x)}
     for kind in kinds - SEQUENCES:
         array = arrays and (owner_of(kind) is not None or hasattr(kind, "__array_namespace__"))

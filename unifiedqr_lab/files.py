@@ -72,7 +72,7 @@ def write_json(path: Path, told: dict[str, Any]) -> None:
 
 @contextmanager
 def _beside(path: Path) -> Generator[Path | None]:
-    """Give the path of a temporary file in the folder of `path`, or of what that links to; None for a device or a pipe.
+    """Return the path of a temporary file in the folder of `path`, or of what that links to; None for device or pipe.
 
     Whatever shows, before the block or in it, that `path` cannot be written is an `InputError`. No temporary file is
     left.

@@ -11,8 +11,8 @@ from importlib.metadata import entry_points
 
 from unifiedqr._typing import Arrays
 from unifiedqr.backend import Backend
-from unifiedqr.discovery import distribution_of, get_backend, in_one_line
-from unifiedqr.errors import BackendUnavailableError
+from unifiedqr.discovery import distribution_of, get_backend
+from unifiedqr.errors import BackendUnavailableError, in_one_line
 
 GROUP = "unifiedqr.instruments"
 

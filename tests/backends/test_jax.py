@@ -18,7 +18,7 @@ def loss_of(function):
 
 
 def by_cholesky(A):
-    """Give the factors of a deep or square A by another route: R^H R = A^H A."""
+    """Return the factors of a deep or square A by another route: R^H R = A^H A."""
     R = jnp.conj(jnp.linalg.cholesky(jnp.conj(A.mT) @ A).mT)
     return jax.lax.linalg.triangular_solve(R, A, left_side=False), R
 

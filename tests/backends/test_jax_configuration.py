@@ -32,7 +32,7 @@ def every_switch():
 
 
 def derivatives(decompose, A):
-    """Give every derivative of a loss at A: reverse, forward, second order, compiled and vectorized."""
+    """Return every derivative of a loss at A: reverse, forward, second order, compiled and vectorized."""
 
     def loss(A):
         X, Y = decompose(A)

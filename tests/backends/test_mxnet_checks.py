@@ -32,14 +32,14 @@ def hybridized(A):
 
 
 def spoiled(shape, complex_):
-    """Give three matrices of which the second repeats a column."""
+    """Return three matrices of which the second repeats a column."""
     A = random((3, *shape), complex_=complex_, seed=1)
     A[1, :, 1] = A[1, :, 0]
     return A
 
 
 def backward(decompose, A):
-    """Give a matrix whose gradient is on its way."""
+    """Return a matrix whose gradient is on its way."""
     A = xp.asarray(A)
     A.attach_grad()
     with mx.autograd.record():
@@ -50,13 +50,13 @@ def backward(decompose, A):
 
 
 def waited_for(gradient):
-    """Give a gradient once it is there."""
+    """Return a gradient once it is there."""
     gradient.wait_to_read()
     return gradient
 
 
 def by_grad(decompose, A):
-    """Give a matrix's gradient by `uqr.grad`."""
+    """Return a matrix's gradient by `uqr.grad`."""
     return uqr.grad(lambda A: xp.sum(xp.abs(decompose(A)[1]) ** 2))(xp.asarray(A))
 
 

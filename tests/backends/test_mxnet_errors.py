@@ -19,7 +19,7 @@ A = random((4, 3), complex_=False, seed=1)
 
 
 def leaf():
-    """Give a matrix that has room for a gradient."""
+    """Return a matrix that has room for a gradient."""
     given = xp.asarray(A)
     given.attach_grad()
     return given

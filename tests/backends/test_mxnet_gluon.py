@@ -47,19 +47,19 @@ class Projected(mx.gluon.HybridBlock):
 
 
 def made(block, hybridized):
-    """Give the block, hybridized if it shall be."""
+    """Return the block, hybridized if it shall be."""
     if hybridized is not None:
         block.hybridize(**hybridized)
     return block
 
 
 def as_numpy_class(arrays):
-    """Give arrays of a graph, which may be of the legacy class, in NumPy's."""
+    """Return arrays of a graph, which may be of the legacy class, in NumPy's."""
     return [x if isinstance(x, mx.np.ndarray) else x.as_np_ndarray() for x in arrays]
 
 
 def gradient(call, A, bars):
-    """Give the gradient of <bars, call(A)> through MXNet's record."""
+    """Return the gradient of <bars, call(A)> through MXNet's record."""
     A = xp.asarray(A)
     A.attach_grad()
     with mx.autograd.record():

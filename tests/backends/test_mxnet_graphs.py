@@ -27,7 +27,7 @@ class Decomposed(mx.gluon.HybridBlock):
 
 @pytest.fixture
 def net():
-    """Give a hybridized block."""
+    """Return a hybridized block."""
     block = Decomposed()
     block.hybridize()
     return block

@@ -20,7 +20,7 @@ from unifiedqr_mxnet.namespace import xp
 
 
 def gradient(A):
-    """Give the gradient of a loss of both factors through MXNet's record, in NumPy."""
+    """Return the gradient of a loss of both factors through MXNet's record, in NumPy."""
     A = xp.asarray(A)
     A.attach_grad()
     with mx.autograd.record():
@@ -37,7 +37,7 @@ def live_arrays():
 
 
 def settles(count, value):
-    """Tell whether a count comes to a value: a thread lets go of its arrays a moment after its work is done."""
+    """Return whether a count comes to a value: a thread lets go of its arrays a moment after its work is done."""
     for _ in range(100):
         if count() == value:
             return True

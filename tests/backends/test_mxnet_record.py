@@ -22,20 +22,20 @@ DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 
 
 def factors_and_bars(name, shape, complex_):
-    """Give a matrix and one cotangent per factor, in NumPy."""
+    """Return a matrix and one cotangent per factor, in NumPy."""
     A = random(shape, complex_=complex_, seed=1)
     factors = DECOMPOSITIONS[name]().forward(uqr.namespace("numpy"), A)
     return A, [random(X.shape, complex_=complex_, seed=seed) for seed, X in enumerate(factors, start=2)]
 
 
 def paired(bars, factors):
-    """Give Re <bars, factors> as one sum: without NumPy's shapes MXNet cannot add arrays without axes."""
+    """Return Re <bars, factors> as one sum: without NumPy's shapes MXNet cannot add arrays without axes."""
     terms = [xp.reshape(xp.real(xp.conj(xp.asarray(bar)) * X), (-1,)) for bar, X in zip(bars, factors, strict=True)]
     return xp.sum(xp.concat(terms))
 
 
 def recorded_gradient(function, A, bars):
-    """Give the gradient of `paired` through MXNet's own record."""
+    """Return the gradient of `paired` through MXNet's own record."""
     A = xp.asarray(A)
     A.attach_grad()
     with mx.autograd.record():
@@ -45,13 +45,13 @@ def recorded_gradient(function, A, bars):
 
 
 def bound(name, A):
-    """Give the tolerance of a derivative at A."""
+    """Return the tolerance of a derivative at A."""
     return tolerance("float64", *A.shape[-2:], leading_condition(A, rows=name == "lq"))
 
 
 @pytest.fixture
 def case():
-    """Give a deep real matrix with the truth about its QR decomposition."""
+    """Return a deep real matrix with the truth about its QR decomposition."""
     return golden("qr")["qr-random-5x3-real"]
 
 

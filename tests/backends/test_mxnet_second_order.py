@@ -23,7 +23,7 @@ class Decomposed(mx.gluon.HybridBlock):
 
 
 def in_a_block(**hybridized):
-    """Give `uqr.qr` in a Gluon block; plain if it is not hybridized."""
+    """Return `uqr.qr` in a Gluon block; plain if it is not hybridized."""
     block = Decomposed()
     if hybridized:
         block.hybridize(**hybridized)
@@ -31,14 +31,14 @@ def in_a_block(**hybridized):
 
 
 def leaf():
-    """Give a matrix that has room for a gradient."""
+    """Return a matrix that has room for a gradient."""
     given = xp.asarray(A)
     given.attach_grad()
     return given
 
 
 def flat_sum(*arrays):
-    """Give the sum of all entries, whatever MXNet's switches say."""
+    """Return the sum of all entries, whatever MXNet's switches say."""
     return xp.sum(xp.concat([xp.reshape(X, (-1,)) for X in arrays]))
 
 
@@ -69,7 +69,7 @@ def test_a_recorded_gradient_cannot_be_differentiated(decompose, linear, penalty
 
 
 def inner(A):
-    """Give a gradient by `uqr.grad`."""
+    """Return a gradient by `uqr.grad`."""
     return uqr.grad(lambda A: xp.sum(uqr.qr(A).R ** 3))(A)
 
 

@@ -18,7 +18,7 @@ DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 
 
 def factors_and_bars(name, shape, complex_):
-    """Give a matrix and one cotangent per factor, in NumPy."""
+    """Return a matrix and one cotangent per factor, in NumPy."""
     A = random(shape, complex_=complex_, seed=1)
     factors = DECOMPOSITIONS[name]().forward(uqr.namespace("numpy"), A)
     return A, [random(X.shape, complex_=complex_, seed=seed) for seed, X in enumerate(factors, start=2)]

@@ -23,14 +23,14 @@ DECOMPOSITION = pytest.mark.parametrize("name", ["qr", "lq"])
 
 
 def read_only(X):
-    """Give an array that cannot be written to."""
+    """Return an array that cannot be written to."""
     X = X.copy()
     X.flags.writeable = False
     return X
 
 
 def mapped(X, folder):
-    """Give an array whose memory is a file, open for reading."""
+    """Return an array whose memory is a file, open for reading."""
     path = folder / f"{len(list(folder.iterdir()))}.npy"
     np.save(path, X)
     return np.load(path, mmap_mode="r")

@@ -18,7 +18,7 @@ from unifiedqr_lab.conformance.matrices import random
 
 
 def derivatives(A):
-    """Give a VJP of QR and a JVP of LQ at A."""
+    """Return a VJP of QR and a JVP of LQ at A."""
     Q, R = uqr.qr(A)
     return qr_vjp(Q, R, Q, R), lq_jvp(*uqr.lq(A), A)[1]
 
@@ -34,7 +34,7 @@ def test_nothing_is_kept_alive():
 
 
 def traced_bytes():
-    """Give the memory that Python has handed out since tracing began."""
+    """Return the memory that Python has handed out since tracing began."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 

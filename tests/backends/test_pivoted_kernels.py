@@ -182,7 +182,7 @@ def test_argsort_says_what_to_take(name):
 
 
 def cubed_in_order(xp):
-    """Give a function whose value sees the entries in two orders."""
+    """Return a function whose value sees the entries in two orders."""
     return lambda x: xp.take_along_axis(x, xp.argsort(x, axis=-1)[:1], axis=-1) ** 3
 
 

@@ -45,13 +45,13 @@ def pushed(f, A, A_dot=V):
 
 
 def along(gradient_of, A, A_dot):
-    """Give the derivative of a gradient along A_dot by central differences, which err by two thirds of the digits."""
+    """Return the derivative of a gradient along A_dot by central differences, which err by two thirds of the digits."""
     h = float(np.finfo(np.float64).eps) ** (1 / 3)
     return (gradient_of(A + h * A_dot) - gradient_of(A - h * A_dot)).numpy() / (2 * h)
 
 
 def product(f, A, A_dot):
-    """Give the Hessian times A_dot by reverse over reverse."""
+    """Return the Hessian times A_dot by reverse over reverse."""
     return gradient(lambda A: tf.reduce_sum(gradient(f, A) * A_dot), A)
 
 

@@ -47,7 +47,7 @@ MEMBERS = {
 
 
 def value_and_gradient(member, A):
-    """Give what a member returns, and the gradient of a loss that weighs its entries differently."""
+    """Return what a member returns, and the gradient of a loss that weighs its entries differently."""
     with tf.GradientTape() as tape:
         tape.watch(A)
         results = tf.nest.flatten(MEMBERS[member](A))
@@ -104,7 +104,7 @@ def test_xla_compiles_each_shape_from_one_trace(member):
 
 
 def of_regression(A, b):
-    """Give the solution, the residuals, the rank and the gradients of a regression."""
+    """Return the solution, the residuals, the rank and the gradients of a regression."""
     with tf.GradientTape() as tape:
         tape.watch((A, b))
         x, residuals, rank = uqr.lstsq(A, b)

@@ -23,7 +23,7 @@ REFUSED = {
 
 
 def given(transform):
-    """Give one small problem, whose program is quick to trace; the table of capabilities runs all of them."""
+    """Return one small problem, whose program is quick to trace; the table of capabilities runs all of them."""
     return problem("qr", "float64", ("wide",), batched=transform.batched)
 
 

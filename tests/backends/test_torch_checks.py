@@ -106,7 +106,7 @@ def test_the_error_is_raised_by_a_backward_pass_of_many():
 
 
 def inside(transform):
-    """Give what is seen of the argument of a transformed function."""
+    """Return what is seen of the argument of a transformed function."""
     found = []
     transform(lambda A: found.append(seen(A)) or A.sum())
     return found[0]

@@ -22,7 +22,7 @@ CASES = tuple(map(read_case, ("qr:64x8:float32", "lq:8x8:float32", "qr-pivoted:2
 
 @pytest.fixture(scope="module")
 def small():
-    """Give a benchmark of three cases in two frameworks."""
+    """Return a benchmark of three cases in two frameworks."""
     return run_benchmark(CASES, ("numpy", "torch"), seconds=0.0)
 
 

@@ -25,7 +25,7 @@ def stored():
 
 
 def shown(text):
-    """Give the texts of all blocks and cells as Markdown shows them, and the tables, each a list of rows of texts.
+    """Return the texts of all blocks and cells as Markdown shows them, and the tables, each a list of rows of texts.
 
     Markup that was not meant would be missing from the texts.
     """
@@ -49,19 +49,19 @@ def timed(ratio):
 
 
 def alone(reason):
-    """Give what is told of ours where the framework has nothing of its own."""
+    """Return what is told of ours where the framework has nothing of its own."""
     return Quantity(Timing(0.002, None, None, None, None, 5), reason=reason)
 
 
 def benchmark(*frameworks, cases=CASES, memory="", **machine):
-    """Give a benchmark of made-up numbers."""
+    """Return a benchmark of made-up numbers."""
     described = {"processor": "A CPU", "system": "Linux 6 x86_64", "python": "3.11.7", "unifiedqr": "0.1.0"}
     place = Machine(cores=2, threads=2, when="2026-01-02 03:04 UTC", **{**described, **machine})
     return Benchmark(place, 4.0, cases, frameworks, memory)
 
 
 def framework(*both, **told):
-    """Give torch with these as forward + backward of the first cases."""
+    """Return torch with these as forward + backward of the first cases."""
     results = tuple(
         CaseResult(case, timed(3.0), timed(1.0), quantity, 1e6, 2e6)
         for case, quantity in zip(CASES, both, strict=False)

@@ -18,7 +18,7 @@ class FakeClock:
         return self.now
 
     def function(self, name, *seconds):
-        """Give a function that takes these seconds, one after another, and then the last of them for ever."""
+        """Return a function that takes these seconds, one after another, and then the last of them for ever."""
         left = list(seconds)
 
         def run():
@@ -58,7 +58,7 @@ def test_a_rest_comes_before_each_turn():
 
 
 def turns(*seconds):
-    """Give the seconds of all calls of some turns, those that are not timed being long."""
+    """Return the seconds of all calls of some turns, those that are not timed being long."""
     return [called for timed in seconds for called in (*[100.0] * UNTIMED, timed)]
 
 

@@ -20,7 +20,7 @@ class Done:
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, capfd):
-    """Give a function that runs ``unifiedqr`` with arguments in an empty folder."""
+    """Return a function that runs ``unifiedqr`` with arguments in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     handlers = {number: signal.getsignal(number) for number in ENDING}

@@ -20,7 +20,7 @@ A = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]])
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a folder of files, one of them good."""
+    """Return a folder of files, one of them good."""
     np.save(tmp_path / "good.npy", A)
     (tmp_path / "folder.npy").mkdir()
     (tmp_path / "empty.csv").touch()
@@ -54,7 +54,7 @@ def folder(tmp_path):
 
 
 def everything(folder):
-    """Give every file below a folder, and what it holds."""
+    """Return every file below a folder, and what it holds."""
     return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 
 

@@ -30,7 +30,7 @@ def run(*arguments, cwd):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a folder with a matrix, bad ones, and a loss."""
+    """Return a folder with a matrix, bad ones, and a loss."""
     rng = np.random.default_rng(5)
     np.savetxt(tmp_path / "m.csv", rng.standard_normal((4, 3)), delimiter=",", fmt="%.17g")
     np.savetxt(tmp_path / "other.csv", rng.standard_normal((4, 3)), delimiter=",", fmt="%.17g")

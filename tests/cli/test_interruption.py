@@ -29,7 +29,7 @@ BENCH = ("bench", "--backend", "numpy", "--shape", "qr:64x8:float64", "--seconds
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a folder with a matrix, a loss that sleeps beside a process of its own, and a place for temporary files."""
+    """Return a folder with a matrix, a loss sleeping beside a process of its own, and a place for temporary files."""
     np.savetxt(tmp_path / "m.csv", np.random.default_rng(5).standard_normal((4, 3)), delimiter=",", fmt="%.17g")
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "temporary").mkdir()
@@ -50,20 +50,20 @@ def started(arguments, folder):
 
 
 def stat(pid):
-    """Give the state and the parent of a process, or None where there is none."""
+    """Return the state and the parent of a process, or None where there is none."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
     return None
 
 
 def workers_of(process):
-    """Give the processes that a command has started."""
+    """Return the processes that a command has started."""
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
     return [pid for pid in pids if (found := stat(pid)) and found[1] == str(process.pid)]
 
 
 def is_alive(pid):
-    """Tell whether a process runs; one that merely waits to be counted by its parent does not."""
+    """Return whether a process runs; one that merely waits to be counted by its parent does not."""
     found = stat(pid)
     return found is not None and found[0] not in "ZX"
 

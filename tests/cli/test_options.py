@@ -91,7 +91,7 @@ def test_records_of_several_frameworks_need_a_name_each(command, tmp_path):
 
 
 def completed(command, monkeypatch, words):
-    """Give what a shell is offered for the last word."""
+    """Return what a shell is offered for the last word."""
     monkeypatch.setenv("_UNIFIEDQR_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))

@@ -9,7 +9,7 @@ from unifiedqr_lab.compare.job import Matrix, matrix_job
 
 @pytest.fixture(scope="session")
 def small_job():
-    """Give QR and LQ of a 4 x 3 matrix in float64 and complex128."""
+    """Return QR and LQ of a 4 x 3 matrix in float64 and complex128."""
     A = np.random.default_rng(3).standard_normal((4, 3))
     return matrix_job(
         (Matrix("A", A, "test"),), decompositions=("qr", "lq"), dtypes=None, derivatives=("value", "vjp", "jvp")
@@ -18,7 +18,7 @@ def small_job():
 
 @pytest.fixture(scope="session")
 def small_records(small_job):
-    """Give the records of numpy, torch and the truth for `small_job`."""
+    """Return the records of numpy, torch and the truth for `small_job`."""
     records, failures = run_workers(small_job, ("numpy", "torch"), reference="exact")
     assert not failures
     return records

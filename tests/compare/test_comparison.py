@@ -20,7 +20,7 @@ from unifiedqr_lab.workers.processes import Failure
 
 @pytest.fixture(scope="session")
 def small(small_job, small_records):
-    """Give the comparison of `small_records`."""
+    """Return the comparison of `small_records`."""
     records = {name: record for name, record in small_records.items() if name != "truth"}
     return Comparison(small_job, records, small_records["truth"])
 
@@ -210,7 +210,7 @@ def test_a_framework_that_is_not_installed_is_bad_input_only_if_named(monkeypatc
 
 @pytest.fixture(scope="module")
 def family():
-    """Give the comparison of every decomposition that takes the shape, for badly scaled matrices of all shapes."""
+    """Return the comparison of every decomposition that takes the shape, for badly scaled matrices of all shapes."""
     rng = np.random.default_rng(3)
     scales = 10.0 ** rng.integers(-3, 4, (1, 4))
     matrices = tuple(

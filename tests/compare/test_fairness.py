@@ -35,7 +35,7 @@ def judged(job, records, truth):
 
 @pytest.fixture
 def frameworks(small_records):
-    """Give the records of the frameworks alone."""
+    """Return the records of the frameworks alone."""
     return {name: record for name, record in small_records.items() if name != "truth"}
 
 

@@ -19,7 +19,7 @@ NAMES = {"name", "left_name", "method", "NOT_PLAIN"}
 
 
 def is_plain(node):
-    """Tell whether an operand is certainly no array."""
+    """Return whether an operand is certainly no array."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str | bytes) or node.value is None
     if isinstance(node, ast.Name):
@@ -28,7 +28,7 @@ def is_plain(node):
 
 
 def comparisons_of_arrays(tree):
-    """Give the lines that compare by equality or containment what may be an array."""
+    """Return the lines that compare by equality or containment what may be an array."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             operands = [node.left, *node.comparators]

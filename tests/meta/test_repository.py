@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("unifiedqr/**/*.py"), *ROOT.glob("backends/**/*.py"
 
 
 def tracked_text():
-    """Give every file of the checkout that is not ignored, if it is text."""
+    """Return every file of the checkout that is not ignored, if it is text."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

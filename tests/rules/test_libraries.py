@@ -24,7 +24,7 @@ LIBRARY = pytest.mark.parametrize("asarray", LIBRARIES.values(), ids=LIBRARIES)
 
 
 def rules_of(name):
-    """Give the VJP and the JVP of a decomposition."""
+    """Return the VJP and the JVP of a decomposition."""
     return getattr(rules, f"{name}_vjp"), getattr(rules, f"{name}_jvp")
 
 

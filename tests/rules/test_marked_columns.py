@@ -14,12 +14,12 @@ STENCIL = [(-1 / 60, -3), (3 / 20, -2), (-3 / 4, -1), (3 / 4, 1), (-3 / 20, 2), 
 
 
 def slope(f, A, A_dot, step=1e-4):
-    """Give the derivative of f at A along A_dot, by differences of sixth order."""
+    """Return the derivative of f at A along A_dot, by differences of sixth order."""
     return sum(weight * f(A + i * step * A_dot) for weight, i in STENCIL) / step
 
 
 def spoiled(shape, r, how, *, complex_, seed):
-    """Give a matrix whose column r is the first dependent one."""
+    """Return a matrix whose column r is the first dependent one."""
     A = random(shape, complex_=complex_, seed=seed)
     weights = random((r,), complex_=complex_, seed=seed + 1)
     A[:, r] = 0 if how == "zero" or r == 0 else A[:, :r] @ weights
@@ -31,7 +31,7 @@ def pairing(X, Y):
 
 
 def upper(X):
-    """Give what R varies in: an upper trapezoid with a real diagonal."""
+    """Return what R varies in: an upper trapezoid with a real diagonal."""
     return np.triu(X, 1) + (np.triu(X) - np.triu(X, 1)).real
 
 
@@ -48,7 +48,7 @@ CASES = [
 @pytest.mark.parametrize(("shape", "r", "how", "complex_"), CASES)
 class TestBehindADependentColumn:
     def given(self, shape, r, how, complex_):
-        """Give a matrix, a tangent, and cotangents that are zero from r on, with garbage below the diagonal."""
+        """Return a matrix, a tangent, and cotangents that are zero from r on, with garbage below the diagonal."""
         A = spoiled(shape, r, how, complex_=complex_, seed=hash((shape, r)) % 1000)
         A_dot = random(shape, complex_=complex_, seed=3)
         Q_bar = random((shape[0], min(shape)), complex_=complex_, seed=4)

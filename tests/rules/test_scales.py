@@ -43,7 +43,7 @@ decompositions = pytest.mark.parametrize("decomposition", ["qr", "lq"])
 
 @cache
 def problem(decomposition, dtype, shape, pattern):
-    """Give matrix, tangent and cotangents in a dtype, and the condition of the matrix."""
+    """Return matrix, tangent and cotangents in a dtype, and the condition of the matrix."""
     complex_ = dtype.startswith("complex")
     A, A_dot = (random(shape, complex_=complex_, seed=seed) for seed in (1, 2))
     condition = leading_condition(A)
@@ -63,7 +63,7 @@ def true(decomposition, dtype, shape, pattern):
 
 
 def error(decomposition, dtype, X, reference):
-    """Give the largest relative error of a column (row, for LQ), of those that the dtype gives all their digits."""
+    """Return the largest relative error of a column (row, for LQ), of those that the dtype gives all their digits."""
     X, reference = (Y[..., None] if decomposition == "lq" else Y.T[..., None] for Y in (X, reference))
     sizes, numbers = np.max(np.abs(reference), axis=(-2, -1)), np.finfo(dtype)
     told = (sizes < numbers.max / 4) & ((sizes > numbers.smallest_normal / numbers.eps) | (sizes == 0))

@@ -11,7 +11,7 @@ ROWS = {"first": [0, 1], "last": [-2, -1], "scattered": [3, 11, 17], "many": [1,
 
 
 def exact(A, b):
-    """Give x and the gradients of its sum, by the normal equations in 80 digits."""
+    """Return x and the gradients of its sum, by the normal equations in 80 digits."""
     with mpmath.workdps(80):
         A, b = mpmath.matrix(A.tolist()), mpmath.matrix(b.tolist())
         inverse = (A.T * A) ** -1

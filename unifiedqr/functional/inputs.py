@@ -33,14 +33,14 @@ def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
 
 
 def integers(backend: Backend, P: Array) -> Array:
-    """Give pivots, (..., 1, n) as numbers of a floating dtype, as integers in shape (..., n)."""
+    """Return pivots, (..., 1, n) as numbers of a floating dtype, as integers in shape (..., n)."""
     xp = backend.xp
     real = xp.real(P) if backend.dtype_name(P).startswith("complex") else P
     return xp.argsort(xp.argsort(real, axis=-1), axis=-1)[..., 0, :]  # in the framework's dtype of indices
 
 
 def computed_dtype(backend: Backend, A: Array, name: str) -> str:
-    """Give the dtype in which A is decomposed; raise unless A is a matrix, or a stack of them, that can be."""
+    """Return the dtype in which A is decomposed; raise unless A is a matrix, or a stack of them, that can be."""
     dtype = floating_dtype(backend, A, name)
     if rank_of(backend, A, name) < 2:
         raise ShapeError(
@@ -51,7 +51,7 @@ def computed_dtype(backend: Backend, A: Array, name: str) -> str:
 
 
 def rank_of(backend: Backend, X: Array, name: str) -> int:
-    """Give the number of dimensions of X, which a graph may be traced without."""
+    """Return the number of dimensions of X, which a graph may be traced without."""
     try:
         return len(X.shape)
     except ValueError as error:
@@ -62,7 +62,7 @@ def rank_of(backend: Backend, X: Array, name: str) -> int:
 
 
 def floating_dtype(backend: Backend, X: Array, name: str) -> str:
-    """Give the dtype in which X is computed with; raise unless there is one."""
+    """Return the dtype in which X is computed with; raise unless there is one."""
     dtype = backend.dtype_name(X)
     if dtype in DTYPES:
         return dtype
@@ -75,7 +75,7 @@ def floating_dtype(backend: Backend, X: Array, name: str) -> str:
 
 
 def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | None]:
-    """Give m and n, None for what is not known while a graph is traced; raise unless A is a matrix, or a stack."""
+    """Return m and n, None for what is not known while a graph is traced; raise unless A is a matrix, or a stack."""
     if not backend.dtype_name(A):
         raise CapabilityError(
             f"{name} got a {backend.name} symbol, whose sizes are not known; it needs them. Call it on arrays."
@@ -86,7 +86,7 @@ def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | N
 
 
 def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:
-    """Give an option's value; raise unless it is among its choices."""
+    """Return an option's value; raise unless it is among its choices."""
     if value not in choices:
         raise OptionError(f"{option}={value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")
     return value
@@ -103,7 +103,7 @@ def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int | None)
 
 
 def rank_at_the_door(backend: Backend, rank: Any, k: int | None, *, pivoting: bool, mode: str) -> int | None:
-    """Give the number of steps, None for all; raise unless it fits, as far as k is known."""
+    """Return the number of steps, None for all; raise unless it fits, as far as k is known."""
     if rank is None:
         return None
     if not pivoting:

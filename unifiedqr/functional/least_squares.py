@@ -112,7 +112,7 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
 
 
 def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Give the solution, which is zero, the squared lengths of b, and rank zero."""
+    """Return the solution, which is zero, the squared lengths of b, and rank zero."""
     xp, (*batch, m, _) = backend.xp, A.shape
     x = xp.matmul(xp.matrix_transpose(A), b)  # a sum of nothing
     squares = _real(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
@@ -151,7 +151,7 @@ def _promoted(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _stacked(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
-    """Give A and b with the same batch dimensions."""
+    """Return A and b with the same batch dimensions."""
     if None in (*A.shape[:-2], *b.shape[:-2]):
         # A sum of no entries, and zero whatever they are: it has the batch dimensions, whatever they will be.
         of_A, of_b = (backend.xp.zeros_like(backend.xp.sum(X, axis=(-2, -1), keepdims=True)) for X in (A, b))

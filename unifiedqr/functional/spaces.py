@@ -17,7 +17,7 @@ def orth(A: ArrayOf[ArrayT], /) -> ArrayT: ...
 @overload
 def orth(A: object, /) -> Any: ...
 def orth(A: Any, /) -> Array:
-    """Give an orthonormal basis of the range of A, differentiably for losses of the range alone.
+    """Return an orthonormal basis of the range of A, differentiably for losses of the range alone.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def left_null_space(A: ArrayOf[ArrayT], /) -> ArrayT: ...
 @overload
 def left_null_space(A: object, /) -> Any: ...
 def left_null_space(A: Any, /) -> Array:
-    """Give an orthonormal basis of the complement of the range of A, differentiably for losses of the space alone.
+    """Return an orthonormal basis of the complement of the range of A, differentiably for losses of the space alone.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def null_space(A: ArrayOf[ArrayT], /) -> ArrayT: ...
 @overload
 def null_space(A: object, /) -> Any: ...
 def null_space(A: Any, /) -> Array:
-    """Give an orthonormal basis of the kernel of A, differentiably for losses of the kernel alone.
+    """Return an orthonormal basis of the kernel of A, differentiably for losses of the kernel alone.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def slogdet(A: ArrayOf[ArrayT], /) -> SlogdetResult[ArrayT]: ...
 @overload
 def slogdet(A: object, /) -> SlogdetResult[Any]: ...
 def slogdet(A: Any, /) -> SlogdetResult[Any]:
-    """Give the sign of the determinant and the logarithm of its modulus, which neither overflow nor underflow.
+    """Return the sign of the determinant and the logarithm of its modulus, which neither overflow nor underflow.
 
     Parameters
     ----------

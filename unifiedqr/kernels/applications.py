@@ -117,19 +117,19 @@ def _squares(xp: Namespace, X: Array) -> Array:
 
 
 def range_basis(xp: Namespace, A: Array) -> tuple[Array, Array]:
-    """Give the basis Q of the range and G of its frame (34)."""
+    """Return the basis Q of the range and G of its frame (34)."""
     Q, R = reduced_qr(xp, A, positive=True)
     return Q, frame_inverse(xp, R, shape_of_product(xp, A, A))
 
 
 def complement_basis(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Give a basis of the complement of the range of A, and its frame Q, G."""
+    """Return a basis of the complement of the range of A, and its frame Q, G."""
     Q, G = range_basis(xp, A)
     return complement(xp, Q)[0], Q, G
 
 
 def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Give sign and logarithm of the determinant, (..., 1, 1) in the dtype of A, and A^-1 (35).
+    """Return sign and logarithm of the determinant, (..., 1, 1) in the dtype of A, and A^-1 (35).
 
     The sign is that of ``linalg.slogdet`` where the namespace has it; elsewhere it is found from reflectors (47).
     """
@@ -159,12 +159,12 @@ def _minus_infinity_where(xp: Namespace, marks: Array, like: Array) -> Array:
 
 
 def _as_matrices(xp: Namespace, X: Array, dtype: object) -> Array:
-    """Give numbers (...) as matrices (..., 1, 1); some frameworks index no array without axes."""
+    """Return numbers (...) as matrices (..., 1, 1); some frameworks index no array without axes."""
     return xp.expand_dims(xp.expand_dims(xp.astype(X, dtype), axis=-1), axis=-1)
 
 
 def _sign_of_unitary(xp: Namespace, Q: Array) -> Array:
-    """Give the determinant, by a namespace's ``linalg.slogdet``; ``linalg.sign_of_det(Q)`` may rule it out by None."""
+    """Return the determinant, by a namespace's ``linalg.slogdet``; ``linalg.sign_of_det(Q)`` may refuse by None."""
     slogdet, sign_of_det = (getattr(xp.linalg, name, None) for name in ("slogdet", "sign_of_det"))
     found = sign_of_det(Q) if sign_of_det is not None else slogdet(Q)[0] if slogdet is not None else None
     return _sign_by_reflectors(xp, Q) if found is None else found

@@ -38,7 +38,7 @@ class Limits(NamedTuple):
     entries: int = 0
 
     def include(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether matrices in a stack of this shape, (..., m, n), are among them."""
+        """Return whether matrices in a stack of this shape, (..., m, n), are among them."""
         m, n = shape[-2:]
         if not (m >= max(self.rows, self.slenderness * n) and self.narrowest <= n <= self.columns):
             return False
@@ -54,7 +54,7 @@ FASTER: dict[str, Limits] = {
 
 
 def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> bool:
-    """Tell whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so.
+    """Return whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so.
 
     A namespace that has what it takes offers ``linalg.try_cholesky(G)``, and ``place(A)`` if it was measured.
     """

@@ -40,7 +40,7 @@ Fallback = Callable[[Namespace, Array], Arrays]
 
 
 def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Array]:
-    """Give Q (..., m, n) and R (..., n, n) of a deep A, diag(R) positive; by `fallback` where nothing is accepted."""
+    """Return Q (..., m, n) and R (..., n, n) of a deep A, diag(R) positive; by `fallback` where nothing is accepted."""
     G, e, in_range = _gram(xp, A)
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
@@ -59,7 +59,7 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
 
 
 def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
-    """Give R alone by (48), by `fallback` where that is not accepted: Q is never formed."""
+    """Return R alone by (48), by `fallback` where that is not accepted: Q is never formed."""
     G, e, in_range = _gram(xp, A)
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
@@ -68,7 +68,7 @@ def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
 
 
 def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Give D G D, the exponents e of D^-1, (..., 1, n), and whether no square has over- or underflowed."""
+    """Return D G D, the exponents e of D^-1, (..., 1, n), and whether no square has over- or underflowed."""
     G = inner(xp, A, A)
     squares = xp.expand_dims(_real(xp, xp.linalg.diagonal(G)), axis=-2)
     least, eps = smallest_normal(xp, G), float(xp.finfo(G.dtype).eps)
@@ -91,13 +91,13 @@ def _factor(xp: Namespace, G: Array) -> tuple[Array, Array]:
 
 
 def _is_well_conditioned(xp: Namespace, G: Array, E: Array) -> Array:
-    """Tell per matrix, (..., 1, 1), whether one pass is enough (48)."""
+    """Return per matrix, (..., 1, 1), whether one pass is enough (48)."""
     trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
     return _squares(xp, E) * xp.expand_dims(trace, axis=-1) <= 2 * G.shape[-1] ** 2  # (48)
 
 
 def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
-    """Give the factors after a last pass, and whether they are accepted (38)."""
+    """Return the factors after a last pass, and whether they are accepted (38)."""
     W = inner(xp, Q_1, Q_1)
     accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (38)
     R_2, definite = _factor(xp, W)
@@ -106,13 +106,13 @@ def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
 
 
 def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
-    """Give X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (50)."""
+    """Return X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (50)."""
     Q = combination(xp, (X, E))
     return Q + combination(xp, (X - combination(xp, (Q, R)), E))  # (50)
 
 
 def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Give the factors after shifted CholeskyQR3, and whether they are accepted (49), (38)."""
+    """Return the factors after shifted CholeskyQR3, and whether they are accepted (49), (38)."""
     n, m, *_ = shape_of_product(xp, A, A)
     sizes = xp.max(xp.abs(A), axis=-2, keepdims=True)
     e = exponents_of(xp, sizes)
@@ -129,7 +129,7 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
 
 
 def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
-    """Give what was found for the matrices that are accepted, something else for the others, if there are any."""
+    """Return what was found for the matrices that are accepted, something else for the others, if there are any."""
 
     def mixed() -> Arrays:
         others = other()
@@ -141,7 +141,7 @@ def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: C
 
 
 def _squares(xp: Namespace, X: Array) -> Array:
-    """Give ||X||_F^2 per matrix, (..., 1, 1)."""
+    """Return ||X||_F^2 per matrix, (..., 1, 1)."""
     return xp.sum(xp.abs(X) ** 2, axis=(-2, -1), keepdims=True)
 
 

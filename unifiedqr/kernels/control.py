@@ -8,7 +8,7 @@ from unifiedqr.rules.operators import is_complex
 
 
 def repeat(xp: Namespace, count: Any, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
-    """Give the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
+    """Return the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
 
     A namespace that has a loop offers it as ``fori_loop(count, step, state)``; the number of the step is then a scalar
     of the trace, elsewhere a Python integer.
@@ -22,7 +22,7 @@ def repeat(xp: Namespace, count: Any, step: Callable[[Any, Arrays], Arrays], sta
 
 
 def branch(xp: Namespace, predicate: Array, then: Callable[[], Arrays], otherwise: Callable[[], Arrays]) -> Arrays:
-    """Give then() or otherwise(), of the same shapes and dtypes, by a boolean scalar.
+    """Return then() or otherwise(), of the same shapes and dtypes, by a boolean scalar.
 
     A namespace that can branch inside a trace offers it as ``branch(predicate, then, otherwise)``.
     """
@@ -41,7 +41,7 @@ def row_of(xp: Namespace, X: Array) -> Array:
 
 
 def positions(xp: Namespace, X: Array) -> Array:
-    """Give 0, ..., n - 1 as integers in shape (..., 1, n), for X with n columns: on its device, in its batch."""
+    """Return 0, ..., n - 1 as integers in shape (..., 1, n), for X with n columns: on its device, in its batch."""
     row = xp.ones_like(row_of(xp, X))
     row = xp.real(row) if is_complex(xp, row) else row
     before = xp.sum(xp.triu(xp.matrix_transpose(row) * row, k=1), axis=-2, keepdims=True)
@@ -49,7 +49,7 @@ def positions(xp: Namespace, X: Array) -> Array:
 
 
 def is_position(xp: Namespace, places: Array, j: Any) -> Array:
-    """Tell which of the positions is j, the number of a step of `repeat`.
+    """Return which of the positions is j, the number of a step of `repeat`.
 
     Functions compare by value everywhere; ``==`` compares identities in some graphs, and wherever a user has said so.
     """

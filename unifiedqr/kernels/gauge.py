@@ -10,7 +10,7 @@ from unifiedqr.rules.operators import is_complex
 
 
 def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
-    """Give Q D and the upper triangle D^H R, whose diagonal is real and non-negative (30).
+    """Return Q D and the upper triangle D^H R, whose diagonal is real and non-negative (30).
 
     Q and R are a kernel's, and nobody else's: a namespace that can write over them offers
     ``linalg.turn_in_place(Q, R, D)``.
@@ -24,7 +24,7 @@ def positive_gauge(xp: Namespace, Q: Array, R: Array) -> tuple[Array, Array]:
 
 
 def phases(xp: Namespace, R: Array) -> Array:
-    """Give the diagonal of D, shape (..., k) (30)."""
+    """Return the diagonal of D, shape (..., k) (30)."""
     diagonal = xp.linalg.diagonal(R)
     if is_complex(xp, R):
         one = xp.ones_like(diagonal)
@@ -37,7 +37,7 @@ def phases(xp: Namespace, R: Array) -> Array:
 
 
 def _signs(xp: Namespace, x: Array) -> Array:
-    """Give -1 for negative numbers, 1 for all others; by a namespace's ``signs(x)``, if any."""
+    """Return -1 for negative numbers, 1 for all others; by a namespace's ``signs(x)``, if any."""
     native = getattr(xp, "signs", None)
     if native is not None:
         return native(x)

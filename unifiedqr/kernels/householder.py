@@ -7,7 +7,7 @@ from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns, s
 
 
 def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
-    """Give Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
+    """Return Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
     m, n = A.shape[-2], A.shape[-1]
     if m == 0 or n == 0:
         return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
@@ -18,7 +18,7 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
 
 
 def householder_r(xp: Namespace, A: Array, *, positive: bool) -> Array:
-    """Give R (..., k, n) of A = Q R alone; a namespace that computes it without Q offers it as ``linalg.qr_r(A)``."""
+    """Return R (..., k, n) of A = Q R alone; a namespace that computes it without Q offers it as ``linalg.qr_r(A)``."""
     if not hasattr(xp.linalg, "qr_r") or 0 in A.shape[-2:]:
         return householder_qr(xp, A, positive=positive)[1]
     e = _exponents(xp, A)
@@ -37,7 +37,7 @@ def _triangle(xp: Namespace, A: Array) -> Array:
 
 
 def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
-    """Give R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
+    """Return R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
     m, n = A.shape[-2:]
     if type(m) is not int or type(n) is not int:  # known only later
         return _triangle(xp, A)
@@ -51,7 +51,7 @@ def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
 
 
 def _exponents(xp: Namespace, A: Array) -> Array | None:
-    """Give the exponents of the powers of two that the columns of a complex A are divided by, None for a real one.
+    """Return the exponents of the powers of two that the columns of a complex A are divided by, None for a real one.
 
     Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (11d).
     """

@@ -12,7 +12,7 @@ from unifiedqr.rules.triangular import exponents_of, scaled
 
 
 def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> tuple[Array, Array, Array]:
-    """Give Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (24).
+    """Return Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (24).
 
     r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers
     it as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
@@ -40,12 +40,12 @@ def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> 
 
 
 def pivoted_r(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
-    """Give R and P of `pivoted_qr`."""
+    """Return R and P of `pivoted_qr`."""
     return pivoted_qr(xp, A, rank=None, positive=positive)[1:]
 
 
 def pivoted_complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array, Array, Array, Array]:
-    """Give Q (..., m, m), R (..., m, n) and P of A[:, P] = Q R, and G, S of (22)."""
+    """Return Q (..., m, m), R (..., m, n) and P of A[:, P] = Q R, and G, S of (22)."""
     Q_1, R_1, P = pivoted_qr(xp, A, rank=None, positive=positive)
     Q, R, G, S = completed(xp, Q_1, R_1)
     return Q, R, P, G, S
@@ -59,7 +59,7 @@ def _factors(xp: Namespace, A: Array, r: int | None, positive: bool) -> tuple[Ar
 
 
 def greedy_pivots(xp: Namespace, A: Array, steps: Any) -> Array:
-    """Give the order of columns after some steps, integers (..., 1, n): each step takes the longest remainder.
+    """Return the order of columns after some steps, integers (..., 1, n): each step takes the longest remainder.
 
     A column taken changes places with the one that stands where it goes, as in LAPACK: ties are resolved alike.
     """

@@ -10,14 +10,14 @@ from unifiedqr.rules.operators import adjoint, reverse, reverse_columns, reverse
 
 
 def reduced_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Give Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
+    """Return Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
     if is_by_cholesky(xp, A, positive=positive, method=method):
         return cholesky_qr(xp, A, partial(householder_qr, positive=True))
     return householder_qr(xp, A, positive=positive)
 
 
 def r_alone(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> Array:
-    """Give R (..., k, n) of A = Q R, Q never being formed."""
+    """Return R (..., k, n) of A = Q R, Q never being formed."""
     if is_by_cholesky(xp, A, positive=positive, method=method):
         return cholesky_r(xp, A, _householder_r)
     return householder_r(xp, A, positive=positive)
@@ -28,19 +28,19 @@ def _householder_r(xp: Namespace, A: Array) -> Arrays:
 
 
 def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Give L (..., m, k) and Q (..., k, n) of A = L Q; diag(L) real, and non-negative if `positive` (25)."""
+    """Return L (..., m, k) and Q (..., k, n) of A = L Q; diag(L) real, and non-negative if `positive` (25)."""
     Q, R = reduced_qr(xp, adjoint(xp, A), positive=positive, method=method)
     # The conjugate of a zero is 0 - 0i: select the triangle last.
     return xp.tril(adjoint(xp, R)), adjoint(xp, Q)
 
 
 def reduced_ql(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Give Q (..., m, k) and L (..., k, n) of A = Q L, L lower triangular in its last k columns (42)."""
+    """Return Q (..., m, k) and L (..., k, n) of A = Q L, L lower triangular in its last k columns (42)."""
     Q, R = reduced_qr(xp, reverse_columns(xp, A), positive=positive, method=method)
     return reverse_columns(xp, Q), reverse(xp, R)
 
 
 def reduced_rq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Give R (..., m, k) and Q (..., k, n) of A = R Q, R upper triangular in its last k rows (43)."""
+    """Return R (..., m, k) and Q (..., k, n) of A = R Q, R upper triangular in its last k rows (43)."""
     L, Q = reduced_lq(xp, reverse_rows(xp, A), positive=positive, method=method)
     return reverse(xp, L), reverse_rows(xp, Q)

@@ -20,7 +20,7 @@ from unifiedqr.rules.triangular import inverse_upper
 
 
 def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
-    """Give S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1."""
+    """Return S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1."""
     places = positions(xp, M)
     zero = xp.zeros_like(row_of(xp, M))
     one = xp.ones_like(zero)
@@ -45,7 +45,7 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
 
 
 def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
-    """Give Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m >= n."""
+    """Return Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m >= n."""
     n = shape_of_product(xp, Q_1, Q_1).k
     if Q_1.shape[-1] == 0:  # nothing is reflected
         return identity_like(xp, Q_1 @ adjoint(xp, Q_1)), Q_1[..., :0, :], Q_1[..., :1, :]
@@ -59,12 +59,12 @@ def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
 
 
 def complete_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array, Array, Array]:
-    """Give Q (..., m, m), R (..., m, n) of A = Q R, and G, S of (22)."""
+    """Return Q (..., m, m), R (..., m, n) of A = Q R, and G, S of (22)."""
     return completed(xp, *reduced_qr(xp, A, positive=positive, method=method))
 
 
 def completed(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array, Array]:
-    """Give complete factors for the reduced ones, and G, S of (22)."""
+    """Return complete factors for the reduced ones, and G, S of (22)."""
     Q_2, G, S = complement(xp, Q_1)
     below = xp.zeros_like(adjoint(xp, Q_2)[..., : shape_of_product(xp, Q_1, Q_1).k] @ R_1)
     return xp.concat([Q_1, Q_2], axis=-1), xp.concat([R_1, below], axis=-2), G, S

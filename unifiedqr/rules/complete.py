@@ -28,7 +28,7 @@ from unifiedqr.rules.spaces import complement_pullback, complement_pushforward
 
 
 def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]:
-    """Give Y of (22), B and C."""
+    """Return Y of (22), B and C."""
     n = shape_of_product(xp, Q_1, Q_1).k
     above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
     B = above - identity_like(xp, above)
@@ -46,7 +46,7 @@ def householder_vjp(
     *,
     xp: Namespace,
 ) -> Array:
-    """Give A_bar by (23), from what the kernel gave and cotangents of it; G is (..., n, n), S is (..., 1, n)."""
+    """Return A_bar by (23), from what the kernel gave and cotangents of it; G is (..., n, n), S is (..., 1, n)."""
     n = shape_of_product(xp, Q, R).k
     Q_1, R_1, Y_bar = Q[..., :n], R[..., :n, :], None
     if Q_bar is not None:
@@ -71,7 +71,7 @@ def householder_vjp(
 def householder_jvp(
     Q: Array, R: Array, G: Array, S: Array, A_dot: Array, *, xp: Namespace
 ) -> tuple[Array, Array, Array]:
-    """Give Q_dot, R_dot and G_dot by (45), from what the kernel gave."""
+    """Return Q_dot, R_dot and G_dot by (45), from what the kernel gave."""
     n = shape_of_product(xp, Q, R).k
     Q_1 = Q[..., :n]
     Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
@@ -85,7 +85,7 @@ def householder_jvp(
 
 
 def complete_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its complete QR factors exists."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether no derivative of its complete QR factors exists."""
     n = R.shape[-1]
     return qr_singular(Q[..., :n], R[..., :n, :], xp=xp)
 

@@ -25,7 +25,7 @@ from unifiedqr.rules.operators import Shape, is_complex
 
 
 def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
-    """Tell which of the leading k columns are independent of those before them, (..., k); U is equilibrated."""
+    """Return which of the leading k columns are independent of those before them, (..., k); U is equilibrated."""
     return xp.abs(xp.linalg.diagonal(U)) > _rounding(xp, U, shape)
 
 
@@ -43,7 +43,7 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
-    """Tell whether the last pivot of R never enters a derivative: A is real, square or wide (11k)."""
+    """Return whether the last pivot of R never enters a derivative: A is real, square or wide (11k)."""
     return not shape.deep and not is_complex(xp, R)
 
 
@@ -60,7 +60,7 @@ def unless_empty(xp: Namespace, marks: Array) -> Array | None:
 
 
 def anywhere(xp: Namespace, marks: Array) -> Array:
-    """Tell per matrix, (..., 1, 1), whether an entry is marked."""
+    """Return per matrix, (..., 1, 1), whether an entry is marked."""
     return xp.any(xp.any(marks, axis=-1, keepdims=True), axis=-2, keepdims=True)
 
 
@@ -69,7 +69,7 @@ COLUMNS, ROWS, ENTRIES = -2, -1, (-2, -1)
 
 
 def reached(xp: Namespace, *terms: tuple[Array, Array | None, int | tuple[int, int]]) -> Array:
-    """Tell per matrix, (..., 1, 1), whether a cotangent is not zero in the columns, rows or matrices that are marked.
+    """Return per matrix, (..., 1, 1), whether a cotangent is not zero in the columns, rows or matrices that are marked.
 
     The moduli are summed up before the marks are looked at: a sum of columns is quick, and zero if and only if each
     term is; NaN is not.

@@ -22,14 +22,14 @@ from unifiedqr.rules.triangular import plus
 
 
 def inverse_of_factors(xp: Namespace, Q: Array, R: Array) -> Array:
-    """Give A^-1 of a square A = Q R, NaN for matrices with dependent columns."""
+    """Return A^-1 of a square A = Q R, NaN for matrices with dependent columns."""
     return frame_inverse(xp, R, shape_of_product(xp, R, R)) @ adjoint(xp, Q)
 
 
 def determinant_pullback(
     xp: Namespace, sign: Array, inverse: Array, sign_bar: Array | None, logabsdet_bar: Array | None
 ) -> Array:
-    """Give A_bar by (35); `sign` and the cotangents are (..., 1, 1), of the dtype of the matrix."""
+    """Return A_bar by (35); `sign` and the cotangents are (..., 1, 1), of the dtype of the matrix."""
     marked = marked_of(xp, inverse)
     undefined = undefined_unless_zero(xp, sign, marked, sign_bar, logabsdet_bar)
     factor = 0 * sign if logabsdet_bar is None else logabsdet_bar
@@ -41,7 +41,7 @@ def determinant_pullback(
 
 
 def determinant_pushforward(xp: Namespace, sign: Array, inverse: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Give the tangents of the sign and of the logarithm by (35), in shape (..., 1, 1) and the dtype of the matrix."""
+    """Return the tangents of the sign and of the logarithm by (35), (..., 1, 1), in the dtype of the matrix."""
     report_frame(xp, sign, inverse)
     t = xp.sum(xp.matrix_transpose(inverse) * A_dot, axis=(-2, -1), keepdims=True)
     if not is_complex(xp, inverse):
@@ -50,7 +50,7 @@ def determinant_pushforward(xp: Namespace, sign: Array, inverse: Array, A_dot: A
 
 
 def inverse_pullback(xp: Namespace, sign: Array, inverse: Array, inverse_bar: Array) -> Array:
-    """Give A_bar from a cotangent of A^-1: d(A^-1) = -A^-1 dA A^-1."""
+    """Return A_bar from a cotangent of A^-1: d(A^-1) = -A^-1 dA A^-1."""
     marked = marked_of(xp, inverse)
     undefined = undefined_unless_zero(xp, sign, marked, inverse_bar)
     inverse_H = adjoint(xp, _sound(xp, inverse, marked))

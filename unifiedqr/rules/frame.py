@@ -45,7 +45,7 @@ def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
 
 
 def frame_singular(xp: Namespace, G: Array) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether it has marked columns."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether it has marked columns."""
     return anywhere(xp, xp.isnan(G))
 
 

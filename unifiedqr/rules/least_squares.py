@@ -54,23 +54,23 @@ from unifiedqr.rules.triangular import plus
 
 
 def squared_lengths(xp: Namespace, X: Array) -> Array:
-    """Give the squared lengths of the columns of X, real, in shape (..., 1, s)."""
+    """Return the squared lengths of the columns of X, real, in shape (..., 1, s)."""
     return xp.sum(xp.abs(X) ** 2, axis=-2, keepdims=True)
 
 
 def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
-    """Give Re <x_j, y_j> of the columns, in the dtype of X, in shape (..., 1, s)."""
+    """Return Re <x_j, y_j> of the columns, in the dtype of X, in shape (..., 1, s)."""
     products = xp.conj(X) * Y if is_complex(xp, X) else X * Y
     return real_part(xp, xp.sum(products, axis=-2, keepdims=True))
 
 
 def real_part(xp: Namespace, X: Array) -> Array:
-    """Give the real part of X, in the dtype of X."""
+    """Return the real part of X, in the dtype of X."""
     return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X
 
 
 def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
-    """Give the shape of the matrix whose frame solves with A, A^H if A is wide and else A, and whether it is A^H."""
+    """Return the shape of the matrix whose frame solves with A, A^H if A is wide and else A, and whether it is A^H."""
     shape = shape_of_product(xp, A, A)
     return (shape.T, True) if shape.wide else (shape, False)
 
@@ -105,7 +105,7 @@ def solution_pullback(
 def solution_pushforward(
     xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, A_dot: Array, b_dot: Array
 ) -> tuple[Array, Array]:
-    """Give the tangents of x and of the squared residuals of a full-rank problem, by (31) or (32)."""
+    """Return the tangents of x and of the squared residuals of a full-rank problem, by (31) or (32)."""
     report_frame(xp, Q, G)
     shape, is_adjoint = frame_shape(xp, A)
     f = b_dot - A_dot @ x
@@ -125,7 +125,7 @@ def solution_pushforward(
 def solution_frame_pullback(
     xp: Namespace, A: Array, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None
 ) -> Array | None:
-    """Give what cotangents of the frame itself add to A_bar (44); None if there are none."""
+    """Return what cotangents of the frame itself add to A_bar (44); None if there are none."""
     if Q_bar is None and G_bar is None:
         return None
     shape, is_adjoint = frame_shape(xp, A)
@@ -134,7 +134,7 @@ def solution_frame_pullback(
 
 
 def solution_frame_pushforward(xp: Namespace, A: Array, Q: Array, G: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Give the tangents of the frame itself (44)."""
+    """Return the tangents of the frame itself (44)."""
     shape, is_adjoint = frame_shape(xp, A)
     return frame_pushforward(xp, Q, G, adjoint(xp, A_dot) if is_adjoint else A_dot, shape)
 

@@ -32,7 +32,7 @@ from unifiedqr.rules.triangular import (
 
 
 def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its LQ factors has no derivative."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether a part of its LQ factors has no derivative."""
     return has_marked(xp, adjoint(xp, L), shape_of_product(xp, L, Q).T)  # of A^H = Q^H R
 
 

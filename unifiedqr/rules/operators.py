@@ -64,7 +64,7 @@ class Shape(NamedTuple):
 
 
 def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
-    """Give the shape of A = X Y: the only place where m and n are compared.
+    """Return the shape of A = X Y: the only place where m and n are compared.
 
     A namespace in which sizes may be unknown while a graph is traced answers for those by its own
     ``shape_of_product(X, Y)``.
@@ -78,7 +78,7 @@ def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
 
 
 def of_adjoint(xp: Namespace) -> Namespace:
-    """Give the namespace in which what is told of A^H is right, from one in which it is right of A.
+    """Return the namespace in which what is told of A^H is right, from one in which it is right of A.
 
     Where a rule was told that A is deep because only the run will tell its sizes, A^H is wide; such a namespace offers
     the other one as ``of_adjoint``.
@@ -90,7 +90,7 @@ _complex: dict[tuple[type, object], bool] = {}
 
 
 def is_complex(xp: Namespace, X: Array) -> bool:
-    """Tell whether X has a complex dtype."""
+    """Return whether X has a complex dtype."""
     dtype: object = X.dtype
     key = type(dtype), dtype
     known = _complex.get(key)  # asked for at every turn, and some namespaces take their time
@@ -100,13 +100,13 @@ def is_complex(xp: Namespace, X: Array) -> bool:
 
 
 def adjoint(xp: Namespace, X: Array) -> Array:
-    """Give the conjugate transpose X^H of the last two axes."""
+    """Return the conjugate transpose X^H of the last two axes."""
     X_transposed = xp.matrix_transpose(X)
     return xp.conj(X_transposed) if is_complex(xp, X) else X_transposed
 
 
 def lowskew(xp: Namespace, P: Array) -> Array:
-    """Give the lower triangle of P - P^H with its (imaginary) diagonal halved, the adjoint side of `skew`."""
+    """Return the lower triangle of P - P^H with its (imaginary) diagonal halved, the adjoint side of `skew`."""
     S = P - adjoint(xp, P)
     if is_complex(xp, P):
         return (xp.tril(S, k=-1) + xp.tril(S)) / 2  # (10)
@@ -114,7 +114,7 @@ def lowskew(xp: Namespace, P: Array) -> Array:
 
 
 def skew(xp: Namespace, X: Array) -> Array:
-    """Give the skew-Hermitian Ω of the splitting X = Ω + T, T upper triangular with real diagonal."""
+    """Return the skew-Hermitian Ω of the splitting X = Ω + T, T upper triangular with real diagonal."""
     lower = xp.tril(X, k=-1)
     omega = lower - adjoint(xp, lower)  # (6)
     if is_complex(xp, X):
@@ -124,17 +124,17 @@ def skew(xp: Namespace, X: Array) -> Array:
 
 
 def up(xp: Namespace, X: Array) -> Array:
-    """Give strict_upper(X) + diag(X)/2 (5)."""
+    """Return strict_upper(X) + diag(X)/2 (5)."""
     return (xp.triu(X, k=1) + xp.triu(X)) / 2
 
 
 def identity_like(xp: Namespace, X: Array) -> Array:
-    """Give ones on the diagonal and zeros elsewhere, in the shape and dtype of X."""
+    """Return ones on the diagonal and zeros elsewhere, in the shape and dtype of X."""
     return xp.tril(xp.triu(xp.ones_like(X)))
 
 
 def columns_at(xp: Namespace, X: Array, order: Array) -> Array:
-    """Give the columns of X in an order, integers of shape (..., 1, n) per matrix."""
+    """Return the columns of X in an order, integers of shape (..., 1, n) per matrix."""
     return xp.take_along_axis(X, order, axis=-1)
 
 
@@ -144,27 +144,27 @@ def rows_at(xp: Namespace, X: Array, order: Array) -> Array:
 
 
 def leading_columns(X: Array, shape: Shape) -> Array:
-    """Give the first k columns of a k x n X, X itself where it has no more (some transforms reject a full slice)."""
+    """Return the first k columns of a k x n X, X itself where it has no more (some transforms reject a full slice)."""
     return X[..., : shape.k] if shape.may_be_wide else X
 
 
 def add_to_leading_columns(xp: Namespace, X: Array, Y: Array, shape: Shape) -> Array:
-    """Give X + [Y, 0] for a k x n X and a k x k Y."""
+    """Return X + [Y, 0] for a k x n X and a k x k Y."""
     if not shape.wide:
         return X + Y
     return xp.concat([X[..., : shape.k] + Y, X[..., shape.k :]], axis=-1)
 
 
 def reverse_columns(xp: Namespace, X: Array) -> Array:
-    """Give X J, the columns in reverse order (42)."""
+    """Return X J, the columns in reverse order (42)."""
     return xp.flip(X, axis=-1)
 
 
 def reverse_rows(xp: Namespace, X: Array) -> Array:
-    """Give J X, the rows in reverse order (43)."""
+    """Return J X, the rows in reverse order (43)."""
     return xp.flip(X, axis=-2)
 
 
 def reverse(xp: Namespace, X: Array) -> Array:
-    """Give J X J, rows and columns in reverse order: an upper triangle becomes a lower one."""
+    """Return J X J, rows and columns in reverse order: an upper triangle becomes a lower one."""
     return xp.flip(X, axis=(-2, -1))

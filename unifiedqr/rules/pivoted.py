@@ -41,12 +41,12 @@ from unifiedqr.rules.triangular import divide, divide_adjoint, guarded, has_mark
 
 
 def inverse_of(xp: Namespace, P: Array) -> Array:
-    """Give the inverse of permutations that are held as real or complex numbers, (..., 1, n), as integers."""
+    """Return the inverse of permutations that are held as real or complex numbers, (..., 1, n), as integers."""
     return xp.argsort(xp.real(P) if is_complex(xp, P) else P, axis=-1)
 
 
 def order_of(xp: Namespace, P: Array) -> Array:
-    """Give permutations that are held as real or complex numbers, (..., 1, n), as integers."""
+    """Return permutations that are held as real or complex numbers, (..., 1, n), as integers."""
     return xp.argsort(inverse_of(xp, P), axis=-1)
 
 
@@ -176,7 +176,7 @@ def qr_pivoted_jvp(
 
 
 def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its pivoted factors has no derivative."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether a part of its pivoted factors has no derivative."""
     if A is None or _is_whole(xp, A, R) or R.shape[-2] == 0:
         return qr_singular(Q, R, xp=xp)
     return has_marked(xp, R, _truncated_shape(xp, A, R))
@@ -299,18 +299,18 @@ def lq_pivoted_jvp(
 
 
 def _is_whole(xp: Namespace, A: Array, R: Array) -> bool:
-    """Tell whether nothing was truncated; what was truncated has a rule that is right, if not the best, there too."""
+    """Return whether nothing was truncated; what was truncated has a rule that is right, if not the best, there too."""
     return None not in A.shape[-2:] and R.shape[-2] == shape_of_product(xp, A, A).k
 
 
 def _truncated_shape(xp: Namespace, A: Array, R: Array) -> Shape:
-    """Give the shape as the rules see it: Q has more rows than columns, and R more columns than rows."""
+    """Return the shape as the rules see it: Q has more rows than columns, and R more columns than rows."""
     r = shape_of_product(xp, R, adjoint(xp, R)).k
     return Shape(r, shape_of_product(xp, A, A).longer, deep=True, wide=True)
 
 
 def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None) -> Array:
-    """Give A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
+    """Return A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
@@ -331,7 +331,7 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
 
 
 def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Give Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
+    """Return Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)

@@ -9,13 +9,13 @@ from unifiedqr.rules.operators import adjoint
 
 
 def inner(xp: Namespace, X: Array, Y: Array) -> Array:
-    """Give X^H Y, a sum over the long side."""
+    """Return X^H Y, a sum over the long side."""
     native = getattr(xp.linalg, "inner", None)
     return adjoint(xp, X) @ Y if native is None else native(X, Y)
 
 
 def combination(xp: Namespace, *terms: tuple[Array, Array]) -> Array:
-    """Give the sum of X K over the terms (X, K)."""
+    """Return the sum of X K over the terms (X, K)."""
     native = getattr(xp.linalg, "combination", None)
     if native is not None:
         return native(*terms)
@@ -24,6 +24,6 @@ def combination(xp: Namespace, *terms: tuple[Array, Array]) -> Array:
 
 
 def add_product(xp: Namespace, Y: Array, X: Array, K: Array) -> Array:
-    """Give Y + X K; Y is the caller's alone, and may be written over."""
+    """Return Y + X K; Y is the caller's alone, and may be written over."""
     native = getattr(xp.linalg, "add_product", None)
     return Y + X @ K if native is None else native(Y, X, K)

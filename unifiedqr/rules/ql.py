@@ -19,7 +19,7 @@ from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
 
 
 def ql_singular(Q: Array, L: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its QL factors exists."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether no derivative of its QL factors exists."""
     return qr_singular(reverse_columns(xp, Q), reverse(xp, L), xp=xp)
 
 

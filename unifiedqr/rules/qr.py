@@ -57,7 +57,7 @@ def core_pullback(
     E: Array | None = None,
     Y: Array | None = None,
 ) -> tuple[Array, Array | None]:
-    """Give the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
+    """Return the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
 
     `E` is U'^-H of (11d) where it is known (13). What is to be divided by the same triangle may come as `Y`: then the
     second result is Y U^-H.
@@ -82,7 +82,7 @@ def core_pullback(
 
 
 def core_pushforward(xp: Namespace, triangle: Triangle, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
-    """Give Ω, T = X - Ω and R_dot of (6), (7) from C = Q^H A_dot; NaN in marked columns of Ω and T (29r)."""
+    """Return Ω, T = X - Ω and R_dot of (6), (7) from C = Q^H A_dot; NaN in marked columns of Ω and T (29r)."""
     R, U = triangle.R, triangle.U
     X = divide(xp, times(xp, leading_columns(C, shape), triangle.S), U)  # (11d)
     omega = skew(xp, X)
@@ -118,7 +118,7 @@ def qr_pullback(
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of its QR factors has no derivative."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether a part of its QR factors has no derivative."""
     return has_marked(xp, R, shape_of_product(xp, Q, R))
 
 

@@ -19,7 +19,7 @@ from unifiedqr.rules.operators import reverse, reverse_rows
 
 
 def rq_singular(R: Array, Q: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether no derivative of its RQ factors exists."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether no derivative of its RQ factors exists."""
     return lq_singular(reverse(xp, R), reverse_rows(xp, Q), xp=xp)
 
 

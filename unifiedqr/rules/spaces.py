@@ -36,7 +36,7 @@ from unifiedqr.rules.triangular import plus
 
 
 def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
-    """Give v of (21) per matrix, relative to the size of N_bar, 0 where that is zero; real, of shape (..., 1, 1)."""
+    """Return v of (21) per matrix, relative to the size of N_bar, 0 where that is zero; real, of shape (..., 1, 1)."""
     S = adjoint(xp, N) @ N_bar
     size = xp.sqrt(xp.sum(xp.abs(N_bar) ** 2, axis=(-2, -1), keepdims=True))
     skew = xp.sqrt(xp.sum(xp.abs(S - adjoint(xp, S)) ** 2, axis=(-2, -1), keepdims=True)) / 2  # (21)
@@ -44,14 +44,14 @@ def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
 
 
 def complement_pullback(xp: Namespace, N: Array, Q: Array, N_bar: Array) -> Array:
-    """Give the cotangent of Q that one of the basis N of its complement amounts to (20), and report it by (21)."""
+    """Return the cotangent of Q that one of the basis N of its complement amounts to (20), and report it by (21)."""
     allowed = 10 * shape_of_product(xp, N, N).longer * float(xp.finfo(N.dtype).eps)
     report_gauge(xp, gauge_violation(xp, N, N_bar) / allowed)
     return -N @ (adjoint(xp, N_bar) @ Q)
 
 
 def complement_pushforward(xp: Namespace, N: Array, Q: Array, Q_dot: Array) -> Array:
-    """Give the tangent of the basis N of the complement of Q (20)."""
+    """Return the tangent of the basis N of the complement of Q (20)."""
     return -Q @ (adjoint(xp, Q_dot) @ N)
 
 

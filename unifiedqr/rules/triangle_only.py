@@ -40,7 +40,7 @@ from unifiedqr.rules.triangular import Triangle, divide, divide_adjoint, guarded
 
 
 def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
-    """Tell per matrix, in a boolean array (..., 1, 1), whether a part of R has no derivative from A and R."""
+    """Return per matrix, in a boolean array (..., 1, 1), whether a part of R has no derivative from A and R."""
     return has_marked(xp, R, shape_of_product(xp, A, A), every=True)
 
 

@@ -30,7 +30,7 @@ from unifiedqr.rules.operators import Shape, adjoint, identity_like, is_complex,
 
 
 def solve_upper(xp: Namespace, U: Array, Y: Array) -> Array:
-    """Give U^-1 Y for upper-triangular U.
+    """Return U^-1 Y for upper-triangular U.
 
     The Array API standard has no triangular solve: a namespace that has one offers it as
     ``linalg.solve_triangular(A, B, *, upper)``. Elsewhere ``linalg.solve`` serves, since LU with partial pivoting of an
@@ -41,7 +41,7 @@ def solve_upper(xp: Namespace, U: Array, Y: Array) -> Array:
 
 
 def solve_upper_adjoint(xp: Namespace, U: Array, Y: Array) -> Array:
-    """Give U^-H Y for upper-triangular U."""
+    """Return U^-H Y for upper-triangular U."""
     native = getattr(xp.linalg, "solve_triangular", None)
     if native is not None:
         return native(adjoint(xp, U), Y, upper=False)
@@ -51,7 +51,7 @@ def solve_upper_adjoint(xp: Namespace, U: Array, Y: Array) -> Array:
 
 
 def inverse_upper(xp: Namespace, U: Array) -> Array:
-    """Give U^-1 for upper-triangular U, exactly triangular; by a namespace's ``linalg.inverse_upper(U)``, if any."""
+    """Return U^-1 for upper-triangular U, exactly triangular; by a namespace's ``linalg.inverse_upper(U)``, if any."""
     native = getattr(xp.linalg, "inverse_upper", None)
     if native is not None:
         return native(U)
@@ -59,18 +59,18 @@ def inverse_upper(xp: Namespace, U: Array) -> Array:
 
 
 def divide(xp: Namespace, Y: Array, U: Array) -> Array:
-    """Give Y U^-1."""
+    """Return Y U^-1."""
     return adjoint(xp, solve_upper_adjoint(xp, U, adjoint(xp, Y)))
 
 
 def divide_adjoint(xp: Namespace, Y: Array, U: Array) -> Array:
-    """Give Y U^-H; by a namespace's ``linalg.divide_adjoint(Y, U)``, if any."""
+    """Return Y U^-H; by a namespace's ``linalg.divide_adjoint(Y, U)``, if any."""
     native = getattr(xp.linalg, "divide_adjoint", None)
     return adjoint(xp, solve_upper(xp, U, adjoint(xp, Y))) if native is None else native(Y, U)
 
 
 def divide_both_adjoint(xp: Namespace, X: Array, Y: Array, U: Array) -> tuple[Array, Array]:
-    """Give X U^-H and Y U^-H, for a U so small that each call of a solver costs more than what it solves.
+    """Return X U^-H and Y U^-H, for a U so small that each call of a solver costs more than what it solves.
 
     By one inverse, or by a namespace's ``linalg.divide_both_adjoint(X, Y, U)`` where products of small matrices cost as
     much.
@@ -83,28 +83,28 @@ def divide_both_adjoint(xp: Namespace, X: Array, Y: Array, U: Array) -> tuple[Ar
 
 
 def times(xp: Namespace, X: Array, powers: Array | None) -> Array:
-    """Give X times powers of two, real numbers that broadcast against X; X itself for None."""
+    """Return X times powers of two, real numbers that broadcast against X; X itself for None."""
     return X if powers is None else X * xp.astype(powers, X.dtype)
 
 
 def power_of_two(xp: Namespace, exponents: Array) -> Array:
-    """Give 2 to the power of integers, which are real numbers; by a namespace's ``power_of_two(exponents)``, if any."""
+    """Return 2 to the power of integers, which are real numbers; by a namespace's ``power_of_two(exponents)``."""
     native = getattr(xp, "power_of_two", None)
     return 2.0**exponents if native is None else native(exponents)
 
 
 def scaled(xp: Namespace, X: Array, exponents: Array) -> Array:
-    """Give X times 2 to the power of integers, real numbers that broadcast against X."""
+    """Return X times 2 to the power of integers, real numbers that broadcast against X."""
     return times(xp, X, power_of_two(xp, exponents))
 
 
 def smallest_normal(xp: Namespace, X: Array) -> float:
-    """Give the smallest normal number of the dtype of X, or of double precision if that is larger."""
+    """Return the smallest normal number of the dtype of X, or of double precision if that is larger."""
     return max(float(xp.finfo(X.dtype).smallest_normal), 2.0**-1022)
 
 
 def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
-    """Give max|x| per column, shape (..., 1, n), and whether it is a normal number."""
+    """Return max|x| per column, shape (..., 1, n), and whether it is a normal number."""
     if is_complex(xp, X):
         sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
     else:  # without moduli as large as X
@@ -114,7 +114,7 @@ def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
 
 
 def exponents_of(xp: Namespace, sizes: Array) -> Array:
-    """Give floor(log2 x) of normal numbers, 0 of others; of the largest ones so much less that 2^-e is normal too."""
+    """Return floor(log2 x) of normal numbers, 0 of others; of the largest ones so much less that 2^-e is normal too."""
     one, least = xp.ones_like(sizes), smallest_normal(xp, sizes)
     sizes = xp.where(sizes >= least, sizes, one)
     return xp.floor(xp.log2(xp.where(sizes < 1 / least, sizes, one / least)))
@@ -139,7 +139,7 @@ class Equilibrated(NamedTuple):
 
 
 def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
-    """Give U S, the diagonal of S, and g (11d).
+    """Return U S, the diagonal of S, and g (11d).
 
     A column of zeros or subnormal numbers has no say in g, and g is its own factor.
     """
@@ -241,7 +241,7 @@ class Triangle(NamedTuple):
 
 
 def has_marked(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Array:
-    """Tell per matrix, (..., 1, 1), whether one of the leading k columns is marked, and a part has no derivative."""
+    """Return per matrix, (..., 1, 1), whether one of the leading k columns is marked, and a part has no derivative."""
     if R.shape[-2] == 0:
         return anywhere(xp, xp.isnan(R))  # no column, none dependent
     return anywhere(xp, marked_columns(xp, equilibrated(xp, R, shape).U, shape, every=every))
@@ -275,7 +275,7 @@ overflow for cotangents alone that are within so much of overflow themselves."""
 
 
 def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
-    """Tell whether R is known to have pivots and columns of modest size, none of them dependent.
+    """Return whether R is known to have pivots and columns of modest size, none of them dependent.
 
     A namespace whose values are often at hand, so that looking costs next to nothing, offers ``glance(R)``: the least
     modulus on the diagonals and the largest of all, as two numbers, or None.

@@ -77,7 +77,7 @@ def run_benchmark(
 
 
 def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Give the backends to measure; by default all that are installed.
+    """Return the backends to measure; by default all that are installed.
 
     Raises
     ------

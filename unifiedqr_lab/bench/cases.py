@@ -128,7 +128,7 @@ def read_case(text: str) -> Case:
 def select_cases(
     groups: Sequence[str] | None = None, containing: str | None = None, shapes: Sequence[str] = ()
 ) -> tuple[Case, ...]:
-    """Give the cases to measure, each once.
+    """Return the cases to measure, each once.
 
     Parameters
     ----------
@@ -159,5 +159,5 @@ def select_cases(
 
 
 def groups_of(case_id: str) -> tuple[str, ...]:
-    """Give the groups a case is in."""
+    """Return the groups a case is in."""
     return tuple(group for group, texts in GROUPS.items() if case_id in texts)

@@ -33,7 +33,7 @@ BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
 
 def digest(benchmark: Benchmark) -> str:
-    """Give a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
+    """Return a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
     frameworks = [framework for framework in benchmark.frameworks if framework.compared == "both"]
     rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in DIGEST.items())
     return _table(["native / ours", *(framework.name for framework in frameworks)], rows, escaped=False).strip()
@@ -46,7 +46,7 @@ def _told(framework: FrameworkResult, case: str) -> str:
 
 
 def document(benchmark: Benchmark) -> str:
-    """Give the document in Markdown."""
+    """Return the document in Markdown."""
     sections = [_introduction(benchmark), _groups(benchmark), *map(_framework, benchmark.frameworks)]
     return "\n".join(filter(None, sections))
 
@@ -76,7 +76,7 @@ as a fraction of that of the framework's product of large matrices, which stands
 
 
 def _groups(benchmark: Benchmark) -> str:
-    """Give geometric mean and worst of each group in each framework, and which cases the groups are of."""
+    """Return geometric mean and worst of each group in each framework, and which cases the groups are of."""
     members = {group: [case for case in benchmark.cases if group in groups_of(case)] for group in SUMMARIZED}
     members = {group: cases for group, cases in members.items() if cases}
     if not members:
@@ -117,7 +117,7 @@ def _framework(framework: FrameworkResult) -> str:
 
 
 def _headings() -> list[str]:
-    """Give `HEADINGS` on a line each: what stands over several columns is said in each of them."""
+    """Return `HEADINGS` on a line each: what stands over several columns is said in each of them."""
     over, found = "", list[str]()
     for heading in HEADINGS:
         upper, _, lower = heading.rpartition("\n")
@@ -134,5 +134,5 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, escaped: b
 
 
 def _escaped(text: str) -> str:
-    """Give a text on one line, such that Markdown shows it as it is."""
+    """Return a text on one line, such that Markdown shows it as it is."""
     return SYNTAX.sub(r"\\\g<0>", " ".join(text.split()))

@@ -39,7 +39,7 @@ def _of_all(case: Case, each: float | None) -> float | None:
 
 
 def _oriented(case: Case) -> tuple[str, int, int]:
-    """Give the QR decomposition that a case amounts to."""
+    """Return the QR decomposition that a case amounts to."""
     if case.name == "lq":
         return "qr", case.n, case.m
     return ("qr" if case.name == "qr-pivoted" else case.name), case.m, case.n

@@ -54,7 +54,7 @@ def _processor() -> str:
 
 
 def gemm_rates(backend: Backend, dtypes: Iterable[str], sizes: dict[str, int] = SIZES) -> dict[str, float]:
-    """Give the operations a second of a framework's matrix product, by dtype; without those it cannot do."""
+    """Return the operations a second of a framework's matrix product, by dtype; without those it cannot do."""
     rates: dict[str, float] = {}
     for dtype in dtypes:
         try:

@@ -82,7 +82,7 @@ def measure_memory(backend: Backend, case: Case) -> Memory | None:
 
 
 def _makers(backend: Backend, case: Case, inputs: Arrays) -> tuple[dict[str, Maker], str]:
-    """Give what makes a run of each quantity from a function, and why some cannot be had."""
+    """Return what makes a run of each quantity from a function, and why some cannot be had."""
 
     def forward(f: Function) -> Run:
         program = instruments(backend.name).program(f)
@@ -157,7 +157,7 @@ def _timed(pair: tuple[Prepared, Prepared], seconds: float) -> Quantity:
 
 
 def _difference(both: Quantity, forward: Quantity) -> Quantity:
-    """Give the backward as what both take beyond the forward; noise may leave nothing of it."""
+    """Return the backward as what both take beyond the forward; noise may leave nothing of it."""
     if both.timing is None or forward.timing is None:
         return Quantity(reason=both.reason or forward.reason)
     mine = both.timing.ours - forward.timing.ours
@@ -172,7 +172,7 @@ def _difference(both: Quantity, forward: Quantity) -> Quantity:
 
 
 def brief(error: Exception) -> str:
-    """Give what an error says in one short line."""
+    """Return what an error says in one short line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__

@@ -24,7 +24,7 @@ MIB = 2**20
 
 
 def why_not() -> str:
-    """Tell why peaks cannot be measured here; "" where they can."""
+    """Return why peaks cannot be measured here; "" where they can."""
     try:
         RESET.write_text(PEAK)
         _counter("VmHWM")
@@ -34,7 +34,7 @@ def why_not() -> str:
 
 
 def peak(run: Callable[[], object]) -> float:
-    """Give the MiB in use at the peak of a call, above those in use before it.
+    """Return the MiB in use at the peak of a call, above those in use before it.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from unifiedqr_lab.compare.page import page
 
 
 def render(benchmark: Benchmark) -> str:
-    """Give the report of a benchmark as HTML text."""
+    """Return the report of a benchmark as HTML text."""
     frameworks = [
         {
             "name": framework.name,

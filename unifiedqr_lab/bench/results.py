@@ -78,7 +78,7 @@ class CaseResult:
     memory: Memory | None = None
 
     def quantity(self, name: str) -> Quantity:
-        """Give one of `QUANTITIES`."""
+        """Return one of `QUANTITIES`."""
         return {"forward": self.forward, "backward": self.backward, "both": self.both}[name]
 
     @property
@@ -112,7 +112,7 @@ class FrameworkResult:
     failure: str = ""
 
     def fractions(self, result: CaseResult) -> dict[str, float | None]:
-        """Give the fraction of the rate of a matrix product at which the forward and the backward of ours ran."""
+        """Return the fraction of the rate of a matrix product at which the forward and the backward of ours ran."""
         found: dict[str, float | None] = {}
         for name, flops in (("forward", result.forward_flops), ("backward", result.backward_flops)):
             timing = result.quantity(name).timing
@@ -129,7 +129,7 @@ class FrameworkResult:
         return "both" if any(result.both.timing for result in self.results) else "forward"
 
     def summary(self) -> tuple["Summary", ...]:
-        """Give the ratios of each group of `SUMMARIZED` in two numbers."""
+        """Return the ratios of each group of `SUMMARIZED` in two numbers."""
         found: list[Summary] = []
         for group in SUMMARIZED:
             told = {result.case: result.quantity(self.compared).ratio for result in self.results}
@@ -178,7 +178,7 @@ class Benchmark:
     memory: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, ready for JSON."""
+        """Return everything, ready for JSON."""
         told: dict[str, Any] = {"format": FORMAT, "version": VERSION, **asdict(self)}
         for framework, of_framework in zip(self.frameworks, told["frameworks"], strict=True):
             for result, of_case in zip(framework.results, of_framework["results"], strict=True):
@@ -214,13 +214,13 @@ class Benchmark:
 
 
 def framework_from(told: Mapping[str, Any]) -> FrameworkResult:
-    """Give the results of a framework from what `asdict` made of them."""
+    """Return the results of a framework from what `asdict` made of them."""
     results = tuple(map(_case_from, told["results"]))
     return FrameworkResult(told["name"], dict(told["versions"]), dict(told["gemm"]), results, told["failure"])
 
 
 def with_peak(result: CaseResult, peaks: Mapping[str, Any]) -> CaseResult:
-    """Give a result with the memory found for its case, if any was."""
+    """Return a result with the memory found for its case, if any was."""
     told = peaks.get(result.case)
     return replace(result, memory=None if told is None else Memory(**told))
 

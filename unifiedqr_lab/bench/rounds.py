@@ -98,7 +98,7 @@ def timing(
 def rounds(
     functions: Sequence[Callable[[], object]], seconds: float, clock: Clock, pause: Pause
 ) -> list[tuple[float, ...]]:
-    """Give for each round the seconds of one call of each function; every other round in reverse order."""
+    """Return for each round the seconds of one call of each function; every other round in reverse order."""
     gc.collect()
     start = clock()
     plans = [_plan(function, clock, pause) for function in functions]

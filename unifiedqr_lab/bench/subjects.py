@@ -82,12 +82,12 @@ OURS: dict[str, Function] = {
 
 
 def ours(name: str) -> Function:
-    """Give our function, of the results that are measured."""
+    """Return our function, of the results that are measured."""
     return _measured(name, OURS[name])
 
 
 def candidates(backend: Backend, name: str) -> tuple[Candidate, ...]:
-    """Give the ways of the framework's users without us, the best first; those later are for where it fails."""
+    """Return the ways of the framework's users without us, the best first; those later are for where it fails."""
     natives, xp = instruments(backend.name).natives(), backend.xp
     found = [Candidate(_measured(name, natives[name]))] if name in natives else []
     if name == "qr-r" and "qr" in natives:
@@ -123,14 +123,14 @@ def _of_the_adjoint(xp: Any, function: Function) -> Function:
 
 
 def inputs_of(case: Case) -> Arrays:
-    """Give standard normal inputs as NumPy arrays; least squares has one right-hand side."""
+    """Return standard normal inputs as NumPy arrays; least squares has one right-hand side."""
     rng = np.random.default_rng(SEED)
     A = _normal(rng, case.shape, case.dtype)
     return (A, _normal(rng, (*case.shape[:-1], 1), case.dtype)) if case.name == "lstsq" else (A,)
 
 
 def cotangents_of(case: Case, outputs: Arrays) -> Arrays:
-    """Give standard normal cotangents of outputs, all as NumPy arrays; a triangular one's has its triangle."""
+    """Return standard normal cotangents of outputs, all as NumPy arrays; a triangular one's has its triangle."""
     rng = np.random.default_rng(SEED + 1)
     bars = [_normal(rng, Y.shape, Y.dtype.name) for Y in outputs]
     for place, triangle in TRIANGLES.get(case.name, {}).items():

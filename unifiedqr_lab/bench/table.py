@@ -26,7 +26,7 @@ RATIO = "A ratio is native / ours, the median over rounds of both in turns: abov
 
 
 def row(framework: FrameworkResult, result: CaseResult) -> tuple[str, ...]:
-    """Give the texts of one case, under `HEADINGS`."""
+    """Return the texts of one case, under `HEADINGS`."""
     fraction, memory = framework.fractions(result)["backward"], result.memory
     return (
         result.case,
@@ -45,7 +45,7 @@ def _times(quantity: Quantity) -> tuple[str, str, str]:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """Give a time in milliseconds, to three digits."""
+    """Return a time in milliseconds, to three digits."""
     if seconds is None:
         return "-"
     value = 1e3 * seconds
@@ -53,7 +53,7 @@ def milliseconds(seconds: float | None) -> str:
 
 
 def ratio(x: float | None) -> str:
-    """Give a ratio."""
+    """Return a ratio."""
     return "-" if x is None else f"{x:.2f}"
 
 
@@ -83,7 +83,7 @@ def _notes(result: CaseResult) -> tuple[str, ...]:
 
 
 def summary(framework: FrameworkResult) -> tuple[str, ...]:
-    """Give one line per group: geometric mean of the ratios, and the worst."""
+    """Return one line per group: geometric mean of the ratios, and the worst."""
     return tuple(
         f"{found.group}: geometric mean {ratio(found.mean)} of {found.count} {QUANTITIES[found.quantity]} ratios, "
         f"worst {ratio(found.worst)} ({found.case})"
@@ -92,7 +92,7 @@ def summary(framework: FrameworkResult) -> tuple[str, ...]:
 
 
 def head(framework: FrameworkResult) -> str:
-    """Give a framework's versions and the rate of its matrix products in a line."""
+    """Return a framework's versions and the rate of its matrix products in a line."""
     versions = ", ".join(f"{name} {version}" for name, version in framework.versions.items())
     rates = ", ".join(f"{dtype} {rate / 1e9:.0f}" for dtype, rate in framework.gemm.items())
     return f"{versions or framework.name}{f'; GEMM, Gflop/s: {rates}' if rates else ''}"
@@ -104,7 +104,7 @@ def place(machine: Machine) -> str:
 
 
 def tables(benchmark: Benchmark) -> Group:
-    """Give a table per framework, with its notes and means."""
+    """Return a table per framework, with its notes and means."""
     shown: list[Table | Text] = []
     for framework in benchmark.frameworks:
         if framework.results:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def watching() -> Generator[Callable[["Step"], None]]:
-    """Give a function that shows each step it is told."""
+    """Return a function that shows each step it is told."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(console)

@@ -78,7 +78,7 @@ def compare_function(
 
 
 def _as_inputs_of(target: str, inputs: dict[str, Array]) -> dict[str, Array]:
-    """Give the arguments of a decomposition as matrices of one dtype and batch: b may be a vector."""
+    """Return the arguments of a decomposition as matrices of one dtype and batch: b may be a vector."""
     arrays, names = list(inputs.values()), DECOMPOSITIONS[target]().inputs
     A = arrays[0]
     if len(arrays) != len(names) or A.ndim < 2:
@@ -110,7 +110,7 @@ def _as_input(x: Any, position: int) -> Array:
 def select_backends(
     names: tuple[str, ...] | None, interpreters: Mapping[str, str]
 ) -> tuple[tuple[str, ...], list[Failure]]:
-    """Give the backends to run, and those that would by default but are not installed.
+    """Return the backends to run, and those that would by default but are not installed.
 
     Raises
     ------

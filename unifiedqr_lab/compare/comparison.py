@@ -72,7 +72,7 @@ class Comparison:
         return max((f.disagreement for f in self.findings if f.disagreement is not None), default=math.nan)
 
     def objections(self) -> list[str]:
-        """Give every reason why the comparison does not pass, one line each."""
+        """Return every reason why the comparison does not pass, one line each."""
         lines = [f"{failure.backend}: {failure.reason}" for failure in self.failures if failure.explicit]
         lines += [
             f"{f.framework}, {f.case}, {f.derivative}: {f.reason}"
@@ -90,7 +90,7 @@ class Comparison:
         return lines + self._without_truth()
 
     def _without_truth(self) -> list[str]:
-        """Give the results that agree with each other and have no truth although one was asked for, a line a reason."""
+        """Return the results that agree with each other and have no truth although one was asked for, a line each."""
         if self.truth is None:
             return []
         missing: dict[str, list[str]] = {}
@@ -105,7 +105,7 @@ class Comparison:
         ]
 
     def verdict(self) -> str:
-        """Give the outcome in one sentence."""
+        """Return the outcome in one sentence."""
         names = ", ".join(self.records) or "no framework"
         if self.status == "disagreement":
             wrong = sorted({f.framework for f in self.findings if f.status == "disagrees"})
@@ -147,13 +147,13 @@ class Comparison:
     __repr__ = __str__
 
     def table(self) -> Any:
-        """Give a `rich.table.Table` with one row per framework and dtype."""
+        """Return a `rich.table.Table` with one row per framework and dtype."""
         from unifiedqr_lab.compare.table import summary
 
         return summary(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but the arrays, ready for JSON; infinite and undefined numbers are None or "inf"."""
+        """Return everything but the arrays, ready for JSON; infinite and undefined numbers are None or "inf"."""
         conditions = {case.id: case_condition(self.job, case) for case in self.job.cases}
         return {
             "format": FORMAT,

@@ -23,12 +23,12 @@ ORDERED = tuple(name for name, row in DECOMPOSITIONS.items() if "P" in row().out
 
 
 def by_rows(target: str) -> bool:
-    """Tell whether the rows of A are what a decomposition orthonormalizes; the columns otherwise."""
+    """Return whether the rows of A are what a decomposition orthonormalizes; the columns otherwise."""
     return target in DECOMPOSITIONS and DECOMPOSITIONS[target]().orientation.adjoint
 
 
 def sizes(A: Array, *, rows: bool) -> Array:
-    """Give the norms of the columns (rows) of A rounded to powers of two, in a shape that broadcasts against A."""
+    """Return the norms of the columns (rows) of A rounded to powers of two, in a shape that broadcasts against A."""
     if A.ndim < 2:
         return np.ones((), dtype=np.float64)
     wide = np.abs(A).astype(np.float64)
@@ -39,7 +39,7 @@ def sizes(A: Array, *, rows: bool) -> Array:
 
 
 def triangle_sizes(target: str, A: Array) -> Array:
-    """Give the `sizes` of the columns (rows) of A in the order in which the triangular factor of a target has them."""
+    """Return the `sizes` of the columns (rows) of A in the order that the triangular factor of a target has."""
     rows = by_rows(target)
     s = sizes(A, rows=rows)
     if target not in ORDERED:
@@ -51,14 +51,14 @@ def triangle_sizes(target: str, A: Array) -> Array:
 
 
 def draw(seed: int, tag: str, shape: Sequence[int], dtype: str) -> Array:
-    """Give standard normal numbers that depend on the seed, the tag and the shape alone; complex as the dtype is."""
+    """Return standard normal numbers that depend on the seed, the tag and the shape alone; complex as the dtype is."""
     generator = np.random.Generator(np.random.PCG64([seed, zlib.crc32(tag.encode())]))
     real: Array = generator.standard_normal(tuple(shape))
     return real + 1j * generator.standard_normal(tuple(shape)) if dtype.startswith("complex") else real
 
 
 def tangents(seed: int, case_id: str, target: str, inputs: Sequence[Array]) -> tuple[Array, ...]:
-    """Give one tangent per input, in its dtype."""
+    """Return one tangent per input, in its dtype."""
     return tuple(
         (draw(seed, f"{case_id} tangent {i}", A.shape, A.dtype.name) * sizes(A, rows=by_rows(target))).astype(A.dtype)
         for i, A in enumerate(inputs)
@@ -66,7 +66,7 @@ def tangents(seed: int, case_id: str, target: str, inputs: Sequence[Array]) -> t
 
 
 def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequence[Array], target: str) -> Array | None:
-    """Give the cotangent of one output, in its dtype: 1 for a real scalar, None for one that is not floating."""
+    """Return the cotangent of one output, in its dtype: 1 for a real scalar, None for one that is not floating."""
     if output.dtype.kind not in "fc":
         return None
     if output.shape == () and output.dtype.kind == "f":

@@ -77,7 +77,7 @@ def outcome(backend: Backend, job: Job, case: Case, derivative: str, f: Callable
 def evaluate(
     backend: Backend, job: Job, case: Case, derivative: str, f: Callable[..., Any] | None
 ) -> tuple[dict[str, Array], str]:
-    """Give the named results and how they were obtained."""
+    """Return the named results and how they were obtained."""
     inputs = job.inputs_of(case)
     primals = tuple(backend.from_numpy(A) for A in inputs)
     if case.target != FUNCTION and not backend.plugin.capabilities:
@@ -107,7 +107,7 @@ def evaluate(
 
 
 def _only(flat: Callable[..., Arrays]) -> Callable[..., Array]:
-    """Give the first output of a flat function by itself, under the function's name."""
+    """Return the first output of a flat function by itself, under the function's name."""
 
     def first(*arrays: Any) -> Array:
         return flat(*arrays)[0]
@@ -124,7 +124,7 @@ def argument_names(case: Case) -> list[str]:
 
 
 def flattened(f: Callable[..., Any], names: list[str]) -> Callable[..., Arrays]:
-    """Give f with its outputs in a flat tuple; `names` receives their names at each call."""
+    """Return f with its outputs in a flat tuple; `names` receives their names at each call."""
 
     def flat(*arrays: Any) -> Arrays:
         leaves, found = flatten_named(f(*arrays))
@@ -144,7 +144,7 @@ def _target(backend: Backend, case: Case, f: Callable[..., Any] | None) -> Calla
 
 
 def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:
-    """Give what users get of a decomposition by name; for a basis that matters through its space, the projector."""
+    """Return what users get of a decomposition by name; for a basis that matters through its space, the projector."""
     found = backend.bind(row)(*inputs)[: row.results]
     if row.spans:
         return {"projector": space(backend.xp, found[0], complex_="complex" in backend.dtype_name(found[0]))}
@@ -187,7 +187,7 @@ def _cotangents(backend: Backend, job: Job, case: Case, names: list[str], output
 
 
 def _numpy_dtype(backend: Backend, output: Array, case: Case) -> Any:
-    """Give the dtype a cotangent is rounded to: the case's precision even where the arithmetic is wider."""
+    """Return the dtype a cotangent is rounded to: the case's precision even where the arithmetic is wider."""
     kind = np.dtype(backend.dtype_name(output)).kind
     single = case.dtype in ("float32", "complex64")
     if kind not in "fc":

@@ -20,12 +20,12 @@ EXTENDED = Plugin("extended", ("numpy",), (), "unifiedqr_lab.compare.extended:Ex
 
 
 def has_extended_precision() -> bool:
-    """Tell whether long double is wider than double on this platform."""
+    """Return whether long double is wider than double on this platform."""
     return bool(np.finfo(np.longdouble).eps < np.finfo(np.float64).eps / 100)
 
 
 def qr(A: Array, /) -> tuple[Array, Array]:
-    """Give reduced Householder QR factors in the dtype of A; diag(R) is complex for complex A."""
+    """Return reduced Householder QR factors in the dtype of A; diag(R) is complex for complex A."""
     m, n = A.shape[-2:]
     k = min(m, n)
     Q = np.zeros((*A.shape[:-1], k), dtype=A.dtype)
@@ -50,7 +50,7 @@ def _reflect(A: Array, k: int) -> tuple[Array, Array]:
 
 
 def _reflector(x: Array) -> Array:
-    """Give the unit vector v whose reflection I - 2 v v^H takes x to a multiple of the first unit vector."""
+    """Return the unit vector v whose reflection I - 2 v v^H takes x to a multiple of the first unit vector."""
     largest = np.max(np.abs(x))
     if not largest > 0:
         return np.zeros_like(x)
@@ -66,7 +66,7 @@ def _norm(x: Array) -> Any:
 
 
 def solve_triangular(A: Array, B: Array, /, *, upper: bool) -> Array:
-    """Give A^-1 B for triangular A, by substitution."""
+    """Return A^-1 B for triangular A, by substitution."""
     k = A.shape[-1]
     X = np.array(np.broadcast_to(B, (*np.broadcast_shapes(A.shape[:-2], B.shape[:-2]), *B.shape[-2:])))
     for i in reversed(range(k)) if upper else range(k):

@@ -177,13 +177,13 @@ def _pictures(comparison: Any, case: Case, derivative: str, present: dict[str, O
 
 
 def _matrix(X: Array) -> Array:
-    """Give the first matrix of a stack, its leading part if it is large, a vector as one row."""
+    """Return the first matrix of a stack, its leading part if it is large, a vector as one row."""
     first = X.reshape((-1, *X.shape[-2:]))[0] if X.ndim >= 2 else X.reshape(1, -1)
     return first[:LARGEST, :LARGEST]
 
 
 def _plane(X: Array, *, logarithm: bool = False) -> list[list[float | None]]:
-    """Give numbers to draw: a complex matrix as its real part, a gap and its imaginary part."""
+    """Return numbers to draw: a complex matrix as its real part, a gap and its imaginary part."""
     parts = [X.real, X.imag] if np.iscomplexobj(X) else [X]
     planes: list[Array] = []
     for part in parts:

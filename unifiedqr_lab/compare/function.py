@@ -19,7 +19,7 @@ PICKLED = "function"
 
 
 def function_in_file(text: str) -> Function:
-    """Give the function that ``FILE.py:FUNC`` names, without running the file.
+    """Return the function that ``FILE.py:FUNC`` names, without running the file.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def _defined_names(tree: ast.Module) -> set[str]:
 
 
 def load(function: Function, arrays: dict[str, Array], xp: Namespace) -> Callable[..., Any]:
-    """Give the function of a job as a function of arrays alone, with `xp` bound where it takes one.
+    """Return the function of a job as a function of arrays alone, with `xp` bound where it takes one.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def load(function: Function, arrays: dict[str, Array], xp: Namespace) -> Callabl
 
 
 def takes_namespace(f: Callable[..., Any]) -> bool:
-    """Tell whether f is written as f(xp, A) rather than f(A)."""
+    """Return whether f is written as f(xp, A) rather than f(A)."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     positional = [p for p in inspect.signature(f).parameters.values() if p.kind in kinds]
     required = [p for p in positional if p.default is inspect.Parameter.empty]

@@ -94,11 +94,11 @@ class Job:
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def inputs_of(self, case: Case) -> tuple[Array, ...]:
-        """Give the arguments of a case as NumPy arrays."""
+        """Return the arguments of a case as NumPy arrays."""
         return tuple(self.arrays[key] for key in case.inputs)
 
     def header(self) -> dict[str, Any]:
-        """Give all but the arrays, ready for JSON."""
+        """Return all but the arrays, ready for JSON."""
         return {
             "format": FORMAT,
             "cases": [asdict(case) for case in self.cases],
@@ -110,7 +110,7 @@ class Job:
         }
 
     def digest(self) -> str:
-        """Give a hash of what is computed: cases, derivatives, seed, function and every bit of the inputs."""
+        """Return a hash of what is computed: cases, derivatives, seed, function and every bit of the inputs."""
         known = self.header()
         function = known["function"] and known["function"]["digest"]
         told = [known["cases"], known["derivatives"], known["seed"], function]
@@ -146,7 +146,7 @@ class Job:
 
 
 def choose(option: str, values: tuple[str, ...], choices: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the values in the order of the choices, or raise `OptionError` naming the first that is none of them."""
+    """Return the values in the order of the choices, or raise `OptionError` naming the first that is none of them."""
     if not values:
         raise OptionError(f"{option} names nothing; choose among {', '.join(choices)}.")
     for value in values:
@@ -221,7 +221,7 @@ def matrix_job(
 
 
 def why_not(name: str, shape: tuple[int, ...]) -> str:
-    """Tell why a decomposition does not take a matrix of some shape; empty if it does."""
+    """Return why a decomposition does not take a matrix of some shape; empty if it does."""
     m, n = shape[-2:]
     shapes = DECOMPOSITIONS[name]().shapes
     if shape_name(m, n) not in shapes:

@@ -26,14 +26,14 @@ EXACT_INTEGERS = 2**53
 
 
 def longley() -> tuple[Array, Array]:
-    """Give the 16 x 7 design matrix (ones, x1 ... x6) and the observations y of the bundled Longley data."""
+    """Return the 16 x 7 design matrix (ones, x1 ... x6) and the observations y of the bundled Longley data."""
     text = files("unifiedqr_lab.compare").joinpath("data/longley.csv").read_text(encoding="utf-8")
     table = np.loadtxt(text.splitlines(), delimiter=",")
     return np.concatenate([np.ones((table.shape[0], 1)), table[:, 1:]], axis=1), table[:, 0]
 
 
 def bundled() -> tuple[Matrix, ...]:
-    """Give what is compared when no matrix is named: Longley's design matrix for QR, its transpose for LQ.
+    """Return what is compared when no matrix is named: Longley's design matrix for QR, its transpose for LQ.
 
     The leading seven rows of the 16 x 7 matrix are seven consecutive years, of condition 1.7e10 however scaled: an LQ
     decomposition of it tells nothing in double precision. That of the transpose has the condition 4.3e4 of the QR.
@@ -207,7 +207,7 @@ def _checked(found: Found, label: str, path: Path) -> Matrix:
 
 
 def as_floating(values: Array, label: str) -> tuple[Array, tuple[str, ...]]:
-    """Give finite numbers as float64 or complex128, with a note where something was converted.
+    """Return finite numbers as float64 or complex128, with a note where something was converted.
 
     Raises
     ------

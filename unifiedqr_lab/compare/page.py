@@ -48,5 +48,5 @@ def page(package: str, filters: dict[str, Any], **told: Any) -> str:
 
 
 def html_of(figure: Any) -> str:
-    """Give a figure as a part of a page."""
+    """Return a figure as a part of a page."""
     return figure.to_html(full_html=False, include_plotlyjs=False, config=VIEW)

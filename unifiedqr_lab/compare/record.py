@@ -71,7 +71,7 @@ class Record:
         write_archive(path, header, arrays)
 
     def _portable_job(self) -> Job:
-        """Give the job without what means something on this machine only."""
+        """Return the job without what means something on this machine only."""
         function = self.job.function
         if function is not None and function.path is not None:
             function = replace(function, path=Path(function.path).name)

@@ -31,7 +31,7 @@ SECOND_STEP = 2.0**-60
 
 
 def check_reference(reference: str) -> str:
-    """Give the reference back, or raise `OptionError` if it is none."""
+    """Return the reference back, or raise `OptionError` if it is none."""
     if reference not in REFERENCES:
         raise OptionError(f"reference {reference!r} is unknown; choose among {', '.join(REFERENCES)}.")
     return reference
@@ -60,7 +60,7 @@ class Reference:
             self._wanted = "extended"
 
     def outcome(self, case: Case, derivative: str, f: Callable[..., Any] | None) -> Outcome:
-        """Give the reference of one case and derivative, its kind in `Outcome.via`."""
+        """Return the reference of one case and derivative, its kind in `Outcome.via`."""
         inputs = self._job.inputs_of(case)
         kind = kind_of_reference(case, derivative, inputs, self._wanted, self._cost(case, f))
         if kind == "none":
@@ -133,7 +133,7 @@ class Reference:
 
 
 def probing_directions(job: Job, case: Case) -> list[Arrays]:
-    """Give the fixed random directions of the reference ``directions``, one array per input each, in its units."""
+    """Return the fixed random directions of the reference ``directions``, one array per input each, in its units."""
     inputs = job.inputs_of(case)
     return [
         tuple(

@@ -10,7 +10,7 @@ from unifiedqr_lab.conformance.tolerance import FACTOR, MARGIN, WELL
 
 
 def render(comparison: Any) -> str:
-    """Give the report of a comparison as HTML text."""
+    """Return the report of a comparison as HTML text."""
     told = comparison.to_dict()
     compared = [finding for finding in comparison.findings if finding.status in ("agrees", "disagrees")]
     return page(

@@ -19,7 +19,7 @@ WORDS = {
 
 
 def summary(comparison: Any) -> Table:
-    """Give one row per framework and dtype: version, device, worst error and worst disagreement."""
+    """Return one row per framework and dtype: version, device, worst error and worst disagreement."""
     table = Table(title="Values and derivatives by framework", title_justify="left", title_style="bold")
     for heading in ("framework", "version", "device", "dtype"):
         table.add_column(heading)
@@ -67,7 +67,7 @@ def _result(found: list[Finding]) -> Text:
 
 
 def notes(comparison: Any) -> Group:
-    """Give what the table cannot say: references, notes on the input, what could not be done, and every objection."""
+    """Return what the table cannot say: references, notes on the input, what could not be done, and every objection."""
     lines: list[Text] = []
     for source in comparison.job.sources:
         shape = " x ".join(map(str, source["shape"]))

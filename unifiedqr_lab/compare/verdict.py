@@ -95,7 +95,7 @@ def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list
 
 
 def case_condition(job: Job, case: Case) -> float:
-    """Give the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
+    """Return the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
     matrices = [A for A in job.inputs_of(case) if A.ndim >= 2]
     if case.target == "lstsq-pivoted":  # the shortest solution depends on the scaling of the columns
         return max(1.0, float(np.max(np.linalg.cond(matrices[0])))) ** 2
@@ -105,7 +105,7 @@ def case_condition(job: Job, case: Case) -> float:
 
 
 def case_tolerance(job: Job, case: Case, condition: float | None = None, derivative: str = "vjp") -> float:
-    """Give the tolerance of a case; that of a user's function is the widest, for what it amplifies is not known."""
+    """Return the tolerance of a case; that of a user's function is the widest, for what it amplifies is not known."""
     condition = case_condition(job, case) if condition is None else condition
     shapes = _shapes(job, case)
     return max(member_tolerance(case.target, case.dtype, m, n, condition, derivative) for m, n in shapes)
@@ -116,7 +116,7 @@ def _shapes(job: Job, case: Case) -> list[tuple[int, int]]:
 
 
 def is_determined(job: Job, case: Case) -> bool:
-    """Tell whether a decomposition's factors, their signs included, are determined in the precision of its dtype."""
+    """Return whether a decomposition's factors, their signs included, are determined in the precision of its dtype."""
     if case.target not in DECOMPOSITIONS:
         return True
     given, row, xp = job.inputs_of(case)[0], DECOMPOSITIONS[case.target](), get_backend("numpy").xp
@@ -136,7 +136,7 @@ def is_determined(job: Job, case: Case) -> bool:
 
 
 def _has_ties(A: Array, steps: int, roundoff: float) -> bool:
-    """Tell whether rounding, or the difference that gives a true derivative, chooses a pivot."""
+    """Return whether rounding, or the difference that gives a true derivative, chooses a pivot."""
     A = A / np.maximum(np.max(np.abs(A), axis=(-2, -1), keepdims=True), np.finfo(np.float64).tiny)
     R: Array = np.linalg.qr(np.take_along_axis(A, greedy_pivots(get_backend("numpy").xp, A, steps), axis=-1), mode="r")
     for j in range(min(steps, A.shape[-1] - 1)):
@@ -147,7 +147,7 @@ def _has_ties(A: Array, steps: int, roundoff: float) -> bool:
 
 
 def _is_constant(job: Job, case: Case, derivative: str) -> bool:
-    """Tell whether a derivative is zero by definition, so that what is computed is rounding."""
+    """Return whether a derivative is zero by definition, so that what is computed is rounding."""
     m, n = job.inputs_of(case)[0].shape[-2:]
     return case.target == "orth" and derivative != "value" and m <= n
 
@@ -196,7 +196,7 @@ def _judge_case(
 
 
 def _why_undetermined(job: Job, case: Case, derivative: str, limit: float, *, determined: bool) -> str:
-    """Tell why rounding decides what a result is; empty if it does not."""
+    """Return why rounding decides what a result is; empty if it does not."""
     if _is_constant(job, case, derivative):
         return "the range is everything and its derivative zero: what is computed is rounding"
     if determined:
@@ -207,7 +207,7 @@ def _why_undetermined(job: Job, case: Case, derivative: str, limit: float, *, de
 
 
 def _why_no_factors(job: Job, case: Case, outcome: Outcome, backward: float | None) -> str:
-    """Tell why results are no factors of the matrix, whatever the truth is; empty if they may be."""
+    """Return why results are no factors of the matrix, whatever the truth is; empty if they may be."""
     if not _is_triangular(case, outcome):
         return "the triangular factor, or its tangent, has an entry outside its triangle"
     limit = max(MARGIN * BACKWARD * unit(case.dtype, m, n) for m, n in _shapes(job, case))
@@ -250,7 +250,7 @@ def _pairing(left: Arrays, right: Arrays) -> float:
 
 
 def _products(gradients: Arrays, probes: list[Arrays]) -> list[Arrays]:
-    """Give the terms whose sum a slope is: their length is what a slope's rounding error is relative to."""
+    """Return the terms whose sum a slope is: their length is what a slope's rounding error is relative to."""
     return [tuple(X.conj() * V for X, V in zip(gradients, direction, strict=True)) for direction in probes]
 
 
@@ -267,7 +267,7 @@ def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mappin
 
 
 def _least(name: str, target: str, inputs: Arrays) -> float:
-    """Give what an error is relative to where the result is smaller.
+    """Return what an error is relative to where the result is smaller.
 
     The squared length of a residual that vanishes is rounding beside that of b, and the logarithm of a determinant near
     1 beside 1.
@@ -285,7 +285,7 @@ def _relative(X: Array, Y: Array, least: float) -> float:
 
 
 def _is_triangular(case: Case, outcome: Outcome) -> bool:
-    """Tell whether a triangular factor, or its tangent, is exactly zero outside its triangle."""
+    """Return whether a triangular factor, or its tangent, is exactly zero outside its triangle."""
     factor = TRIANGLES.get(case.target)
     if factor is None:
         return True

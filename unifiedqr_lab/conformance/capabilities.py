@@ -202,7 +202,7 @@ def _ours(decomposition: str) -> Callable[..., Arrays]:
 
 
 def _joined(decompose: Callable[..., Arrays]) -> Callable[..., Arrays]:
-    """Give the function of several matrices that gives the factors of all of them."""
+    """Return the function of several matrices that gives the factors of all of them."""
 
     def factors(*matrices: Any) -> Arrays:
         return tuple(X for A in matrices for X in decompose(A))

@@ -38,7 +38,7 @@ The conformance suite (the support table of the README) takes the plain derivati
 def document(
     table: Mapping[str, Sequence[Row]], versions: Mapping[str, str], members: Mapping[str, Mapping[str, Verdicts]]
 ) -> str:
-    """Give the document in Markdown.
+    """Return the document in Markdown.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def document(
 
 
 def _cell(verdicts: Verdicts | None, nothing: str = "none") -> str:
-    """Give the verdict most keys share, then what is otherwise, and for which keys."""
+    """Return the verdict most keys share, then what is otherwise, and for which keys."""
     if not verdicts:
         return nothing
     groups: dict[str, list[str]] = {}

@@ -50,7 +50,7 @@ class Routes:
 
 
 def routes(backend: Backend, primitive: Primitive) -> Routes:
-    """Give the derivative routes of a backend: the framework's own where it has one."""
+    """Return the derivative routes of a backend: the framework's own where it has one."""
     function, xp = backend.bind(primitive), backend.xp
     able = backend.plugin.capabilities
 
@@ -80,7 +80,7 @@ def routes(backend: Backend, primitive: Primitive) -> Routes:
 
 
 def bound_of(case: Golden, dtype: str, derivative: str = "vjp") -> float:
-    """Give the largest admissible relative error of a case in a dtype: of "value", "vjp", "jvp" or "second"."""
+    """Return the largest admissible relative error of a case in a dtype: of "value", "vjp", "jvp" or "second"."""
     m, n = case.A.shape[-2:]
     condition = condition_of(DECOMPOSITIONS[case.decomposition](), case.A)
     if derivative == "second":
@@ -89,7 +89,7 @@ def bound_of(case: Golden, dtype: str, derivative: str = "vjp") -> float:
 
 
 def in_scope(case: Golden, dtype: str) -> str:
-    """Tell why a case cannot be run in a dtype; empty if it can."""
+    """Return why a case cannot be run in a dtype; empty if it can."""
     if ("complex" in dtype) != np.iscomplexobj(case.A):
         return "the matrix belongs to the other field"
     with np.errstate(over="ignore", under="ignore"):
@@ -195,7 +195,7 @@ class _Run:
         return tuple(map(self.given, self.case.cotangents(pattern)))
 
     def same(self, given: Any, X: Any) -> bool:
-        """Tell whether what was handed over still has its entries."""
+        """Return whether what was handed over still has its entries."""
         return given is None or np.array_equal(self.backend.to_numpy(given), X.astype(self.dtype))
 
 
@@ -213,12 +213,12 @@ def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterato
 
 
 def is_planted_on(case: Golden) -> bool:
-    """Tell whether a wrong rule and dependent columns are planted on a case, and second order is checked."""
+    """Return whether a wrong rule and dependent columns are planted on a case, and second order is checked."""
     return case.A_bar_dot is not None and (case.decomposition in REDUCED or case.A.ndim == 2)
 
 
 def doubled(primitive: Primitive) -> Primitive:
-    """Give the primitive with rules that are wrong: twice the derivative."""
+    """Return the primitive with rules that are wrong: twice the derivative."""
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         return tuple(2 * X for X in primitive.vjp(xp, kept, cotangents))
@@ -267,12 +267,12 @@ def check_sentinel(backend: Backend, case: Golden, dtype: str) -> Iterator[Outco
 
 
 def projector(Q: Any) -> Any:
-    """Give Q Q^H, which depends on the space alone."""
+    """Return Q Q^H, which depends on the space alone."""
     return Q @ np.conj(Q.swapaxes(-1, -2))
 
 
 def projector_dot(Q: Any, Q_dot: Any) -> Any:
-    """Give the tangent of Q Q^H."""
+    """Return the tangent of Q Q^H."""
     half = Q_dot @ np.conj(Q.swapaxes(-1, -2))
     return half + np.conj(half.swapaxes(-1, -2))
 

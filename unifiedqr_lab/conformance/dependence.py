@@ -39,7 +39,7 @@ def spoiled(case: Golden) -> dict[str, tuple[Any, int]]:
 
 
 def before(row: Primitive, output: str, shape: tuple[int, ...], sound: int) -> Any:
-    """Tell which entries of an output have a derivative, as only so many leading columns (rows) are independent."""
+    """Return which entries of an output have a derivative, as only so many leading columns (rows) are independent."""
     exists = np.zeros(shape, dtype=bool)
     if output not in ("Q", "R", "L"):
         return exists

@@ -100,12 +100,12 @@ class Golden:
         return tuple(self.input_bars)
 
     def cotangents(self, pattern: str) -> tuple[Any, ...]:
-        """Give the cotangents of a pattern, None for those left out."""
+        """Return the cotangents of a pattern, None for those left out."""
         return selected(self.factor_bars, pattern)
 
 
 def selected(bars: tuple[Any, ...], pattern: str) -> tuple[Any, ...]:
-    """Give the cotangents of a pattern, None for those left out: at most two results have any."""
+    """Return the cotangents of a pattern, None for those left out: at most two results have any."""
     if pattern == "both":
         return bars
     kept = [i for i, bar in enumerate(bars) if bar is not None][0 if pattern == "left" else 1]
@@ -113,12 +113,12 @@ def selected(bars: tuple[Any, ...], pattern: str) -> tuple[Any, ...]:
 
 
 def patterns_of(row: Primitive) -> tuple[str, ...]:
-    """Give the patterns in which cotangents of a row's results can be given."""
+    """Return the patterns in which cotangents of a row's results can be given."""
     return PATTERNS if row.results - sum(name in row.discrete for name in row.outputs[: row.results]) > 1 else ("both",)
 
 
 def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
-    """Give name and matrix of every golden case of a decomposition."""
+    """Return name and matrix of every golden case of a decomposition."""
     row = DECOMPOSITIONS[decomposition]()
     orientation, everything = row.orientation, decomposition in REDUCED
     # A residual that is truly zero, and the gradient of a range that is everything, are rounding: nothing to compare.

@@ -21,7 +21,7 @@ ZERO_SIZE: tuple[tuple[int, ...], ...] = ((0, 0), (3, 0), (0, 3), (2, 3, 0), (2,
 
 
 def random(shape: tuple[int, ...], *, complex_: bool, seed: int) -> Matrix:
-    """Give independent standard normal entries; the imaginary part likewise."""
+    """Return independent standard normal entries; the imaginary part likewise."""
     generator = np.random.default_rng(seed)
     X = generator.standard_normal(shape)
     if complex_:
@@ -41,22 +41,22 @@ def rounded(X: Matrix) -> Matrix:
 
 
 def graded(m: int, n: int) -> Matrix:
-    """Give columns falling from 1 to 1e-8: harmless, since column scaling is."""
+    """Return columns falling from 1 to 1e-8: harmless, since column scaling is."""
     return random((m, n), complex_=False, seed=1) * 10.0 ** -np.linspace(0, 8, n)
 
 
 def vandermonde(m: int, n: int) -> Matrix:
-    """Give powers of equidistant points in [0, 1] (N. J. Higham 2002, chapter 22)."""
+    """Return powers of equidistant points in [0, 1] (N. J. Higham 2002, chapter 22)."""
     return np.vander(np.linspace(0, 1, m), n, increasing=True)
 
 
 def hilbert(m: int, n: int) -> Matrix:
-    """Give 1 / (i + j - 1) (N. J. Higham 2002, chapter 28)."""
+    """Return 1 / (i + j - 1) (N. J. Higham 2002, chapter 28)."""
     return 1.0 / (np.arange(m)[:, None] + np.arange(n)[None, :] + 1.0)
 
 
 def kahan(m: int, n: int) -> Matrix:
-    """Give the upper triangle whose small singular value no diagonal entry shows (W. Kahan 1966), with a full foot."""
+    """Return the upper triangle whose small singular value no diagonal entry shows (Kahan 1966), with a full foot."""
     k = min(m, n)
     sine, cosine = np.sin(1.2), np.cos(1.2)
     triangle = np.diag(sine ** np.arange(k)) @ (np.eye(k) - cosine * np.triu(np.ones((k, k)), 1))
@@ -66,27 +66,27 @@ def kahan(m: int, n: int) -> Matrix:
 
 
 def laeuchli(m: int, n: int) -> Matrix:
-    """Give a row of ones over 1e-5 times the identity (P. Laeuchli 1961): the Gram matrix loses all of it."""
+    """Return a row of ones over 1e-5 times the identity (P. Laeuchli 1961): the Gram matrix loses all of it."""
     return np.ones((m, n)) * (np.arange(m) == 0)[:, None] + 1e-5 * np.eye(m, n, k=-1 if m > n else 0)
 
 
 def huge(m: int, n: int) -> Matrix:
-    """Give entries near 1e+150, whose squares are near the overflow threshold of float64."""
+    """Return entries near 1e+150, whose squares are near the overflow threshold of float64."""
     return 1e150 * random((m, n), complex_=False, seed=3)
 
 
 def tiny(m: int, n: int) -> Matrix:
-    """Give entries near 1e-150."""
+    """Return entries near 1e-150."""
     return 1e-150 * random((m, n), complex_=False, seed=4)
 
 
 def single_huge(m: int, n: int) -> Matrix:
-    """Give entries near 1e+18, whose squares are near the overflow threshold of float32."""
+    """Return entries near 1e+18, whose squares are near the overflow threshold of float32."""
     return 1e18 * random((m, n), complex_=False, seed=5)
 
 
 def single_tiny(m: int, n: int) -> Matrix:
-    """Give entries near 1e-18."""
+    """Return entries near 1e-18."""
     return 1e-18 * random((m, n), complex_=False, seed=6)
 
 
@@ -98,7 +98,7 @@ ADVERSARIAL_SHAPES = ((9, 6), (6, 6), (6, 9))
 
 
 def adversarial(name: str, m: int, n: int, *, complex_: bool) -> Matrix:
-    """Give an ill-conditioned matrix; the complex one has its rows and columns turned by phases."""
+    """Return an ill-conditioned matrix; the complex one has its rows and columns turned by phases."""
     A = ADVERSARIAL[name](m, n)
     if complex_:
         generator: Any = np.random.default_rng(7)

@@ -71,7 +71,7 @@ def member_problem(decomposition: str, dtype: str, kind: str, *, batched: bool =
 
 
 def _forms(row: Primitive, case: Golden, kind: str) -> tuple[Arrays, Arrays, Arrays]:
-    """Give values, tangents and cotangents of the results in the form of `member`."""
+    """Return values, tangents and cotangents of the results in the form of `member`."""
     if row.spans and kind != "vjp":
         (Q,), (Q_dot,) = case.factors, case.factor_dots
         return (projector(Q),), (projector_dot(Q, Q_dot),), (case.weight / 2,)
@@ -84,13 +84,13 @@ def _forms(row: Primitive, case: Golden, kind: str) -> tuple[Arrays, Arrays, Arr
 
 
 def space(xp: Namespace, Q: Array, *, complex_: bool) -> Array:
-    """Give the projector Q Q^H in a framework's arrays."""
+    """Return the projector Q Q^H in a framework's arrays."""
     transposed = xp.matrix_transpose(Q)
     return Q @ (xp.conj(transposed) if complex_ else transposed)
 
 
 def member(backend: Backend, row: Primitive, kind: str, *, complex_: bool) -> Callable[..., Arrays]:
-    """Give a member's differentiable results, in the form of the problem, as a function of the framework's arrays."""
+    """Return a member's differentiable results, in the form of the problem, as a function of the framework's arrays."""
     bound, xp = backend.bind(row), backend.xp
 
     def results(*inputs: Any) -> Arrays:

@@ -39,7 +39,7 @@ class Problem:
     bounds: dict[str, float]
 
     def given(self, kind: str) -> tuple[tuple[Any, ...], ...]:
-        """Give what a transform of this kind takes besides the function."""
+        """Return what a transform of this kind takes besides the function."""
         return {
             "value": (self.primals,),
             "vjp": (self.primals, self.bars),
@@ -48,7 +48,7 @@ class Problem:
         }[kind]
 
     def error(self, kind: str, results: Sequence[Any], times: float = 1.0) -> float:
-        """Give the largest relative error of results against a multiple of the truth; inf if their number differs."""
+        """Return the largest relative error of results against a multiple of the truth; inf if their number differs."""
         truth = self.truth[kind]
         if len(results) != len(truth):
             return float("inf")

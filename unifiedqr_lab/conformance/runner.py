@@ -95,7 +95,7 @@ class SuiteResult:
             yield key, found, max(found, key=lambda finding: (not finding.outcome.passed, finding.share))
 
     def table(self) -> Table:
-        """Give one row per backend, decomposition and dtype: checks, failures, largest share of the allowed error."""
+        """Return one row per backend, decomposition and dtype: checks, failures, largest share of the allowed error."""
         table = Table(title="unifiedqr conformance")
         for column in ("backend", "decomposition", "dtype", "checks", "failures", "worst error / allowed", "where"):
             table.add_column(column, justify="right" if column in ("checks", "failures") else "left")
@@ -106,7 +106,7 @@ class SuiteResult:
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything that was seen, ready for JSON; infinite and undefined numbers are "inf" or None."""
+        """Return everything that was seen, ready for JSON; infinite and undefined numbers are "inf" or None."""
         return {
             "format": FORMAT,
             "version": VERSION,

@@ -11,7 +11,7 @@ BEGIN, END = "<!-- support table: begin -->", "<!-- support table: end -->"
 
 
 def support_table(results: Mapping[str, SuiteResult], versions: Mapping[str, str]) -> str:
-    """Give a Markdown table: what met the truth in each backend, in which dtypes.
+    """Return a Markdown table: what met the truth in each backend, in which dtypes.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _all_passed(findings: list[Finding]) -> bool:
 
 
 def replaced(text: str, table: str, begin: str = BEGIN, end: str = END) -> str:
-    """Give a document with the table between its markers replaced."""
+    """Return a document with the table between its markers replaced."""
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{table}\n{end}{after}"

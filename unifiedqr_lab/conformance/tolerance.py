@@ -65,7 +65,7 @@ BACKWARD = 2.3
 
 
 def eps(dtype: str) -> float:
-    """Give the distance from 1 to the next number of a dtype; NumPy has no bfloat16."""
+    """Return the distance from 1 to the next number of a dtype; NumPy has no bfloat16."""
     return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
 
 
@@ -75,7 +75,7 @@ def unit(dtype: str, m: int, n: int, condition: float = 1.0) -> float:
 
 
 def tolerance(dtype: str, m: int, n: int, condition: float = 1.0, factor: float = FACTOR) -> float:
-    """Give the largest admissible relative error of a derivative, or of a factor.
+    """Return the largest admissible relative error of a derivative, or of a factor.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def member_tolerance(name: str, dtype: str, m: int, n: int, condition: float, de
 
 
 def leading_condition(A: Any, *, rows: bool = False) -> float:
-    """Give the largest condition, over a batch, of the equilibrated leading block of A.
+    """Return the largest condition, over a batch, of the equilibrated leading block of A.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def leading_condition(A: Any, *, rows: bool = False) -> float:
 
 
 def condition_of(row: Primitive, *matrices: Any) -> float:
-    """Give the largest condition of what a decomposition orthonormalizes, over matrices and their batches.
+    """Return the largest condition of what a decomposition orthonormalizes, over matrices and their batches.
 
     With pivots these are the pivot columns; least squares sees the square of the condition of all columns (rows).
     """
@@ -161,7 +161,7 @@ def _condition(row: Primitive, A: Any) -> float:
 
 
 def relative_error(X: Any, reference: Any) -> float:
-    """Give the largest relative Frobenius error over a batch.
+    """Return the largest relative Frobenius error over a batch.
 
     Parameters
     ----------

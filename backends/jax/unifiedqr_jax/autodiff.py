@@ -40,7 +40,7 @@ LARGE = 2**13
 
 @cache
 def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
-    """Give the primitive as a differentiable function of JAX arrays."""
+    """Return the primitive as a differentiable function of JAX arrays."""
     decomposition = _decomposition(primitive)
 
     def decompose(*inputs: jax.Array) -> JaxArrays:
@@ -67,7 +67,7 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
 
 
 def _is_differentiated_eagerly(inputs: JaxArrays) -> bool:
-    """Tell whether a derivative is being taken of inputs with values at hand, and checks are wanted."""
+    """Return whether a derivative is being taken of inputs with values at hand, and checks are wanted."""
     return any(isinstance(x, jax.core.Tracer) for x in inputs) and mode() != "off" and _are_at_hand(inputs)
 
 
@@ -77,7 +77,7 @@ def _are_at_hand(arrays: Sequence[jax.Array]) -> bool:
 
 
 def _decomposition(primitive: Primitive) -> JaxPrimitive:
-    """Give the forward (inputs) -> outputs as a JAX primitive."""
+    """Return the forward (inputs) -> outputs as a JAX primitive."""
 
     def forward(*inputs: jax.Array, xp: Namespace = xp) -> list[jax.Array]:
         return settled(lambda xp: list(primitive.forward(xp, *inputs)), primitive.orientation, inputs[0], xp=xp)
@@ -94,7 +94,7 @@ def _decomposition(primitive: Primitive) -> JaxPrimitive:
 
 
 def _tangent_map(primitive: Primitive) -> JaxPrimitive:
-    """Give the map (kept, tangents) -> output tangents as a JAX primitive, linear in the tangents."""
+    """Return the map (kept, tangents) -> output tangents as a JAX primitive, linear in the tangents."""
     count = len(primitive.keeps)
 
     def push(*arguments: jax.Array) -> list[jax.Array]:
@@ -109,7 +109,7 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     singular = jax.jit(partial(primitive.singular, xp))
 
     def is_sound(kept: Sequence[jax.Array]) -> bool:
-        """Tell whether the values of what was kept are at hand, and every matrix has all derivatives, or who cares.
+        """Return whether the values of what was kept are at hand, and every matrix has all derivatives, or who cares.
 
         Elsewhere the rule is not compiled, and reports by itself.
         """
@@ -154,7 +154,7 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
 def _indivisible(
     name: str, function: Callable[..., list[jax.Array]], *, exported: Callable[..., list[jax.Array]] | None = None
 ) -> JaxPrimitive:
-    """Give a function of stacks of matrices as one JAX primitive, which still lacks its derivative.
+    """Return a function of stacks of matrices as one JAX primitive, which still lacks its derivative.
 
     `exported` takes its place in programs of `jax.export`, which are to run elsewhere.
     """

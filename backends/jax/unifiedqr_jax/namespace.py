@@ -15,22 +15,22 @@ from unifiedqr_jax.values import seen, value_at_hand
 
 
 def solve_triangular(A: jax.Array, B: jax.Array, /, *, upper: bool) -> jax.Array:
-    """Give A^-1 B for triangular A."""
+    """Return A^-1 B for triangular A."""
     return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
 
 
 def argsort(x: jax.Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> jax.Array:
-    """Give the indices that sort, which have no derivative: JAX would look for one, and fails on no entries."""
+    """Return the indices that sort, which have no derivative: JAX would look for one, and fails on no entries."""
     return jnp.argsort(jax.lax.stop_gradient(x), axis=axis, descending=descending, stable=stable)
 
 
 def fori_loop(count: int, step: Callable[[Any, Any], Any], state: Any) -> Any:
-    """Give the state after step(0, .), ..., step(count - 1, .), as one operation of a trace."""
+    """Return the state after step(0, .), ..., step(count - 1, .), as one operation of a trace."""
     return jax.lax.fori_loop(0, count, step, state)
 
 
 def branch(predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """Give then() or otherwise(), one of which alone is run, inside a trace too."""
+    """Return then() or otherwise(), one of which alone is run, inside a trace too."""
     return jax.lax.cond(predicate, then, otherwise)
 
 
@@ -44,12 +44,12 @@ def sign(x: jax.Array, /) -> jax.Array:
 
 
 def place(A: jax.Array) -> str:
-    """Give the kind of device, as measurements are kept by; where something traces, that of the default device."""
+    """Return the kind of device, as measurements are kept by; where something traces, that of the default device."""
     return f"jax {'cpu' if _is_on_cpu(A) else jax.default_backend()}"
 
 
 def pivoted_qr(A: jax.Array, rank: int, /) -> tuple[jax.Array, jax.Array, jax.Array] | None:
-    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK.
+    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK.
 
     None where A is not on a CPU, or would not be by default where something traces, and where fewer than all columns
     are wanted: JAX calls the whole driver only.

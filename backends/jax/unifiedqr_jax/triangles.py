@@ -20,7 +20,7 @@ LARGEST = 256
 
 
 def inverse_upper(U: jax.Array, /) -> jax.Array:
-    """Give U^-1 for upper-triangular U, exactly triangular."""
+    """Return U^-1 for upper-triangular U, exactly triangular."""
     n = U.shape[-1]
     if not _is_taken_apart(n, "inverse"):
         return _inverse(U)
@@ -36,7 +36,7 @@ def inverse_upper(U: jax.Array, /) -> jax.Array:
 
 
 def _is_taken_apart(n: Any, how: str) -> bool:
-    """Tell whether an n x n triangle is worked on by blocks; one of a symbolic size is not."""
+    """Return whether an n x n triangle is worked on by blocks; one of a symbolic size is not."""
     return isinstance(n, int) and ALONE[how] < n <= LARGEST
 
 
@@ -46,7 +46,7 @@ def _inverse(U: jax.Array) -> jax.Array:
 
 
 def _padded(U: jax.Array, n: int) -> jax.Array:
-    """Give U with ones on the diagonal where it is made longer."""
+    """Return U with ones on the diagonal where it is made longer."""
     more = n - U.shape[-1]
     if more == 0:
         return U
@@ -55,19 +55,19 @@ def _padded(U: jax.Array, n: int) -> jax.Array:
 
 
 def _blocks_of(U: jax.Array, s: int, above: int, every: int) -> jax.Array:
-    """Give the s x s blocks that stand `above` the diagonal ones, `every` second of them for 2, in a stack."""
+    """Return the s x s blocks that stand `above` the diagonal ones, `every` second of them for 2, in a stack."""
     starts = range(0, U.shape[-1], s * every)
     return jnp.stack([U[..., i : i + s, i + above * s : i + above * s + s] for i in starts], axis=-3)
 
 
 def divide_both_adjoint(X: jax.Array, Y: jax.Array, U: jax.Array, /) -> tuple[jax.Array, jax.Array]:
-    """Give X U^-H and Y U^-H by one solve: XLA's products of many small matrices take longer."""
+    """Return X U^-H and Y U^-H by one solve: XLA's products of many small matrices take longer."""
     Z = triangular_solve(U, jnp.concat([X, Y], axis=-2), left_side=False, transpose_a=True, conjugate_a=True)
     return Z[..., : X.shape[-2], :], Z[..., X.shape[-2] :, :]
 
 
 def cholesky_or_nan(G: jax.Array, /) -> jax.Array:
-    """Give the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
+    """Return the upper triangle R with R^H R = G, NaN for a matrix that is not positive definite."""
     if not _is_taken_apart(G.shape[-1], "cholesky"):
         return jnp.linalg.cholesky(G, upper=True)
     A, X, B = _blocks(G)

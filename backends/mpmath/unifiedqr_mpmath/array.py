@@ -109,14 +109,14 @@ def combine(apply: Callable[[Any, Any], Any], left: Any, right: Any) -> ExactArr
 
 
 def dtype_of(x: Any) -> ExactDtype:
-    """Give the dtype of an array or a Python number."""
+    """Return the dtype of an array or a Python number."""
     if isinstance(x, ExactArray):
         return x.dtype
     return COMPLEX if isinstance(x, complex) else REAL
 
 
 def values_of(x: Any) -> Any:
-    """Give the object array of an array, or a Python number as an exact one."""
+    """Return the object array of an array, or a Python number as an exact one."""
     if isinstance(x, ExactArray):
         return x.values
     if isinstance(x, np.ndarray):
@@ -125,7 +125,7 @@ def values_of(x: Any) -> Any:
 
 
 def as_object(values: Any) -> np.ndarray:
-    """Give values as an object array, 0-d ones included (NumPy unpacks them to their element)."""
+    """Return values as an object array, 0-d ones included (NumPy unpacks them to their element)."""
     if isinstance(values, np.ndarray):
         return values
     packed = np.empty((), dtype=object)
@@ -134,7 +134,7 @@ def as_object(values: Any) -> np.ndarray:
 
 
 def exact(x: np.ndarray) -> ExactArray:
-    """Give a NumPy array of real or complex numbers exactly."""
+    """Return a NumPy array of real or complex numbers exactly."""
     number = context.mpc if np.iscomplexobj(x) else context.mpf
     values = np.empty(x.shape, dtype=object)
     for index in np.ndindex(x.shape):

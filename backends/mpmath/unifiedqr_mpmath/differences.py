@@ -18,7 +18,7 @@ STEP = context.ldexp(context.one, -116)
 
 
 def directional(f: Callable[..., ExactArrays], primals: ExactArrays, tangents: Sequence[ExactArray]) -> ExactArrays:
-    """Give the derivative of f along the tangents."""
+    """Return the derivative of f along the tangents."""
     ratios = [
         size / length
         for primal, tangent in zip(primals, tangents, strict=True)
@@ -37,7 +37,7 @@ class Jacobian:
         self._partials: list[list[tuple[Any, Any, ExactArrays]]] | None = None
 
     def pull(self, cotangents: Sequence[ExactArray | None]) -> ExactArrays:
-        """Give the gradient of Re <cotangents, f> with respect to each primal (1)."""
+        """Return the gradient of Re <cotangents, f> with respect to each primal (1)."""
         if self._partials is None:
             self._partials = [list(self._of(position)) for position in range(len(self._primals))]
         gradients: list[ExactArray] = []
@@ -49,7 +49,7 @@ class Jacobian:
         return tuple(gradients)
 
     def _of(self, position: int) -> Iterator[tuple[Any, Any, ExactArrays]]:
-        """Give (entry, 1 or i, partial derivatives of all outputs) for every real direction of one primal."""
+        """Return (entry, 1 or i, partial derivatives of all outputs) for every real direction of one primal."""
         primal = self._primals[position]
         sizes = np.broadcast_to(_column_sizes(primal).reshape(*primal.shape[:-2], 1, -1), primal.shape)
         for index in np.ndindex(primal.shape):
@@ -83,7 +83,7 @@ def _pairing(cotangents: Sequence[ExactArray | None], tangents: ExactArrays) -> 
 
 
 def _largest(x: ExactArray) -> np.ndarray:
-    """Give max |entry| of every column, flat; a vector or scalar counts as one row."""
+    """Return max |entry| of every column, flat; a vector or scalar counts as one row."""
     rows = np.abs(x.values.reshape((-1, *x.shape[-2:]) if x.ndim >= 2 else (1, 1, -1)))
     return np.asarray(rows.max(axis=1, initial=context.zero), dtype=object).reshape(-1)
 

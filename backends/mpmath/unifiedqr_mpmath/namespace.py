@@ -21,7 +21,7 @@ def _filled(value: float) -> Callable[..., ExactArray]:
 
 
 def asarray(obj: Any, *, dtype: ExactDtype | None = None, device: Any = None, copy: bool | None = None) -> ExactArray:
-    """Give numbers or nested lists of them exactly."""
+    """Return numbers or nested lists of them exactly."""
     x = obj if isinstance(obj, ExactArray) else exact(np.asarray(obj))
     return x if dtype is None else astype(x, dtype)
 
@@ -37,26 +37,26 @@ def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None) -> Any:
 
 
 def arange(start: float, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None) -> Any:
-    """Give equally spaced numbers: a NumPy array of integers, or what `dtype` says."""
+    """Return equally spaced numbers: a NumPy array of integers, or what `dtype` says."""
     numbers = np.arange(start, stop, step) if stop is not None else np.arange(start)
     return numbers if dtype is None and numbers.dtype.kind == "i" else astype(numbers, dtype or REAL)
 
 
 def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> np.ndarray:
-    """Give the indices that sort along an axis; of equal entries the first comes first."""
+    """Return the indices that sort along an axis; of equal entries the first comes first."""
     values = x.values if isinstance(x, ExactArray) else x
     return np.argsort(-values if descending else values, axis=axis, kind="stable")
 
 
 def argmax(x: ExactArray, /, *, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
-    """Give the index of the first largest entry."""
+    """Return the index of the first largest entry."""
     return np.asarray(np.argmax(x.values, axis=axis, keepdims=keepdims))
 
 
 def full(
     shape: int | tuple[int, ...], value: Any, *, dtype: ExactDtype | None = None, device: Any = None
 ) -> ExactArray:
-    """Give an array of one value."""
+    """Return an array of one value."""
     dtype = dtype or (COMPLEX if isinstance(value, complex) else REAL)
     values = np.empty(shape, dtype=object)
     values.fill(context.mpc(value) if dtype is COMPLEX else context.mpf(value))
@@ -64,14 +64,14 @@ def full(
 
 
 def full_like(x: Any, value: Any, *, dtype: ExactDtype | None = None, device: Any = None) -> Any:
-    """Give an array of one value in the shape of x, of integers too."""
+    """Return an array of one value in the shape of x, of integers too."""
     if isinstance(x, np.ndarray):
         return np.full_like(x, value)
     return full(x.shape, value, dtype=dtype or x.dtype)
 
 
 def eye(n_rows: int, n_cols: int | None = None, *, k: int = 0, dtype: ExactDtype | None = None) -> ExactArray:
-    """Give ones on a diagonal."""
+    """Return ones on a diagonal."""
     return asarray(np.eye(n_rows, n_cols, k=k), dtype=dtype)
 
 
@@ -125,13 +125,13 @@ def _joined(join: Callable[..., Any], arrays: Sequence[ExactArray], axis: int | 
 
 
 def isdtype(dtype: ExactDtype, kind: Any) -> bool:
-    """Tell whether a dtype is of a kind, or of one in a tuple of kinds."""
+    """Return whether a dtype is of a kind, or of one in a tuple of kinds."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     return any(k is dtype or k in ("numeric", f"{dtype.kind} floating") for k in kinds)
 
 
 def qr(x: ExactArray, /, *, mode: str = "reduced") -> tuple[ExactArray, ExactArray]:
-    """Give the reduced QR factors with positive diagonal, by modified Gram-Schmidt in 100 digits."""
+    """Return the reduced QR factors with positive diagonal, by modified Gram-Schmidt in 100 digits."""
     m, n = x.shape[-2:]
     k = min(m, n)
     Q = full((*x.shape[:-1], k), 0, dtype=x.dtype)
@@ -154,7 +154,7 @@ def _orthogonalize(A: np.ndarray, Q: np.ndarray, R: np.ndarray) -> None:
 
 
 def pivoted_qr(A: ExactArray, rank: int, /) -> tuple[ExactArray, ExactArray, ExactArray]:
-    """Give Q, R and the pivots (..., 1, n) after some steps of column-pivoted modified Gram-Schmidt in 100 digits."""
+    """Return Q, R and the pivots (..., 1, n) after some steps of column-pivoted modified Gram-Schmidt in 100 digits."""
     order = np.empty((*A.shape[:-2], 1, A.shape[-1]), dtype=int)
     for index in np.ndindex(A.shape[:-2]):
         order[index] = _pivots(A.values[index], rank)
@@ -165,7 +165,7 @@ def pivoted_qr(A: ExactArray, rank: int, /) -> tuple[ExactArray, ExactArray, Exa
 
 
 def _pivots(A: np.ndarray, rank: int) -> np.ndarray:
-    """Give the order of columns: each step takes the longest remainder, which changes places with the one there."""
+    """Return the order of columns: each step takes the longest remainder, which changes places with the one there."""
     W, order = A.copy(), np.arange(A.shape[1])
     for j in range(rank):
         squares = [context.fsum(W[:, i], absolute=True, squared=True) for i in range(j, W.shape[1])]
@@ -181,7 +181,7 @@ def _pivots(A: np.ndarray, rank: int) -> np.ndarray:
 
 
 def solve_triangular(A: ExactArray, B: ExactArray, /, *, upper: bool) -> ExactArray:
-    """Give A^-1 B for triangular A, by substitution."""
+    """Return A^-1 B for triangular A, by substitution."""
     k = A.shape[-1]
     X = np.broadcast_to(B.values, (*np.broadcast_shapes(A.shape[:-2], B.shape[:-2]), *B.shape[-2:])).copy()
     for i in reversed(range(k)) if upper else range(k):
@@ -192,19 +192,19 @@ def solve_triangular(A: ExactArray, B: ExactArray, /, *, upper: bool) -> ExactAr
 
 
 def diagonal(x: ExactArray, /, *, offset: int = 0) -> ExactArray:
-    """Give the diagonals of the last two axes."""
+    """Return the diagonals of the last two axes."""
     return ExactArray(np.diagonal(x.values, offset, -2, -1), x.dtype)
 
 
 def matrix_norm(x: ExactArray, /, *, keepdims: bool = False, ord: str = "fro") -> ExactArray:  # noqa: A002
-    """Give Frobenius norms of the last two axes."""
+    """Return Frobenius norms of the last two axes."""
     if ord != "fro":
         raise NotImplementedError(f"ord={ord!r}: 100-digit matrix norms are Frobenius norms only, ord='fro'.")
     return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
 
 
 def vector_norm(x: ExactArray, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> ExactArray:  # noqa: A002
-    """Give Euclidean norms over axes."""
+    """Return Euclidean norms over axes."""
     if ord != 2:
         raise NotImplementedError(f"ord={ord!r}: 100-digit vector norms are Euclidean only, ord=2.")
     return xp.sqrt(total(abs(x) ** 2, axis=axis, keepdims=keepdims))

@@ -90,7 +90,7 @@ class MXNetBackend(Backend):
 
 
 def _refusing(inputs: MXArrays, arrays: MXArrays) -> MXArrays:
-    """Give arrays, computed from the inputs beside the record, that refuse to be differentiated.
+    """Return arrays, computed from the inputs beside the record, that refuse to be differentiated.
 
     MXNet cannot record how a gradient was computed. It would take it for a constant, and its derivative for zero.
     """
@@ -107,7 +107,7 @@ def _refusing(inputs: MXArrays, arrays: MXArrays) -> MXArrays:
 
 
 def _recorded(outputs: MXArrays, leaves: MXArrays) -> list[Any]:
-    """Give the parts of the outputs as recorded functions of the leaves, whatever f did.
+    """Return the parts of the outputs as recorded functions of the leaves, whatever f did.
 
     MXNet refuses to go back from an array that depends on nothing, or to one that nothing depends on. This node
     depends on everything, with gradient zero of the leaves.

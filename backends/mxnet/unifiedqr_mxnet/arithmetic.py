@@ -15,12 +15,12 @@ from unifiedqr_mxnet.pair import ComplexArray, RealArray, cast, lifted, parts
 
 
 def is_operand(x: Any) -> bool:
-    """Tell whether x can stand beside a pair in an operation."""
+    """Return whether x can stand beside a pair in an operation."""
     return isinstance(x, (ComplexArray, mx.np.ndarray, Complex))
 
 
 def matmul(x: RealArray, y: RealArray) -> RealArray:
-    """Give the product of real matrices; MXNet's own needs one dtype on both sides."""
+    """Return the product of real matrices; MXNet's own needs one dtype on both sides."""
     if x.dtype != y.dtype:
         dtype = np.promote_types(x.dtype, y.dtype).name
         x, y = cast(x, dtype), cast(y, dtype)
@@ -28,7 +28,7 @@ def matmul(x: RealArray, y: RealArray) -> RealArray:
 
 
 def add(x: Any, y: Any) -> ComplexArray:
-    """Give x + y, at least one of them complex."""
+    """Return x + y, at least one of them complex."""
     # A real array may be the larger one: both parts are broadcast.
     x, y = (lifted(z) if isinstance(z, mx.np.ndarray) else z for z in (x, y))
     (a, b), (c, d) = parts(x), parts(y)
@@ -38,12 +38,12 @@ def add(x: Any, y: Any) -> ComplexArray:
 
 
 def subtract(x: Any, y: Any) -> ComplexArray:
-    """Give x - y, at least one of them complex."""
+    """Return x - y, at least one of them complex."""
     return add(x, -y)
 
 
 def bilinear(product: Callable[[Any, Any], Any]) -> Callable[[Any, Any], ComplexArray]:
-    """Give a product of complex arrays from the same product of real ones."""
+    """Return a product of complex arrays from the same product of real ones."""
 
     def complex_product(x: Any, y: Any) -> ComplexArray:
         (a, b), (c, d) = parts(x), parts(y)
@@ -60,7 +60,7 @@ multiply = bilinear(lambda x, y: x * y)
 
 
 def divide(x: Any, y: Any) -> ComplexArray:
-    """Give x / y, at least one of them complex."""
+    """Return x / y, at least one of them complex."""
     c, d = parts(y)
     if d is None:
         a, b = parts(x)
@@ -94,7 +94,7 @@ def _operator(apply: Callable[[Any, Any], Any], *, swapped: bool = False) -> Cal
 
 
 def _giving_way(name: str, apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Give a real array's operator, except that it makes way for a pair and knows a complex number.
+    """Return a real array's operator, except that it makes way for a pair and knows a complex number.
 
     MXNet raises instead of returning NotImplemented, so that the pair's own operator would never be asked.
     """
@@ -123,7 +123,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def install(operators: dict[str, Callable[[Any, Any], Any]]) -> None:
-    """Give the operators to pairs, and let real arrays make way for them."""
+    """Return the operators to pairs, and let real arrays make way for them."""
     for name, apply in operators.items():
         methods = {f"__{name}__": (_operator(apply), apply)}
         if name not in ("eq", "ne"):

@@ -35,7 +35,7 @@ calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
 
 @cache
 def bind(primitive: Primitive) -> Callable[..., MXArrays]:
-    """Give the primitive as a differentiable function of arrays and pairs, or of symbols."""
+    """Return the primitive as a differentiable function of arrays and pairs, or of symbols."""
 
     def call(*inputs: MXArray) -> MXArrays:
         if any(is_symbolic(x) for x in inputs):
@@ -47,7 +47,7 @@ def bind(primitive: Primitive) -> Callable[..., MXArrays]:
 
 
 def is_symbolic(x: MXArray) -> bool:
-    """Tell whether x is a symbol, or a pair of them, whose shape and dtype are known only later."""
+    """Return whether x is a symbol, or a pair of them, whose shape and dtype are known only later."""
     return isinstance(x.real if isinstance(x, ComplexArray) else x, mx.sym.Symbol)
 
 
@@ -71,7 +71,7 @@ def _call_eagerly(primitive: Primitive, inputs: MXArrays) -> MXArrays:
 
 
 def flattened(arrays: Sequence[MXArray]) -> list[Any]:
-    """Give the real arrays, and the parts of the pairs, in one list."""
+    """Return the real arrays, and the parts of the pairs, in one list."""
     return [part for x in arrays for part in ((x.real, x.imag) if isinstance(x, ComplexArray) else (x,))]
 
 

@@ -19,7 +19,7 @@ DEFAULT = {"float64": np.float32, "complex128": np.complex64}
 
 
 def context(device: Any) -> Any:
-    """Give a device, spelled as `str` spells MXNet's contexts, as a context; the current one for None."""
+    """Return a device, spelled as `str` spells MXNet's contexts, as a context; the current one for None."""
     if device is None:
         return mx.current_context()
     if isinstance(device, mx.Context):
@@ -31,7 +31,7 @@ def context(device: Any) -> Any:
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
-    """Give an array or pair from an array of MXNet or NumPy, a number or nested lists of numbers."""
+    """Return an array or pair from an array of MXNet or NumPy, a number or nested lists of numbers."""
     if isinstance(obj, mx.nd.NDArray) and not isinstance(obj, mnp.ndarray):
         obj = obj.as_np_ndarray()
     if isinstance(obj, (mnp.ndarray, ComplexArray)):
@@ -56,7 +56,7 @@ def _from_numpy(values: np.ndarray, ctx: Any) -> Any:
 
 
 def identity(x: Any) -> Any:
-    """Give a copy, whose gradient is added to another where that is requested.
+    """Return a copy, whose gradient is added to another where that is requested.
 
     MXNet's own `copy`, `astype`, `as_in_ctx`, `flip`, `mean` and `cumsum` take ``grad_req="add"`` for ``"write"``.
     """
@@ -64,7 +64,7 @@ def identity(x: Any) -> Any:
 
 
 def to_device(x: Any, device: Any) -> Any:
-    """Give an array on another device."""
+    """Return an array on another device."""
     ctx = context(device)
     if ctx == x.ctx:
         return x
@@ -89,7 +89,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 
 
 def full(shape: Shape, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
-    """Give an array of one value."""
+    """Return an array of one value."""
     if dtype is None:
         # As for `asarray`: booleans and integers keep their kind, other numbers have the default precision.
         inferred = np.asarray(fill_value).dtype
@@ -102,7 +102,7 @@ def full(shape: Shape, fill_value: Any, *, dtype: Any = None, device: Any = None
 
 
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
-    """Give an array of one value in the shape of x."""
+    """Return an array of one value in the shape of x."""
     return full(x.shape, fill_value, dtype=x.dtype if dtype is None else dtype, device=device or x.ctx)
 
 
@@ -142,14 +142,14 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Any:
-    """Give ones on a diagonal."""
+    """Return ones on a diagonal."""
     return asarray(np.eye(n_rows, n_cols, k=k), dtype=np.float32 if dtype is None else dtype, device=device)
 
 
 def arange(
     start: float, /, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None
 ) -> Any:
-    """Give equidistant numbers, `stop` excluded; integers from integers."""
+    """Return equidistant numbers, `stop` excluded; integers from integers."""
     values = np.arange(0, start, step) if stop is None else np.arange(start, stop, step)
     return asarray(values, dtype=DEFAULT.get(values.dtype.name) if dtype is None else dtype, device=device)
 
@@ -157,6 +157,6 @@ def arange(
 def linspace(
     start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
 ) -> Any:
-    """Give `num` equidistant numbers."""
+    """Return `num` equidistant numbers."""
     values = np.linspace(start, stop, num, endpoint=endpoint)
     return asarray(values, dtype=DEFAULT[values.dtype.name] if dtype is None else dtype, device=device)

@@ -16,12 +16,12 @@ KINDS = {
 
 
 def name_of(dtype: Any) -> str:
-    """Give a dtype's name, such as ``"float64"``."""
+    """Return a dtype's name, such as ``"float64"``."""
     return np.dtype(dtype).name
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:
-    """Tell whether a dtype is of a kind, equals a dtype, or does so for one member of a tuple of these."""
+    """Return whether a dtype is of a kind, equals a dtype, or does so for one member of a tuple of these."""
     if isinstance(kind, tuple):
         return any(isdtype(dtype, k) for k in kind)
     if isinstance(kind, str):
@@ -32,7 +32,7 @@ def isdtype(dtype: Any, kind: Any) -> bool:
 
 
 def result_type(*arrays_and_dtypes: Any) -> Any:
-    """Give the dtype to which arrays, dtypes and Python numbers are promoted together."""
+    """Return the dtype to which arrays, dtypes and Python numbers are promoted together."""
     dtypes = [_dtype_of(x) for x in arrays_and_dtypes if not isinstance(x, (bool, int, float, complex))]
     numbers = [x for x in arrays_and_dtypes if isinstance(x, (bool, int, float, complex))]
     result = np.result_type(*dtypes)
@@ -42,17 +42,17 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 
 
 def can_cast(from_: Any, to: Any, /) -> bool:
-    """Tell whether a dtype, or an array's, can be cast to another without loss of kind."""
+    """Return whether a dtype, or an array's, can be cast to another without loss of kind."""
     return bool(np.can_cast(_dtype_of(from_), to))
 
 
 def finfo(type_: Any, /) -> np.finfo:
-    """Give the machine limits of a floating dtype, or of an array's."""
+    """Return the machine limits of a floating dtype, or of an array's."""
     return np.finfo(_dtype_of(type_))
 
 
 def iinfo(type_: Any, /) -> np.iinfo:
-    """Give the machine limits of an integer dtype, or of an array's."""
+    """Return the machine limits of an integer dtype, or of an array's."""
     return np.iinfo(_dtype_of(type_))
 
 

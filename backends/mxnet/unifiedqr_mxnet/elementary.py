@@ -11,24 +11,24 @@ mnp: Any = mx.np
 
 
 def phase(z: ComplexArray) -> ComplexArray:
-    """Give z / |z|, and 0 at 0: the sign of a complex number."""
+    """Return z / |z|, and 0 at 0: the sign of a complex number."""
     size = modulus(z)
     return divide(z, mnp.where(size > 0, size, mnp.ones_like(size)))
 
 
 def square(z: ComplexArray) -> ComplexArray:
-    """Give z^2."""
+    """Return z^2."""
     return multiply(z, z)
 
 
 def exp(z: ComplexArray) -> ComplexArray:
-    """Give the exponential."""
+    """Return the exponential."""
     size = mnp.exp(z.real)
     return ComplexArray(size * mnp.cos(z.imag), size * mnp.sin(z.imag))
 
 
 def log(z: ComplexArray) -> ComplexArray:
-    """Give the principal logarithm."""
+    """Return the principal logarithm."""
     return ComplexArray(mnp.log(modulus(z)), mnp.arctan2(z.imag, z.real))
 
 
@@ -56,7 +56,7 @@ def expm1(z: ComplexArray) -> ComplexArray:
 
 
 def sqrt(z: ComplexArray) -> ComplexArray:
-    """Give the principal square root; no difference of nearly equal numbers is formed."""
+    """Return the principal square root; no difference of nearly equal numbers is formed."""
     larger = mnp.sqrt((mnp.abs(z.real) + modulus(z)) / 2)
     nonzero = larger > 0
     smaller = mnp.abs(z.imag) / (2 * mnp.where(nonzero, larger, mnp.ones_like(larger)))
@@ -66,39 +66,39 @@ def sqrt(z: ComplexArray) -> ComplexArray:
 
 
 def sin(z: ComplexArray) -> ComplexArray:
-    """Give the sine."""
+    """Return the sine."""
     return ComplexArray(mnp.sin(z.real) * mnp.cosh(z.imag), mnp.cos(z.real) * mnp.sinh(z.imag))
 
 
 def cos(z: ComplexArray) -> ComplexArray:
-    """Give the cosine."""
+    """Return the cosine."""
     return ComplexArray(mnp.cos(z.real) * mnp.cosh(z.imag), -mnp.sin(z.real) * mnp.sinh(z.imag))
 
 
 def sinh(z: ComplexArray) -> ComplexArray:
-    """Give the hyperbolic sine."""
+    """Return the hyperbolic sine."""
     return ComplexArray(mnp.sinh(z.real) * mnp.cos(z.imag), mnp.cosh(z.real) * mnp.sin(z.imag))
 
 
 def cosh(z: ComplexArray) -> ComplexArray:
-    """Give the hyperbolic cosine."""
+    """Return the hyperbolic cosine."""
     return ComplexArray(mnp.cosh(z.real) * mnp.cos(z.imag), mnp.sinh(z.real) * mnp.sin(z.imag))
 
 
 def tanh(z: ComplexArray) -> ComplexArray:
-    """Give the hyperbolic tangent, from the real tanh and tan so that nothing overflows."""
+    """Return the hyperbolic tangent, from the real tanh and tan so that nothing overflows."""
     a, b = mnp.tanh(z.real), mnp.tan(z.imag)
     return divide(ComplexArray(a, b), ComplexArray(mnp.ones_like(a), a * b))
 
 
 def tan(z: ComplexArray) -> ComplexArray:
-    """Give the tangent."""
+    """Return the tangent."""
     a, b = mnp.tan(z.real), mnp.tanh(z.imag)
     return divide(ComplexArray(a, b), ComplexArray(mnp.ones_like(a), -a * b))
 
 
 def power(x: Any, y: Any) -> ComplexArray:
-    """Give x^y, at least one of them complex: by products where y is a whole number, else exp(y log x)."""
+    """Return x^y, at least one of them complex: by products where y is a whole number, else exp(y log x)."""
     if isinstance(y, (int, float)) and float(y).is_integer():
         return _whole_power(x, int(y))
     if isinstance(x, (int, float, complex)):

@@ -71,27 +71,27 @@ OPERATORS = {
 
 
 def by_kind(of_real: Callable[..., Any], of_pair: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function of an array that is one of the two, by the kind of its argument."""
+    """Return the function of an array that is one of the two, by the kind of its argument."""
     return lambda x, /: of_pair(x) if isinstance(x, ComplexArray) else of_real(x)
 
 
 def conj(x: Any, /) -> Any:
-    """Give the complex conjugate; a real array is its own."""
+    """Return the complex conjugate; a real array is its own."""
     return x.conj() if isinstance(x, ComplexArray) else x
 
 
 def real(x: Any, /) -> Any:
-    """Give the real part; a real array is its own."""
+    """Return the real part; a real array is its own."""
     return x.real if isinstance(x, ComplexArray) else x
 
 
 def imag(x: Any, /) -> Any:
-    """Give the imaginary part."""
+    """Return the imaginary part."""
     return x.imag if isinstance(x, ComplexArray) else mnp.zeros_like(x)
 
 
 def floor_divide(x1: Any, x2: Any, /) -> Any:
-    """Give the quotient rounded down, in agreement with `remainder`."""
+    """Return the quotient rounded down, in agreement with `remainder`."""
     quotient = mnp.rint((x1 - mnp.mod(x1, x2)) / x2)
     return quotient.astype(result_type(x1, x2)) if quotient.dtype != result_type(x1, x2) else quotient
 
@@ -146,7 +146,7 @@ def _logical(apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def truth(x: Any) -> Any:
-    """Give where an array of any kind is not zero."""
+    """Return where an array of any kind is not zero."""
     if isinstance(x, ComplexArray):
         return not_equal(x, 0.0)
     return x if x.dtype == bool else x != 0

@@ -38,12 +38,12 @@ class _Operator(mx.operator.CustomOp):
         self.complex = complex_
 
     def grouped(self, parts: Sequence[RealArray]) -> tuple[tuple[RealArray, ...], ...]:
-        """Give the parts of each array or pair."""
+        """Return the parts of each array or pair."""
         size = 2 if self.complex else 1
         return tuple(tuple(parts[i : i + size]) for i in range(0, len(parts), size))
 
     def arrays(self, groups: Sequence[tuple[RealArray, ...]]) -> tuple[Any, ...]:
-        """Give the array or pair made of each group, in single precision if it comes in half."""
+        """Return the array or pair made of each group, in single precision if it comes in half."""
         single = [[x.astype("float32") if name_of(x.dtype) in HALF_DTYPES else x for x in group] for group in groups]
         return tuple(ComplexArray(*group) if self.complex else group[0] for group in single)
 
@@ -80,7 +80,7 @@ class _Description(mx.operator.CustomOpProp):
         self.complex = complex_ == "True"
 
     def parts(self, names: Sequence[str]) -> list[str]:
-        """Give the names of the real arrays that stand for arrays or pairs of these names."""
+        """Return the names of the real arrays that stand for arrays or pairs of these names."""
         return [f"{name}_{part}" for name in names for part in ("real", "imag")] if self.complex else list(names)
 
     def list_arguments(self) -> list[str]:
@@ -132,13 +132,13 @@ def _register(primitive: Primitive, name: str) -> str:
 
 
 def operator_name(primitive: Primitive) -> str:
-    """Give the name of the primitive in a graph, registering it if it has none."""
+    """Return the name of the primitive in a graph, registering it if it has none."""
     name = _names.get(primitive)
     return name or _register(primitive, f"unifiedqr_{primitive.name}_of_this_process_{next(_unnamed)}")
 
 
 def call_symbolically(primitive: Primitive, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """Give the outputs of the primitive as symbols, or pairs of symbols, of the kind of the inputs."""
+    """Return the outputs of the primitive as symbols, or pairs of symbols, of the kind of the inputs."""
     complex_ = any(isinstance(x, ComplexArray) for x in inputs)
     parts = [part for x in inputs for part in ((x.real, x.imag) if complex_ else (x,))]
     legacy = [part.as_nd_ndarray() for part in parts]

@@ -23,14 +23,14 @@ class _Export:
 
 
 def host_view(x: Any) -> np.ndarray:
-    """Give the values as a NumPy array to be read only: a view of a real array in host memory, else a copy."""
+    """Return the values as a NumPy array to be read only: a view of a real array in host memory, else a copy."""
     if isinstance(x, ComplexArray) or x.size == 0 or not _is_on_host(x):
         return x.asnumpy()
     return np.from_dlpack(_Export(x))
 
 
 def from_host(values: np.ndarray, ctx: Any) -> Any:
-    """Give floating NumPy values that nobody else writes to as an MXNet array or pair, without a copy if possible."""
+    """Return floating NumPy values that nobody else writes to as an MXNet array or pair, without a copy if possible."""
     if np.iscomplexobj(values):
         return ComplexArray(from_host(values.real, ctx), from_host(values.imag, ctx))
     if values.size == 0:
@@ -44,7 +44,7 @@ def _is_on_host(x: Any) -> bool:
 
 
 def seen(x: Any) -> np.ndarray | None:
-    """Give x as a NumPy array if it is in host memory, else None.
+    """Return x as a NumPy array if it is in host memory, else None.
 
     Nor while reports are put off: looking waits for the engine, and between two operations of a rule that is time in
     which nothing is handed to it.

@@ -38,13 +38,13 @@ _complex_matmul = arithmetic.bilinear(arithmetic.matmul)
 
 
 def matmul(x1: Any, x2: Any, /) -> Any:
-    """Give the matrix product, batched and broadcast."""
+    """Return the matrix product, batched and broadcast."""
     complex_ = isinstance(x1, ComplexArray) or isinstance(x2, ComplexArray)
     return _complex_matmul(x1, x2) if complex_ else arithmetic.matmul(x1, x2)
 
 
 def qr(x: Any, /, *, mode: str = "reduced") -> tuple[Any, Any]:
-    """Give Q and R with LAPACK's signs; `unifiedqr.qr` is the one with a derivative.
+    """Return Q and R with LAPACK's signs; `unifiedqr.qr` is the one with a derivative.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> tuple[Any, Any]:
 
 
 def qr_r(x: Any, /) -> Any:
-    """Give R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
+    """Return R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
     refuse_recording("qr_r")
     R: Any = np.linalg.qr(host_view(x), mode="r")
     return from_host(R, x.ctx)
@@ -93,7 +93,7 @@ def try_cholesky(G: Any, /) -> tuple[Any, Any]:
 
 
 def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
-    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it has not the dtype.
+    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it has not the dtype.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
 
 
 def solve_triangular(A: Any, B: Any, /, *, upper: bool) -> Any:
-    """Give A^-1 B for triangular A, batched and broadcast."""
+    """Return A^-1 B for triangular A, batched and broadcast."""
     A, B = promoted(A, B)
     batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     A, B = (x if x.shape[:-2] == batch else broadcast_to(x, (*batch, *x.shape[-2:])) for x in (A, B))
@@ -147,7 +147,7 @@ def _solve_complex(A: ComplexArray, B: ComplexArray, upper: bool) -> Any:
 
 @on_parts
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    """Give the diagonals of the last two axes."""
+    """Return the diagonals of the last two axes."""
     return mnp.diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
@@ -157,12 +157,12 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """Give the sum of conj(x1) x2 along an axis."""
+    """Return the sum of conj(x1) x2 along an axis."""
     return total(conj(x1) * x2, axis=axis)
 
 
 def vector_norm(x: Any, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> RealArray:  # noqa: A002
-    """Give p-norms over axes, with gradient zero at zero."""
+    """Return p-norms over axes, with gradient zero at zero."""
     size = modulus(x) if isinstance(x, ComplexArray) else mnp.abs(x)
     axes = nonnegative(axis, x.ndim)
     if ord == float("inf"):
@@ -186,7 +186,7 @@ def vector_norm(x: Any, /, *, axis: Axes = None, keepdims: bool = False, ord: fl
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> RealArray:  # noqa: A002
-    """Give matrix norms of the last two axes; those of singular values refuse while a computation is recorded."""
+    """Return matrix norms of the last two axes; those of singular values refuse while a computation is recorded."""
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in (2, -2, "nuc"):

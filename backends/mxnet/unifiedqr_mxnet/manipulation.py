@@ -18,13 +18,13 @@ Axes = int | tuple[int, ...] | None
 
 
 def promoted(*arrays: Any) -> list[Any]:
-    """Give arrays in the dtype to which all of them are promoted."""
+    """Return arrays in the dtype to which all of them are promoted."""
     dtype = result_type(*arrays)
     return [astype(x, dtype, copy=False) for x in arrays]
 
 
 def on_parts(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function of an array that works on the two parts of a pair alike."""
+    """Return a function of an array that works on the two parts of a pair alike."""
 
     def apply(x: Any, /, *args: Any, **kwargs: Any) -> Any:
         return x.each(function, *args, **kwargs) if isinstance(x, ComplexArray) else function(x, *args, **kwargs)
@@ -33,7 +33,7 @@ def on_parts(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def joining(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function of a sequence of arrays that promotes them and works on the parts of pairs alike."""
+    """Return a function of a sequence of arrays that promotes them and works on the parts of pairs alike."""
 
     def join(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
         alike = promoted(*arrays)
@@ -45,7 +45,7 @@ def joining(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def nonnegative(axis: Axes, ndim: int) -> tuple[int, ...]:
-    """Give axes counted from the front; all of them for None."""
+    """Return axes counted from the front; all of them for None."""
     axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     if not all(-ndim <= i < ndim for i in axes):
         raise IndexError(f"axis {axis} is out of range for an array of {ndim} dimensions.")
@@ -98,7 +98,7 @@ def matrix_transpose(x: Any, /) -> Any:
 
 @on_parts
 def reshape(x: Any, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Any:
-    """Give the same entries in another shape."""
+    """Return the same entries in another shape."""
     return mnp.reshape(identity(x) if copy else x, shape)
 
 
@@ -182,12 +182,12 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
 
 
 def from_the_front(indices: Any, n: int) -> Any:
-    """Give indices of an axis of length n with the negative ones counted from its front."""
+    """Return indices of an axis of length n with the negative ones counted from its front."""
     return mnp.where(indices < 0, indices + n, indices)
 
 
 def broadcast_arrays(*arrays: Any) -> list[Any]:
-    """Give arrays in the shape to which all of them are broadcast."""
+    """Return arrays in the shape to which all of them are broadcast."""
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
     return [broadcast_to(x, shape) for x in arrays]
 

@@ -93,15 +93,15 @@ class ComplexArray:
         return ComplexArray(function(self.real, *args, **kwargs), function(self.imag, *args, **kwargs))
 
     def conj(self) -> "ComplexArray":
-        """Give the complex conjugate."""
+        """Return the complex conjugate."""
         return ComplexArray(self.real, -self.imag)
 
     def detach(self) -> "ComplexArray":
-        """Give the same values outside any recorded computation."""
+        """Return the same values outside any recorded computation."""
         return self.each(lambda part: part.detach())
 
     def copy(self) -> "ComplexArray":
-        """Give a copy of the values."""
+        """Return a copy of the values."""
         return self.each(mx.np.copy)
 
     def wait_to_read(self) -> None:
@@ -110,7 +110,7 @@ class ComplexArray:
         self.imag.wait_to_read()
 
     def asnumpy(self) -> np.ndarray:
-        """Give the values as a NumPy array."""
+        """Return the values as a NumPy array."""
         values = np.empty(self.shape, dtype=self.dtype)
         values.real = self.real.asnumpy()
         values.imag = self.imag.asnumpy()
@@ -161,7 +161,7 @@ def _check_parts(real: RealArray, imag: RealArray) -> None:
 
 
 def parts(x: Any) -> tuple[Any, Any]:
-    """Give the real and the imaginary part of an array or number; None for the part that a real one does not have."""
+    """Return the real and the imaginary part of an array or number; None for the part that a real one does not have."""
     if isinstance(x, ComplexArray):
         return x.real, x.imag
     if isinstance(x, Complex) and not isinstance(x, Real):
@@ -175,14 +175,14 @@ def cast(x: RealArray, name: str) -> RealArray:
 
 
 def modulus(z: ComplexArray) -> RealArray:
-    """Give |z|, with gradient zero at zero as for a real array (select before the root: 0/0 is NaN in any case)."""
+    """Return |z|, with gradient zero at zero as for a real array (select before the root: 0/0 is NaN in any case)."""
     nonzero = (z.real != 0) | (z.imag != 0)
     real = mx.np.where(nonzero, z.real, mx.np.ones_like(z.real))
     return mx.np.where(nonzero, mx.np.hypot(real, z.imag), mx.np.zeros_like(real))
 
 
 def lifted(x: Any) -> ComplexArray:
-    """Give a real array as a pair, and a pair as it is."""
+    """Return a real array as a pair, and a pair as it is."""
     if isinstance(x, ComplexArray):
         return x
     x = x if np.dtype(x.dtype).name in COMPLEX_OF else x.astype("float64")

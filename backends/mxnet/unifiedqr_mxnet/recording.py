@@ -129,7 +129,7 @@ def _delete(key: int) -> int:
 
 
 def _adopted(handle: int, *, writable: bool) -> RealArray:
-    """Give the array of a handle, which frees the handle with itself."""
+    """Return the array of a handle, which frees the handle with itself."""
     return mx.np.ndarray(ctypes.cast(handle, base.NDArrayHandle), writable=writable)
 
 

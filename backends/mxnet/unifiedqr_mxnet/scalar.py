@@ -19,7 +19,7 @@ class Scalar(mx.np.ndarray):
 
 
 def adopted(x: Any) -> Any:
-    """Give an array or pair without axes as a `Scalar` or pair of them, the same object, and anything else as it is."""
+    """Return an array or pair without axes as a `Scalar` or pair of them, the same object, anything else as it is."""
     if isinstance(x, ComplexArray):
         adopted(x.real)
         adopted(x.imag)
@@ -29,7 +29,7 @@ def adopted(x: Any) -> Any:
 
 
 def with_numpy_semantics(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function, run with MXNet's switches as NumPy has them; what it gives without axes is a `Scalar`."""
+    """Return the function, run with MXNet's switches as NumPy has them; what it gives without axes is a `Scalar`."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:

@@ -41,19 +41,19 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
 
 
 def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Any:
-    """Give the indices that sort along an axis; of equal entries the first comes first."""
+    """Return the indices that sort along an axis; of equal entries the first comes first."""
     values = x.asnumpy()
     order = np.argsort(-values if descending else values, axis=axis, kind="stable" if stable else None)
     return asarray(order, device=x.ctx)
 
 
 def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Give the index of the first largest entry."""
+    """Return the index of the first largest entry."""
     return _index(mnp.argmax, x, axis, keepdims)
 
 
 def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Give the index of the first smallest entry."""
+    """Return the index of the first smallest entry."""
     return _index(mnp.argmin, x, axis, keepdims)
 
 
@@ -86,7 +86,7 @@ def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None)
 
 
 def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Any:
-    """Tell which entries of x1 are among those of x2."""
+    """Return which entries of x1 are among those of x2."""
     return _by_numpy(np.isin)(x1, x2, invert=invert)
 
 

@@ -40,7 +40,7 @@ def mean(x: Any, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
 
 @empty_by(np_xp.var)
 def var(x: Any, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-    """Give the variance over axes, with n - correction in the denominator."""
+    """Return the variance over axes, with n - correction in the denominator."""
     n = math.prod(x.shape[i] for i in nonnegative(axis, x.ndim))
     deviation = x - mean(x, axis=axis, keepdims=True)
     size = modulus(deviation) if isinstance(deviation, ComplexArray) else deviation
@@ -48,7 +48,7 @@ def var(x: Any, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool
 
 
 def std(x: Any, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-    """Give the standard deviation over axes."""
+    """Return the standard deviation over axes."""
     return mnp.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 

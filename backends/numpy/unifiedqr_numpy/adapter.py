@@ -72,7 +72,7 @@ calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
 
 @cache
 def bind(primitive: Primitive) -> Callable[..., Arrays]:
-    """Give the primitive as a function of arrays; those of a subclass count as plain ones, which the factors are."""
+    """Return the primitive as a function of arrays; those of a subclass count as plain ones, which the factors are."""
 
     def call(*inputs: np.ndarray) -> Arrays:
         outputs = primitive.forward(xp, *map(np.asarray, inputs))

@@ -10,7 +10,7 @@ from unifiedqr.backend import extend_namespace
 
 
 def pivoted_qr(A: np.ndarray, rank: int, /) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype; None if LAPACK has not the dtype."""
+    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype; None if LAPACK has not the dtype."""
     if A.dtype.name not in host.PREFIXES:
         return None
     Q, R, P = host.pivoted_qr(A, rank)

@@ -111,7 +111,7 @@ def _distinct(primals: Tensors) -> Tensors:
 
 
 def _parts(arrays: Tensors) -> Tensors:
-    """Give real and imaginary parts: an accumulator handles complex tensors, but warns when it is given one."""
+    """Return real and imaginary parts: an accumulator handles complex tensors, but warns when it is given one."""
     parts = ((tf.math.real(x), tf.math.imag(x)) if x.dtype.is_complex else (x,) for x in arrays)
     return _distinct(tuple(part for pair in parts for part in pair))
 

@@ -29,7 +29,7 @@ Tensors = tuple[tf.Tensor, ...]
 
 @cache
 def bind(primitive: Primitive) -> Callable[..., Tensors]:
-    """Give the primitive as a differentiable function of tensors and variables."""
+    """Return the primitive as a differentiable function of tensors and variables."""
 
     def call(*inputs: Any) -> Tensors:
         if tf.executing_eagerly():
@@ -60,7 +60,7 @@ def _as_one_operation(function: Callable[..., Tensors], inputs: Tensors) -> Tens
 
 
 def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensors:
-    """Give the outputs as differentiable functions of the inputs."""
+    """Return the outputs as differentiable functions of the inputs."""
 
     def kept() -> Tensors:
         # A tf.function keeps its derivative in another graph, and only an operation brings tensors over.
@@ -94,17 +94,17 @@ def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensor
 
 
 def is_recording() -> bool:
-    """Tell whether a tape or an accumulator around this call is at work."""
+    """Return whether a tape or an accumulator around this call is at work."""
     return record.could_possibly_record()
 
 
 def is_differentiable(x: tf.Tensor) -> bool:
-    """Tell whether a tensor has derivatives at all: integers have none."""
+    """Return whether a tensor has derivatives at all: integers have none."""
     return x.dtype.is_floating or x.dtype.is_complex
 
 
 def _cotangent(bar: Any, X: tf.Tensor) -> tf.Tensor | None:
-    """Give a cotangent as a dense tensor, None where there is none; a real one of a complex output becomes complex."""
+    """Return a cotangent as a dense tensor, None where there is none; a real one of a complex output made complex."""
     return converted(tf.convert_to_tensor(bar), X.dtype) if bar is not None and is_differentiable(X) else None
 
 

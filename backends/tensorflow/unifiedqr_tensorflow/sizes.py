@@ -74,7 +74,7 @@ def _traced(
 
 
 def _cut(X: tf.Tensor | None, here: tf.Tensor) -> tf.Tensor | None:
-    """Give X where `here` is 1, and where it is 0 a matrix without rows and columns."""
+    """Return X where `here` is 1, and where it is 0 a matrix without rows and columns."""
     if X is None:
         return None
     whole: Any = X
@@ -97,7 +97,7 @@ def _stacked(results: list[Tensors], here: list[tf.Tensor]) -> Tensors:
 
 
 def _size(X: tf.Tensor, axis: int) -> Any:
-    """Give a size, as a number where it is known."""
+    """Return a size, as a number where it is known."""
     return tf.shape(X)[axis] if X.shape[axis] is None else X.shape[axis]
 
 

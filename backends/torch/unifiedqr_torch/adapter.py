@@ -57,7 +57,7 @@ class TorchBackend(Backend):
     def vjp(self, f: Callable[..., Tensors], primals: Tensors) -> tuple[Tensors, Callable[..., Tensors]]:
         varying: list[bool] = []
 
-        def split(*at: torch.Tensor) -> "tuple[Tensors, Tensors]":  # Dynamo does not evaluate the annotation
+        def split(*at: torch.Tensor) -> Any:  # a pair; `torch.compile` reads annotations, but not `tuple[...]`
             found = f(*at)
             varying[:] = [not isinstance(y, torch.Tensor) or y.is_floating_point() or y.is_complex() for y in found]
             return (found, ()) if all(varying) or not any(varying) else _split(found, varying)

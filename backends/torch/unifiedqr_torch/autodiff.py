@@ -22,7 +22,7 @@ Tensors = tuple[torch.Tensor, ...]
 
 
 def materialized(arrays: Tensors) -> Tensors:
-    """Give tensors that are neither lazily conjugated nor views: forward mode rejects a tangent for such an output."""
+    """Return tensors that are neither lazily conjugated nor views: forward mode rejects tangents for such outputs."""
     resolved = (x.resolve_conj() for x in arrays)
     return tuple(x.clone() if x._is_view() else x for x in resolved)
 
@@ -75,7 +75,7 @@ bound: dict[Primitive, Callable[..., Tensors]] = {}
 
 
 def bind(row: Primitive) -> Callable[..., Tensors]:
-    """Give the primitive as a differentiable function of tensors."""
+    """Return the primitive as a differentiable function of tensors."""
     function = bound.get(row)
     if function is None:
         function = bound[row] = _differentiable(row)

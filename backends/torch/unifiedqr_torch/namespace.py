@@ -31,7 +31,7 @@ def concat(arrays: Sequence[torch.Tensor], /, *, axis: int | None = 0) -> torch.
 
 
 def place(x: torch.Tensor, /) -> str:
-    """Give the kind of device, as measurements are kept by; another word where something traces and hides values."""
+    """Return the kind of device, as measurements are kept by; another word where something traces and hides values."""
     return "torch traced" if is_traced() else f"torch {x.device.type}"
 
 
@@ -42,7 +42,7 @@ def try_cholesky(G: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
-    """Give U^-1 for upper-triangular U."""
+    """Return U^-1 for upper-triangular U."""
     return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
 
 
@@ -57,14 +57,14 @@ def qr(x: torch.Tensor, /, *, mode: str = "reduced") -> tuple[torch.Tensor, torc
 
 
 def qr_r(x: torch.Tensor, /) -> torch.Tensor:
-    """Give R of A = Q R, Q never being formed."""
+    """Return R of A = Q R, Q never being formed."""
     R = torch.linalg.qr(x, mode="r").R
     *batch, m, n = x.shape
     return R if _are_known(m, n) else _of_shape(R, (*batch, n if m >= n else m, n))
 
 
 def _are_known(m: Any, n: Any) -> bool:
-    """Tell whether sizes are those of this call, and not of a trace that serves many."""
+    """Return whether sizes are those of this call, and not of a trace that serves many."""
     return not isinstance(m, torch.SymInt) and not isinstance(n, torch.SymInt)
 
 
@@ -81,7 +81,7 @@ def _of_shape(x: torch.Tensor, shape: tuple[Any, ...]) -> torch.Tensor:
 
 
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
-    """Give a tensor as a NumPy array, which knows no gradient, no lazy conjugate or sign, no device, no bfloat16."""
+    """Return a tensor as a NumPy array, which knows no gradient, no lazy conjugate or sign, no device, no bfloat16."""
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy(force=True)
 
 
@@ -109,12 +109,12 @@ def _if_inside(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
 
 
 def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
-    """Give x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
+    """Return x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
     return _if_on_host(x, to_numpy)
 
 
 def glance(R: torch.Tensor) -> tuple[float, float] | None:
-    """Give the least modulus on the diagonals and the largest of all, if `seen` would give R, else None."""
+    """Return the least modulus on the diagonals and the largest of all, if `seen` would give R, else None."""
     return _if_on_host(R, _extremes)
 
 
@@ -133,7 +133,7 @@ def _extremes(R: torch.Tensor) -> tuple[float, float] | None:
 
 
 def signs(x: torch.Tensor, /) -> torch.Tensor:
-    """Give -1 for negative numbers, 1 for all others."""
+    """Return -1 for negative numbers, 1 for all others."""
     return (x.sgn() + 0.5).sgn()  # of NaN 0, and then 1
 
 
@@ -141,7 +141,7 @@ Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def pivoted_qr(A: torch.Tensor, rank: int, /) -> Tensors | None:
-    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype; None if A is not LAPACK's to factor."""
+    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype; None if A is not LAPACK's to factor."""
     if A.device.type != "cpu" or A.layout is not torch.strided or A.dtype not in DTYPES:
         return None
     return _on_host(A, rank) if seen(A) is None else _by_lapack(A, rank)
@@ -156,7 +156,7 @@ def _by_lapack(A: torch.Tensor, rank: int) -> Tensors:
 
 
 def _shapes(A: torch.Tensor, rank: int) -> Tensors:
-    """Give tensors without values, of the shapes and in the order of memory of the factors."""
+    """Return tensors without values, of the shapes and in the order of memory of the factors."""
     *batch, m, n = A.shape
     Q = A.new_empty((*batch, rank, m))
     strides = (*Q.stride()[:-2], Q.stride(-1), Q.stride(-2))

@@ -17,7 +17,7 @@ LARGE = 2**22
 
 
 def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
-    """Give X^H Y; of tall real matrices as a sum over blocks of rows."""
+    """Return X^H Y; of tall real matrices as a sum over blocks of rows."""
     if X.is_complex():
         return (X.mH if is_plain(X) else conj(X.mT)) @ Y  # forward mode rejects lazy conjugates
     m = X.shape[-2]
@@ -30,7 +30,7 @@ def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
 
 
 def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Give the sum of X K over the terms (X, K)."""
+    """Return the sum of X K over the terms (X, K)."""
     (X, K), *others = terms
     total = torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(*terms) else X @ K
     for X, K in others:
@@ -39,14 +39,14 @@ def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
 
 
 def add_product(Y: torch.Tensor, X: torch.Tensor, K: torch.Tensor, /) -> torch.Tensor:
-    """Give Y + X K, in the memory of Y where nobody watches it."""
+    """Return Y + X K, in the memory of Y where nobody watches it."""
     if is_plain(Y) and 2 <= Y.ndim == X.ndim == K.ndim <= 3 and Y.shape[:-2] == X.shape[:-2] == K.shape[:-2]:
         return Y.addmm_(X, K) if Y.ndim == 2 else Y.baddbmm_(X, K)
     return Y + X @ K
 
 
 def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give Q D and the upper triangle D^H R, in the memory of Q and R where nobody watches it."""
+    """Return Q D and the upper triangle D^H R, in the memory of Q and R where nobody watches it."""
     D_H = conj(D) if D.is_complex() else D
     if is_plain(Q):  # and so is R, of the same kernel
         R.mul_(D_H.unsqueeze(-1)).mT.tril_()  # in the order of its memory, a tenth of the time

@@ -6,13 +6,13 @@ from torch.autograd import forward_ad
 
 
 def is_traced() -> bool:
-    """Tell whether what is done is written down, and values are hidden."""
+    """Return whether what is done is written down, and values are hidden."""
     traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack()
     return bool(traced)
 
 
 def is_plain(x: torch.Tensor) -> bool:
-    """Tell whether nobody records, maps or traces what is done to a tensor."""
+    """Return whether nobody records, maps or traces what is done to a tensor."""
     recorded = torch.is_grad_enabled() or forward_ad._current_level >= 0
     return not (recorded or _functorch.is_functorch_wrapped_tensor(x) or is_traced()) and type(x) is torch.Tensor
 

@@ -131,7 +131,7 @@ def _linearize_of_grad(f: Function, primals: Arrays, bars: Arrays, dots: Arrays)
 
 
 def _hessian(outer: Callable[..., Any], inner: Callable[..., Any]) -> Run:
-    """Give the run that takes the whole Hessian of a loss by two of JAX's Jacobians."""
+    """Return the run that takes the whole Hessian of a loss by two of JAX's Jacobians."""
 
     def contract(f: Function, primals: Arrays, bars: Arrays, dots: Arrays) -> Arrays:
         gradient = inner(_loss(f, bars), argnums=_all(primals))
@@ -169,12 +169,12 @@ def _paired(bars: Arrays, outputs: Arrays) -> Any:
 
 
 def _loss(f: Function, bars: Arrays) -> Callable[..., Any]:
-    """Give the function of the primals that pairs the outputs with these cotangents."""
+    """Return the function of the primals that pairs the outputs with these cotangents."""
     return lambda *primals: _paired(bars, f(*primals))
 
 
 def _gradient(f: Function, bars: Arrays) -> Function:
-    """Give the function of the primals that pulls these cotangents back."""
+    """Return the function of the primals that pulls these cotangents back."""
     return lambda *primals: _vjp(f, primals, bars)
 
 

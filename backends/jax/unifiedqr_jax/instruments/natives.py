@@ -21,7 +21,7 @@ NATIVES: dict[str, Function] = {
 
 
 def gradient_program(f: Function) -> GradientProgram:
-    """Give the function of primals and cotangents to outputs and gradients, `jax.vjp` in `jax.jit`."""
+    """Return the function of primals and cotangents to outputs and gradients, `jax.vjp` in `jax.jit`."""
 
     @jax.jit
     def outputs_and_gradients(primals: JaxArrays, cotangents: JaxArrays) -> tuple[JaxArrays, JaxArrays]:
@@ -32,7 +32,7 @@ def gradient_program(f: Function) -> GradientProgram:
 
 
 def pullback_program(f: Function) -> Callable[[JaxArrays], Callable[[JaxArrays], JaxArrays]]:
-    """Give the function that runs f and gives its pullback, two compiled programs: a pullback is a tree of arrays."""
+    """Return the function that runs f and gives its pullback, two compiled programs: a pullback is a tree of arrays."""
     forward = jax.jit(lambda primals: jax.vjp(f, *primals)[1])
     backward = jax.jit(_apply)
 

@@ -25,7 +25,7 @@ RUN_BY_PROGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def transforms() -> Iterator[Transform]:
-    """Give values and derivatives by themselves, derivatives of programs, and programs of derivatives."""
+    """Return values and derivatives by themselves, derivatives of programs, and programs of derivatives."""
     for kind, runs in DERIVATIVES.items():
         for name, run in runs.items():
             yield Transform(name, kind, run, slow=True)  # each run compiles what it runs

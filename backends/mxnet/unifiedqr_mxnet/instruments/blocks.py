@@ -60,7 +60,7 @@ class _Mapping(_HybridBlock):
 
 
 def _called(block: Any, on_parts: _OnParts) -> Function:
-    """Give a block of the parts as a function of arrays and pairs."""
+    """Return a block of the parts as a function of arrays and pairs."""
 
     def call(*primals: Any) -> MXArrays:
         found = block(*flattened(primals))
@@ -89,7 +89,7 @@ def _hybrid(f: Function, primals: MXArrays, kind: Any = _HybridBlock, **hybridiz
 
 
 def _symbols(f: Function, primals: MXArrays) -> tuple[_OnParts, list[Any], list[Any]]:
-    """Give the function on parts, and the symbols of the parts that go into it and come out."""
+    """Return the function on parts, and the symbols of the parts that go into it and come out."""
     on_parts = _OnParts(f, primals)
     inputs = [
         mx.sym.var(f"data{i}", dtype=name_of(part.dtype)).as_np_ndarray() for i, part in enumerate(flattened(primals))
@@ -111,7 +111,7 @@ def _imported(f: Function, primals: MXArrays) -> Function:
 
 
 def executor_of(f: Function, primals: MXArrays) -> tuple[Any, _OnParts, list[Any]]:
-    """Give an executor of the function's graph, the function on parts, and the arrays that receive the gradients."""
+    """Return an executor of the function's graph, the function on parts, and the arrays that receive the gradients."""
     on_parts, inputs, outputs = _symbols(f, primals)
     given = {x.name: part.as_nd_ndarray() for x, part in zip(inputs, flattened(primals), strict=True)}
     gradients = {name: mx.nd.zeros_like(part) for name, part in given.items()}

@@ -13,7 +13,7 @@ Function = Callable[..., MXArrays]
 
 
 def _lq(A: MXArray) -> MXArrays:
-    """Give L and Q by the legacy operator, which takes real matrices that are not deep; the record goes through."""
+    """Return L and Q by the legacy operator, which takes real matrices that are not deep; the record goes through."""
     if isinstance(A, ComplexArray):
         raise CapabilityError("mxnet has no complex numbers of its own")
     Q, L = mx.nd.linalg.gelqf(A.as_nd_ndarray())
@@ -24,7 +24,7 @@ NATIVES: dict[str, Function] = {"lq": _lq}
 
 
 def gradient_program(f: Function) -> GradientProgram:
-    """Give the function of primals and cotangents to outputs and gradients, by `mxnet.autograd.backward`."""
+    """Return the function of primals and cotangents to outputs and gradients, by `mxnet.autograd.backward`."""
     pullback_at = _recorder(f, retain=False)
 
     @with_numpy_semantics
@@ -36,7 +36,7 @@ def gradient_program(f: Function) -> GradientProgram:
 
 
 def pullback_program(f: Function) -> Callable[[MXArrays], Callable[[MXArrays], MXArrays]]:
-    """Give the function that records f and gives its pullback, which keeps the record."""
+    """Return the function that records f and gives its pullback, which keeps the record."""
     pullback_at = _recorder(f, retain=True)
     return lambda primals: pullback_at(primals)[1]
 

@@ -77,7 +77,7 @@ def _added(f: Function, primals: MXArrays, bars: MXArrays) -> MXArrays:
 def _grad(
     f: Function, primals: MXArrays, bars: MXArrays, make: Making = plain, create_graph: bool = False
 ) -> tuple[MXArrays, MXArrays]:
-    """Give leaves and their gradients."""
+    """Return leaves and their gradients."""
     leaves = _leaves(primals)
     call = make(f, primals)
     with mx.autograd.record():
@@ -162,20 +162,21 @@ def _explicit_hvp(f: Function, primals: MXArrays, bars: MXArrays, dots: MXArrays
 
 
 def _after_set_np(run: Callable[..., MXArrays]) -> Callable[..., MXArrays]:
-    """Give the run with NumPy's semantics switched on for the process."""
+    """Return the run with NumPy's semantics switched on for the process."""
 
     def switched(*arguments: Any) -> MXArrays:
+        before = {"shape": mx.util.is_np_shape(), "array": mx.util.is_np_array()}
         mx.npx.set_np()
         try:
             return run(*arguments)
         finally:
-            mx.npx.reset_np()
+            mx.npx.set_np(**before)
 
     return switched
 
 
 def transforms(backend: Backend) -> tuple[Transform, ...]:
-    """Give every way."""
+    """Return every way."""
 
     def vjp(f: Function, primals: MXArrays, bars: MXArrays) -> MXArrays:
         return backend.vjp(f, primals)[1](bars)

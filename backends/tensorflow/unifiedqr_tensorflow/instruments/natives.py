@@ -22,7 +22,7 @@ def program(f: Function) -> Function:
 
 
 def gradient_program(f: Function) -> GradientProgram:
-    """Give the function of primals and cotangents to outputs and gradients, a tape in a `tf.function`."""
+    """Return the function of primals and cotangents to outputs and gradients, a tape in a `tf.function`."""
 
     @tf.function
     def outputs_and_gradients(primals: Tensors, cotangents: Tensors) -> tuple[Tensors, Tensors]:

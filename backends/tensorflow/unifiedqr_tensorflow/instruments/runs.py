@@ -111,7 +111,7 @@ def hessians(f: Function, primals: Tensors, bars: Tensors, dots: Tensors) -> Ten
 
 
 def _dense(gradients: Any) -> Tensors:
-    """Give gradients as tensors; one that does not exist is an error."""
+    """Return gradients as tensors; one that does not exist is an error."""
     return tuple(map(tf.convert_to_tensor, gradients))
 
 
@@ -121,5 +121,5 @@ def _parts(arrays: Tensors) -> Tensors:
 
 
 def _row_of_parts(arrays: Tensors) -> tf.Tensor:
-    """Give all entries in one row, real parts and imaginary parts apart."""
+    """Return all entries in one row, real parts and imaginary parts apart."""
     return tf.concat([tf.reshape(part, [-1]) for part in _parts(arrays)], 0)

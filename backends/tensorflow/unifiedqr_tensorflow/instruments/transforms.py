@@ -40,7 +40,7 @@ SECOND_ORDER = {
 
 
 def transforms() -> tuple[Transform, ...]:
-    """Give all of them."""
+    """Return all of them."""
     return (*_values(), *_first_order(), *_second_order())
 
 
@@ -83,12 +83,12 @@ def _second_order() -> Iterator[Transform]:
 
 
 def _of(wrapper: Callable[[Function], Function], run: Run) -> Run:
-    """Give the run of a wrapped function."""
+    """Return the run of a wrapped function."""
     return lambda f, *given: run(wrapper(f), *given)
 
 
 def _within(wrapper: Callable[[Function], Function], run: Run) -> Run:
-    """Give the run, wrapped."""
+    """Return the run, wrapped."""
     return lambda f, *given: tuple(wrapper(partial(run, f))(*given))
 
 

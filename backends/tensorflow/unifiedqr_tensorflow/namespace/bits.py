@@ -29,7 +29,7 @@ _FORMATS = {2: _Format(tf.int16, 10, 5), 4: _Format(tf.int32, 23, 8), 8: _Format
 
 
 def power_of_two(exponents: tf.Tensor, /) -> tf.Tensor:
-    """Give 2 to the power of integers, real numbers whose powers are normal ones."""
+    """Return 2 to the power of integers, real numbers whose powers are normal ones."""
     layout = _FORMATS[exponents.dtype.size]
     biased = tf.cast(exponents, layout.integer) + layout.bias
     shifted = tf.bitwise.left_shift(biased, tf.constant(layout.digits, layout.integer))
@@ -37,7 +37,7 @@ def power_of_two(exponents: tf.Tensor, /) -> tf.Tensor:
 
 
 def leading_power_of_two(x: tf.Tensor, /) -> tf.Tensor:
-    """Give 2^floor(log2 x) for x >= 0, as if nothing were subnormal, nor so large that its reciprocal is."""
+    """Return 2^floor(log2 x) for x >= 0, as if nothing were subnormal, nor so large that its reciprocal is."""
     layout = _FORMATS[x.dtype.size]
     kept = tf.bitwise.bitwise_and(_bitcast(x, layout.integer), tf.constant(layout.mask, layout.integer))
     least = finfo(x.dtype).smallest_normal

@@ -9,14 +9,14 @@ State = tuple[tf.Tensor, ...]
 
 
 def branch(predicate: tf.Tensor, then: Callable[[], State], otherwise: Callable[[], State]) -> State:
-    """Give then() or otherwise(), one of which alone is run; inside a graph as one operation."""
+    """Return then() or otherwise(), one of which alone is run; inside a graph as one operation."""
     if tf.executing_eagerly():
         return then() if predicate else otherwise()
     return tuple(tf.cond(predicate, then, otherwise))
 
 
 def fori_loop(count: int, step: Callable[[Any, State], State], state: State) -> State:
-    """Give the state after step(0, .), ..., step(count - 1, .); inside a graph as one operation."""
+    """Return the state after step(0, .), ..., step(count - 1, .); inside a graph as one operation."""
     if tf.executing_eagerly():
         for j in range(count):
             state = step(j, state)

@@ -11,7 +11,7 @@ from unifiedqr_tensorflow.namespace.dtypes import SCALAR_DTYPES, converted, prom
 
 
 def _placed(create: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Give a creation function the standard's keyword ``device``."""
+    """Return a creation function the standard's keyword ``device``."""
 
     @wraps(create)
     def create_on(*arguments: Any, device: str | None = None, **keywords: Any) -> tf.Tensor:
@@ -25,7 +25,7 @@ def _placed(create: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 
 @_placed
 def asarray(obj: Any, /, *, dtype: tf.DType | None = None, copy: bool | None = None) -> tf.Tensor:
-    """Give a tensor of an array, a scalar or nested sequences.
+    """Return a tensor of an array, a scalar or nested sequences.
 
     NumPy arrays keep their dtype, Python's numbers get TensorFlow's default of 32 bits. Tensors are immutable, so that
     `copy` changes nothing.
@@ -47,19 +47,19 @@ def asarray(obj: Any, /, *, dtype: tf.DType | None = None, copy: bool | None = N
 
 @_placed
 def zeros(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give zeros."""
+    """Return zeros."""
     return tf.zeros(_sizes(shape), dtype or tf.float32)
 
 
 @_placed
 def ones(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give ones."""
+    """Return ones."""
     return tf.ones(_sizes(shape), dtype or tf.float32)
 
 
 @_placed
 def empty(shape: int | Sequence[int], *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give zeros: TensorFlow has no uninitialized tensors."""
+    """Return zeros: TensorFlow has no uninitialized tensors."""
     return tf.zeros(_sizes(shape), dtype or tf.float32)
 
 
@@ -78,38 +78,38 @@ def from_dlpack(x: Any, /, *, copy: bool | None = None) -> tf.Tensor:
 
 @_placed
 def full(shape: int | Sequence[int], fill_value: Any, *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give an array of one value."""
+    """Return an array of one value."""
     return tf.fill(_sizes(shape), tf.cast(fill_value, dtype or result_type(fill_value)))
 
 
 @_placed
 def zeros_like(x: tf.Tensor, /, *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give zeros in the shape of x."""
+    """Return zeros in the shape of x."""
     return tf.zeros_like(x, dtype)
 
 
 @_placed
 def ones_like(x: tf.Tensor, /, *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give ones in the shape of x."""
+    """Return ones in the shape of x."""
     return tf.ones_like(x, dtype)
 
 
 @_placed
 def full_like(x: tf.Tensor, /, fill_value: Any, *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give one value in the shape of x."""
+    """Return one value in the shape of x."""
     return tf.fill(tf.shape(x), tf.cast(fill_value, dtype or x.dtype))
 
 
 @_placed
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give ones on the k-th diagonal and zeros elsewhere."""
+    """Return ones on the k-th diagonal and zeros elsewhere."""
     rows, columns = tf.range(n_rows)[:, None], tf.range(n_rows if n_cols is None else n_cols)[None, :]
     return tf.cast(tf.equal(columns - rows, k), dtype or tf.float32)
 
 
 @_placed
 def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give evenly spaced values in [start, stop), or [0, start)."""
+    """Return evenly spaced values in [start, stop), or [0, start)."""
     start, stop = (0, start) if stop is None else (start, stop)
     # In double precision first: in the narrow one the number of values could come out different.
     wide = tf.int64 if all(isinstance(x, int) for x in (start, stop, step)) else tf.float64
@@ -121,7 +121,7 @@ def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype
 def linspace(
     start: complex, stop: complex, /, num: int, *, dtype: tf.DType | None = None, endpoint: bool = True
 ) -> tf.Tensor:
-    """Give `num` evenly spaced values from `start` to `stop`, the latter included with `endpoint`."""
+    """Return `num` evenly spaced values from `start` to `stop`, the latter included with `endpoint`."""
     dtype = dtype or result_type(start, stop, 0.0)
     wide = tf.complex128 if dtype.is_complex else tf.float64
     first, last = converted(start, wide), converted(stop, wide)
@@ -134,7 +134,7 @@ def linspace(
 
 
 def meshgrid(*arrays: tf.Tensor, indexing: str = "xy") -> tuple[tf.Tensor, ...]:
-    """Give coordinate matrices of coordinate vectors."""
+    """Return coordinate matrices of coordinate vectors."""
     return tuple(tf.meshgrid(*promoted(*arrays), indexing=indexing))
 
 
@@ -159,7 +159,7 @@ def triu(x: tf.Tensor, /, *, k: int = 0) -> tf.Tensor:
 
 
 def _is_stack(x: tf.Tensor) -> bool:
-    """Tell whether a band is selected sooner by a mask than by TensorFlow's own operation: twice as fast for 8 x 8."""
+    """Return whether a band is selected sooner by a mask than by TensorFlow's operation: twice as fast for 8 x 8."""
     return x.shape.rank is not None and x.shape.rank > 2
 
 
@@ -172,7 +172,7 @@ def _selected(x: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
 
 
 def _matrix_sizes(x: tf.Tensor) -> tuple[Any, Any]:
-    """Give the last two sizes, as numbers where they are known."""
+    """Return the last two sizes, as numbers where they are known."""
     if x.shape.rank is None or None in x.shape[-2:]:
         sizes = tf.shape(x)
         return sizes[-2], sizes[-1]

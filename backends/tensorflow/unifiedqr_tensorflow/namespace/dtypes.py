@@ -51,7 +51,7 @@ class IntegerInfo(NamedTuple):
 
 
 def isdtype(dtype: tf.DType, kind: Any) -> bool:
-    """Tell whether a dtype is of a kind: a name of `KINDS`, a dtype, or a tuple of these."""
+    """Return whether a dtype is of a kind: a name of `KINDS`, a dtype, or a tuple of these."""
     if isinstance(kind, tuple):
         return any(isdtype(dtype, part) for part in kind)
     if isinstance(kind, str):
@@ -60,7 +60,7 @@ def isdtype(dtype: tf.DType, kind: Any) -> bool:
 
 
 def finfo(type: Any, /) -> FloatInfo:
-    """Give the machine limits of a floating dtype, or of an array's."""
+    """Return the machine limits of a floating dtype, or of an array's."""
     dtype = tf.as_dtype(getattr(type, "dtype", type)).real_dtype
     limits = ml_dtypes.finfo(dtype.as_numpy_dtype)
     eps, largest, least, smallest = map(float, (limits.eps, limits.max, limits.min, limits.smallest_normal))
@@ -68,13 +68,13 @@ def finfo(type: Any, /) -> FloatInfo:
 
 
 def iinfo(type: Any, /) -> IntegerInfo:
-    """Give the machine limits of an integer dtype, or of an array's."""
+    """Return the machine limits of an integer dtype, or of an array's."""
     dtype = tf.as_dtype(getattr(type, "dtype", type))
     return IntegerInfo(8 * dtype.size, dtype.max, dtype.min, dtype)
 
 
 def result_type(*arrays_and_dtypes: Any) -> tf.DType:
-    """Give the dtype that tensors, dtypes and Python scalars promote to; scalars never widen within their kind."""
+    """Return the dtype that tensors, dtypes and Python scalars promote to; scalars never widen within their kind."""
     dtypes = [tf.as_dtype(getattr(x, "dtype", x)) for x in arrays_and_dtypes if type(x) not in SCALAR_DTYPES]
     scalars = [SCALAR_DTYPES[type(x)] for x in arrays_and_dtypes if type(x) in SCALAR_DTYPES]
     if not dtypes:
@@ -89,18 +89,18 @@ def result_type(*arrays_and_dtypes: Any) -> tf.DType:
 
 
 def can_cast(from_: Any, to: tf.DType, /) -> bool:
-    """Tell whether a dtype, or an array's, promotes to another without loss."""
+    """Return whether a dtype, or an array's, promotes to another without loss."""
     return result_type(from_, to) == to
 
 
 def promoted(*arrays: Any) -> tuple[tf.Tensor, ...]:
-    """Give tensors and Python scalars as tensors of their common dtype: TensorFlow's operations promote nothing."""
+    """Return tensors and Python scalars as tensors of their common dtype: TensorFlow's operations promote nothing."""
     dtype = result_type(*arrays)
     return tuple(converted(x, dtype) for x in arrays)
 
 
 def converted(x: Any, dtype: tf.DType) -> tf.Tensor:
-    """Give a tensor or Python scalar in another dtype."""
+    """Return a tensor or Python scalar in another dtype."""
     if isinstance(x, (bool, int, float, complex)):
         return tf.constant(np.asarray(x), dtype=dtype)  # a cast would round it to single precision on the way
     if not dtype.is_complex or getattr(x, "dtype", dtype).is_complex:

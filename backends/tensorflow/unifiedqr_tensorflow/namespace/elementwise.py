@@ -14,7 +14,7 @@ Elementwise = Callable[..., tf.Tensor]
 
 
 def astype(x: tf.Tensor, dtype: tf.DType, /, *, copy: bool = True, device: str | None = None) -> tf.Tensor:
-    """Give x in another dtype; a complex x must be taken apart with `real` and `imag` first, as the standard has it."""
+    """Return x in another dtype; a complex x must be taken apart with `real` and `imag`, as the standard has it."""
     x = tf.convert_to_tensor(x)
     if x.dtype.is_complex and not tf.as_dtype(dtype).is_complex:
         raise TypeError(f"{x.dtype.name} cannot become {tf.as_dtype(dtype).name}; take xp.real or xp.imag first.")
@@ -37,12 +37,12 @@ def isnan(x: tf.Tensor, /) -> tf.Tensor:
 
 
 def log2(x: tf.Tensor, /) -> tf.Tensor:
-    """Give the binary logarithm, to within a rounding of the natural one."""
+    """Return the binary logarithm, to within a rounding of the natural one."""
     return tf.math.log(x) / math.log(2)
 
 
 def log10(x: tf.Tensor, /) -> tf.Tensor:
-    """Give the decimal logarithm, to within a rounding of the natural one."""
+    """Return the decimal logarithm, to within a rounding of the natural one."""
     return tf.math.log(x) / math.log(10)
 
 

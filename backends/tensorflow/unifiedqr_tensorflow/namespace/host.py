@@ -9,7 +9,7 @@ from unifiedqr import host
 
 
 def seen(x: tf.Tensor, /) -> np.ndarray | None:
-    """Give x as a NumPy array if its values are computed already and in this machine's memory, else None."""
+    """Return x as a NumPy array if its values are computed already and in this machine's memory, else None."""
     at_hand = (
         isinstance(x, tf.__internal__.EagerTensor)  # not a symbol of a graph being traced
         and x.device.startswith("/job:localhost/")
@@ -20,7 +20,7 @@ def seen(x: tf.Tensor, /) -> np.ndarray | None:
 
 
 def place(x: tf.Tensor, /) -> str:
-    """Give the kind of device, as measurements are kept by; in a graph, that which it will be run on by default."""
+    """Return the kind of device, as measurements are kept by; in a graph, that which it will be run on by default."""
     if tf.executing_eagerly():
         return f"tensorflow {x.device.rpartition('/')[-1].split(':')[1].lower()}"
     return f"tensorflow {_default_kind()}"
@@ -32,6 +32,6 @@ def _default_kind() -> str:
 
 
 def glance(R: tf.Tensor, /) -> tuple[float, float] | None:
-    """Give the least modulus on the diagonals and the largest of all, if they are at hand, else None."""
+    """Return the least modulus on the diagonals and the largest of all, if they are at hand, else None."""
     values = seen(R)
     return None if values is None else host.glance(values)

@@ -45,7 +45,7 @@ class SlogdetResult(NamedTuple):
 
 
 def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
-    """Give Q and R by TensorFlow's Householder kernel, whose squares neither overflow nor underflow here.
+    """Return Q and R by TensorFlow's Householder kernel, whose squares neither overflow nor underflow here.
 
     Q does not see the scale of a column, so each is brought to size one by an exact power of two: Eigen's reflectors
     square the entries as they come, and lose a column of 1e-18 in float32.
@@ -76,12 +76,12 @@ def try_cholesky(G: tf.Tensor, /) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def inner(X: tf.Tensor, Y: tf.Tensor, /) -> tf.Tensor:
-    """Give X^H Y without transposing X first."""
+    """Return X^H Y without transposing X first."""
     return tf.linalg.matmul(X, Y, adjoint_a=True)
 
 
 def pivoted_qr(A: tf.Tensor, rank: int, /) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None:
-    """Give Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it cannot see A."""
+    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it cannot see A."""
     values = seen(A)
     if values is None or A.dtype.name not in host.PREFIXES:
         return None
@@ -91,7 +91,7 @@ def pivoted_qr(A: tf.Tensor, rank: int, /) -> tuple[tf.Tensor, tf.Tensor, tf.Ten
 
 
 def solve(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
-    """Give x1^-1 x2 for square x1; a vector x2 counts as a column."""
+    """Return x1^-1 x2 for square x1; a vector x2 counts as a column."""
     A, B = promoted(x1, x2)
     if x2.shape.rank == 1:
         return tf.squeeze(solve(A, B[:, None]), -1)
@@ -99,13 +99,13 @@ def solve(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
 
 
 def solve_triangular(A: tf.Tensor, B: tf.Tensor, /, *, upper: bool) -> tf.Tensor:
-    """Give A^-1 B for triangular A, without reading its other triangle."""
+    """Return A^-1 B for triangular A, without reading its other triangle."""
     A, B = promoted(A, B)
     return tf.linalg.triangular_solve(A, B, lower=not upper)
 
 
 def inverse_upper(U: tf.Tensor, /) -> tf.Tensor:
-    """Give U^-1 for upper-triangular U."""
+    """Return U^-1 for upper-triangular U."""
     if U.shape.is_fully_defined():
         sizes: list[Any] = U.shape.as_list()
         identity = tf.eye(sizes[-1], batch_shape=sizes[:-2], dtype=U.dtype)
@@ -120,7 +120,7 @@ of which takes 0.05 ms whatever the size; of a stack of triangles they are not."
 
 
 def divide_adjoint(Y: tf.Tensor, U: tf.Tensor, /) -> tf.Tensor:
-    """Give Y U^-H for upper-triangular U."""
+    """Return Y U^-H for upper-triangular U."""
     n: Any = U.shape[-1] if U.shape.rank == 2 else None
     if n is not None and n <= INVERTED:
         return tf.linalg.matmul(Y, inverse_upper(U), adjoint_b=True)
@@ -128,12 +128,12 @@ def divide_adjoint(Y: tf.Tensor, U: tf.Tensor, /) -> tf.Tensor:
 
 
 def diagonal(x: tf.Tensor, /, *, offset: int = 0) -> tf.Tensor:
-    """Give the diagonal of the last two axes."""
+    """Return the diagonal of the last two axes."""
     return tf.linalg.diag_part(x, k=offset)
 
 
 def trace(x: tf.Tensor, /, *, offset: int = 0, dtype: tf.DType | None = None) -> tf.Tensor:
-    """Give the sum of the diagonal of the last two axes."""
+    """Return the sum of the diagonal of the last two axes."""
     entries = tf.linalg.diag_part(x, k=offset)
     return tf.reduce_sum(entries if dtype is None else tf.cast(entries, dtype), axis=-1)
 
@@ -141,7 +141,7 @@ def trace(x: tf.Tensor, /, *, offset: int = 0, dtype: tf.DType | None = None) ->
 def vector_norm(
     x: tf.Tensor, /, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, ord: float = 2
 ) -> tf.Tensor:
-    """Give the ord-norm along axes, of all entries for None."""
+    """Return the ord-norm along axes, of all entries for None."""
     size = tf.abs(x)
     if ord == float("inf"):
         return tf.reduce_max(size, axis, keepdims)
@@ -155,7 +155,7 @@ def vector_norm(
 
 
 def matrix_norm(x: tf.Tensor, /, *, keepdims: bool = False, ord: Any = "fro") -> tf.Tensor:
-    """Give the Frobenius, nuclear, spectral, 1- or inf-norm of the last two axes."""
+    """Return the Frobenius, nuclear, spectral, 1- or inf-norm of the last two axes."""
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in ("nuc", 2, -2):
@@ -170,13 +170,13 @@ def matrix_norm(x: tf.Tensor, /, *, keepdims: bool = False, ord: Any = "fro") ->
 
 
 def cholesky(x: tf.Tensor, /, *, upper: bool = False) -> tf.Tensor:
-    """Give the triangular L with L L^H = x, or with `upper` its adjoint."""
+    """Return the triangular L with L L^H = x, or with `upper` its adjoint."""
     L = tf.linalg.cholesky(x)
     return tf.linalg.adjoint(L) if upper else L
 
 
 def inv(x: tf.Tensor, /) -> tf.Tensor:
-    """Give the inverse."""
+    """Return the inverse."""
     return tf.linalg.inv(x)
 
 
@@ -224,12 +224,12 @@ def _lu_pivots(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def sign_of_det(x: tf.Tensor, /) -> tf.Tensor | None:
-    """Give the sign of the determinant; None while a graph is traced, which XLA may have to compile and could not."""
+    """Return the sign of the determinant; None while a graph is traced, which XLA may have to compile and could not."""
     return tf.linalg.slogdet(x)[0] if tf.executing_eagerly() else None
 
 
 def svdvals(x: tf.Tensor, /) -> tf.Tensor:
-    """Give the singular values, largest first."""
+    """Return the singular values, largest first."""
     return tf.linalg.svd(x, compute_uv=False)
 
 
@@ -264,7 +264,7 @@ def pinv(x: tf.Tensor, /, *, rtol: Any = None) -> tf.Tensor:
 
 
 def _above(values: tf.Tensor, x: tf.Tensor, rtol: Any) -> tf.Tensor:
-    """Tell which singular values of x are above rtol times the largest, by default max(m, n) eps."""
+    """Return which singular values of x are above rtol times the largest, by default max(m, n) eps."""
     longest = tf.cast(tf.reduce_max(tf.shape(x)[-2:]), values.dtype)
     relative = longest * finfo(x.dtype).eps if rtol is None else converted(rtol, values.dtype)
     return values > tf.reduce_max(values, -1, keepdims=True) * tf.expand_dims(relative, -1)

@@ -12,17 +12,17 @@ Axes = int | tuple[int, ...]
 
 
 def reshape(x: tf.Tensor, /, shape: Sequence[int], *, copy: bool | None = None) -> tf.Tensor:
-    """Give x in another shape; one size may be -1."""
+    """Return x in another shape; one size may be -1."""
     return tf.reshape(x, shape)
 
 
 def permute_dims(x: tf.Tensor, /, axes: Sequence[int]) -> tf.Tensor:
-    """Give x with its axes in another order."""
+    """Return x with its axes in another order."""
     return tf.transpose(x, [axis % x.shape.rank for axis in axes])
 
 
 def moveaxis(x: tf.Tensor, source: Axes, destination: Axes, /) -> tf.Tensor:
-    """Give x with some axes moved, the others in their order."""
+    """Return x with some axes moved, the others in their order."""
     rank = x.shape.rank
     sources, destinations = ([axis % rank for axis in _several(axes)] for axes in (source, destination))
     order = [axis for axis in range(rank) if axis not in sources]
@@ -32,12 +32,12 @@ def moveaxis(x: tf.Tensor, source: Axes, destination: Axes, /) -> tf.Tensor:
 
 
 def expand_dims(x: tf.Tensor, /, *, axis: int = 0) -> tf.Tensor:
-    """Give x with a new axis of size one."""
+    """Return x with a new axis of size one."""
     return tf.expand_dims(x, axis)
 
 
 def squeeze(x: tf.Tensor, /, axis: Axes) -> tf.Tensor:
-    """Give x without axes, which must have size one."""
+    """Return x without axes, which must have size one."""
     return tf.squeeze(x, list(_several(axis)))
 
 
@@ -101,13 +101,13 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
 
 
 def take(x: tf.Tensor, indices: tf.Tensor, /, *, axis: int | None = None) -> tf.Tensor:
-    """Give the slices of x at some indices along an axis (of a vector, its only one)."""
+    """Return the slices of x at some indices along an axis (of a vector, its only one)."""
     axis = 0 if axis is None else axis
     return tf.gather(x, _counted(indices, x, axis), axis=axis)
 
 
 def take_along_axis(x: tf.Tensor, indices: tf.Tensor, /, *, axis: int = -1) -> tf.Tensor:
-    """Give one entry of x for each index, the other axes broadcast."""
+    """Return one entry of x for each index, the other axes broadcast."""
     indices = moveaxis(_counted(indices, x, axis), axis, -1)
     x = moveaxis(x, axis, -1)
     batch = tf.broadcast_dynamic_shape(tf.shape(x)[:-1], tf.shape(indices)[:-1])

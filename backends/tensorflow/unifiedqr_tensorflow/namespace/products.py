@@ -26,7 +26,7 @@ def matmul(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
 
 
 def vecdot(x1: tf.Tensor, x2: tf.Tensor, /, *, axis: int = -1) -> tf.Tensor:
-    """Give sum(conj(x1) x2) along an axis."""
+    """Return sum(conj(x1) x2) along an axis."""
     x1, x2 = promoted(x1, x2)
     return tf.reduce_sum(tf.math.conj(x1) * x2, axis)
 
@@ -37,7 +37,7 @@ def tensordot(x1: tf.Tensor, x2: tf.Tensor, /, *, axes: int | tuple[Sequence[int
 
 
 def outer(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
-    """Give the products of the entries of two vectors."""
+    """Return the products of the entries of two vectors."""
     return tf.tensordot(*promoted(x1, x2), 0)
 
 

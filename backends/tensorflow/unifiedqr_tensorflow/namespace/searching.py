@@ -32,17 +32,17 @@ class UniqueInverseResult(NamedTuple):
 
 
 def argmax(x: tf.Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the index of the first largest value along an axis (of the flattened x for None)."""
+    """Return the index of the first largest value along an axis (of the flattened x for None)."""
     return _searched(tf.argmax, x, axis, keepdims)
 
 
 def argmin(x: tf.Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the index of the first smallest value along an axis (of the flattened x for None)."""
+    """Return the index of the first smallest value along an axis (of the flattened x for None)."""
     return _searched(tf.argmin, x, axis, keepdims)
 
 
 def argsort(x: tf.Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> tf.Tensor:
-    """Give the indices that sort along an axis; of equal entries the first comes first."""
+    """Return the indices that sort along an axis; of equal entries the first comes first."""
     # Indices have no derivative; a forward accumulator would look for one, and fails on no entries.
     return tf.argsort(tf.stop_gradient(x), axis, "DESCENDING" if descending else "ASCENDING", stable)
 
@@ -74,7 +74,7 @@ def nonzero(x: tf.Tensor, /) -> tuple[tf.Tensor, ...]:
 
 
 def isin(x1: tf.Tensor, x2: tf.Tensor, /, *, invert: bool = False) -> tf.Tensor:
-    """Tell which entries of x1 are among those of x2."""
+    """Return which entries of x1 are among those of x2."""
     x1, x2 = promoted(x1, x2)
     return tf.reduce_any(tf.equal(tf.expand_dims(x1, -1), tf.reshape(x2, (-1,))), -1) != invert
 

@@ -14,32 +14,32 @@ Axis = int | tuple[int, ...] | None
 
 
 def sum(x: tf.Tensor, /, *, axis: Axis = None, dtype: tf.DType | None = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the sum along axes; narrow integers are summed in int64."""
+    """Return the sum along axes; narrow integers are summed in int64."""
     return tf.reduce_sum(tf.cast(x, dtype or _accumulator(x.dtype)), axis, keepdims)
 
 
 def prod(x: tf.Tensor, /, *, axis: Axis = None, dtype: tf.DType | None = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the product along axes; narrow integers are multiplied in int64."""
+    """Return the product along axes; narrow integers are multiplied in int64."""
     return tf.reduce_prod(tf.cast(x, dtype or _accumulator(x.dtype)), axis, keepdims)
 
 
 def mean(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the arithmetic mean along axes."""
+    """Return the arithmetic mean along axes."""
     return tf.reduce_mean(x, axis, keepdims)
 
 
 def max(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the largest value along axes, NaN if there is one, 0 if there are no values."""
+    """Return the largest value along axes, NaN if there is one, 0 if there are no values."""
     return tf.reduce_max(_with_entries(x, axis), axis, keepdims)
 
 
 def min(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Give the smallest value along axes, NaN if there is one, 0 if there are no values."""
+    """Return the smallest value along axes, NaN if there is one, 0 if there are no values."""
     return tf.reduce_min(_with_entries(x, axis), axis, keepdims)
 
 
 def var(x: tf.Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> tf.Tensor:
-    """Give the variance along axes, of a complex x that of its modulus about the mean."""
+    """Return the variance along axes, of a complex x that of its modulus about the mean."""
     deviation = tf.abs(x - tf.reduce_mean(x, axis, keepdims=True))
     total = tf.reduce_sum(tf.square(deviation), axis, keepdims)
     count = tf.cast(tf.size(x), total.dtype) / tf.cast(tf.size(total), total.dtype)
@@ -47,17 +47,17 @@ def var(x: tf.Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims
 
 
 def std(x: tf.Tensor, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> tf.Tensor:
-    """Give the standard deviation along axes."""
+    """Return the standard deviation along axes."""
     return tf.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
 def all(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Tell whether every value along axes is true (nonzero)."""
+    """Return whether every value along axes is true (nonzero)."""
     return tf.reduce_all(tf.cast(x, tf.bool), axis, keepdims)
 
 
 def any(x: tf.Tensor, /, *, axis: Axis = None, keepdims: bool = False) -> tf.Tensor:
-    """Tell whether some value along axes is true (nonzero)."""
+    """Return whether some value along axes is true (nonzero)."""
     return tf.reduce_any(tf.cast(x, tf.bool), axis, keepdims)
 
 
@@ -105,7 +105,7 @@ def diff(
 
 
 def _with_entries(x: tf.Tensor, axis: Axis) -> tf.Tensor:
-    """Give x with a zero along axes that are, or may turn out to be, empty: TensorFlow's extreme of nothing is Inf."""
+    """Return x with a zero along axes that are or may turn out empty: TensorFlow's extreme of nothing is Inf."""
     rank: Any = x.shape.rank
     axes = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
     lacking = {i % rank for i in axes if not x.shape[i]}

@@ -18,7 +18,7 @@ NATIVES: dict[str, Function] = {
 
 
 def gradient_program(f: Function) -> GradientProgram:
-    """Give the function of primals and cotangents to outputs and gradients, by `torch.autograd.grad`."""
+    """Return the function of primals and cotangents to outputs and gradients, by `torch.autograd.grad`."""
 
     def outputs_and_gradients(primals: Tensors, cotangents: Tensors) -> tuple[Tensors, Tensors]:
         leaves = _leaves(primals)
@@ -29,7 +29,7 @@ def gradient_program(f: Function) -> GradientProgram:
 
 
 def pullback_program(f: Function) -> Callable[[Tensors], Callable[[Tensors], Tensors]]:
-    """Give the function that records f and gives its pullback, which keeps the record."""
+    """Return the function that records f and gives its pullback, which keeps the record."""
 
     def pullback_at(primals: Tensors) -> Callable[[Tensors], Tensors]:
         leaves = _leaves(primals)

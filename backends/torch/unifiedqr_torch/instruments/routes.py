@@ -18,48 +18,48 @@ Route = Callable[..., Tensors]
 
 
 def watched(arrays: Tensors) -> Tensors:
-    """Give copies that a graph can be recorded from."""
+    """Return copies that a graph can be recorded from."""
     return tuple(X.detach().clone().requires_grad_() for X in arrays)
 
 
 def pairing(Xs: Tensors, Ys: Tensors) -> torch.Tensor:
-    """Give the sum of Re tr(X^H Y), in float32 at least."""
+    """Return the sum of Re tr(X^H Y), in float32 at least."""
     wide = [(torch.promote_types(X.dtype, torch.float32), X, Y) for X, Y in zip(Xs, Ys, strict=True)]
     return torch.stack([(X.to(kind).conj() * Y.to(kind)).real.sum() for kind, X, Y in wide]).sum()
 
 
 def loss_of(f: Function, bars: Tensors) -> Callable[..., torch.Tensor]:
-    """Give the scalar function whose gradient is the VJP."""
+    """Return the scalar function whose gradient is the VJP."""
     return lambda *primals: pairing(bars, f(*primals))
 
 
 def positions(arrays: Tensors) -> tuple[int, ...]:
-    """Give the numbers of the arguments to differentiate: all."""
+    """Return the numbers of the arguments to differentiate: all."""
     return tuple(range(len(arrays)))
 
 
 def of_all(transform: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """Give a transform of `torch.func` in the manner of `torch.autograd.functional`: of f, at a tuple of arrays."""
+    """Return a transform of `torch.func` in the manner of `torch.autograd.functional`: of f, at a tuple of arrays."""
     return lambda f, arrays: transform(f, argnums=positions(arrays), **options)(*arrays)
 
 
 def gradients(inputs: Tensors) -> Tensors:
-    """Give what was accumulated, zero where nothing was."""
+    """Return what was accumulated, zero where nothing was."""
     return tuple(torch.zeros_like(A) if A.grad is None else A.grad for A in inputs)
 
 
 def gradient_of(f: Function, bars: Tensors) -> Function:
-    """Give the VJP as a function of the primals, by `torch.func.grad`."""
+    """Return the VJP as a function of the primals, by `torch.func.grad`."""
     return lambda *primals: torch.func.grad(loss_of(f, bars), argnums=positions(primals))(*primals)
 
 
 def real(arrays: Tensors) -> Tensors:
-    """Give complex arrays as real ones with a last axis of two."""
+    """Return complex arrays as real ones with a last axis of two."""
     return tuple(torch.view_as_real(X.resolve_conj()) if X.is_complex() else X for X in arrays)
 
 
 def like(parts: Tensors, arrays: Tensors) -> Tensors:
-    """Give what `real` took apart, each in the dtype of the array of the same place."""
+    """Return what `real` took apart, each in the dtype of the array of the same place."""
     pairs = zip(parts, arrays, strict=True)
     return tuple((torch.view_as_complex(X.contiguous()) if Y.is_complex() else X).to(Y.dtype) for X, Y in pairs)
 
@@ -81,7 +81,7 @@ def product(X: torch.Tensor, Y: torch.Tensor, axes: int) -> torch.Tensor:
 
 
 def real_function(f: Function, primals: Tensors) -> Function:
-    """Give f as a function of, and to, real and imaginary parts."""
+    """Return f as a function of, and to, real and imaginary parts."""
     return lambda *parts: real(f(*like(parts, primals)))
 
 
@@ -194,7 +194,7 @@ def dual_numbers(f: Function, primals: Tensors, dots: Tensors) -> Tensors:
 
 
 def tangent_of(X: torch.Tensor) -> torch.Tensor:
-    """Give the tangent of a dual number, zero where there is none."""
+    """Return the tangent of a dual number, zero where there is none."""
     tangent = forward_ad.unpack_dual(X).tangent
     return torch.zeros_like(X) if tangent is None else tangent
 

@@ -78,12 +78,12 @@ forward_over_reverse = {"vectorize": True, "outer_jacobian_strategy": "forward-m
 
 
 def nested(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the Hessian as a Jacobian of a Jacobian."""
+    """Return the Hessian as a Jacobian of a Jacobian."""
     return lambda loss, parts: outer(lambda *at: inner(loss, at), parts)
 
 
 def transforms() -> tuple[Transform, ...]:
-    """Give the table's rows."""
+    """Return the table's rows."""
     kinds = {"value": VALUES, "vjp": REVERSE, "jvp": FORWARD, "hvp": SECOND}
     takes_seconds = ("torch.compile", "torch.export", "make_fx", "linearize")
     return tuple(

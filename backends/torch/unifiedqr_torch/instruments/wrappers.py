@@ -21,7 +21,7 @@ Tracer = Callable[[Function, Tensors], Function]
 
 
 def plain(arrays: Tensors) -> Tensors:
-    """Give copies that know no gradient."""
+    """Return copies that know no gradient."""
     return tuple(X.detach().clone() for X in arrays)
 
 
@@ -34,7 +34,7 @@ class Module(torch.nn.Module):
         self.matrices = torch.nn.ParameterList(matrices)
 
     def forward(self, *matrices: torch.Tensor) -> Tensors:
-        """Give f of the arguments, or of the parameters."""
+        """Return f of the arguments, or of the parameters."""
         return self.f(*(matrices or tuple(self.matrices)))
 
 
@@ -70,17 +70,17 @@ def checkpointed_reentrantly(f: Function) -> Function:
 
 
 def exported(f: Function, matrices: Tensors, *, strict: bool = False) -> Function:
-    """Give the module of the exported program."""
+    """Return the module of the exported program."""
     return torch.export.export(Module(f), matrices, strict=strict).module()
 
 
 def exported_and_decomposed(f: Function, matrices: Tensors) -> Function:
-    """Give the module of the exported program in PyTorch's core operators."""
+    """Return the module of the exported program in PyTorch's core operators."""
     return torch.export.export(Module(f), matrices).run_decompositions().module()
 
 
 def exported_and_loaded(f: Function, matrices: Tensors) -> Function:
-    """Give the module of the exported program after it was stored."""
+    """Return the module of the exported program after it was stored."""
     file = io.BytesIO()
     torch.export.save(torch.export.export(Module(f), matrices), file)
     file.seek(0)
@@ -115,7 +115,7 @@ def symbolically_traced(f: Function, matrices: Tensors) -> Function:
 
 
 def traced_by(tracer: Tracer) -> Wrapper:
-    """Give a tracer as a wrapper, which traces with the arguments of the call."""
+    """Return a tracer as a wrapper, which traces with the arguments of the call."""
     return lambda f: lambda *arrays: tracer(f, plain(arrays))(*arrays)
 
 

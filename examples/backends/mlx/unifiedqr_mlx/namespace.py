@@ -21,7 +21,7 @@ KINDS = {
 
 
 def isdtype(dtype: Any, kind: str | tuple[str, ...], /) -> bool:
-    """Tell whether a dtype is of a kind, or one of several, of the standard's."""
+    """Return whether a dtype is of a kind, or one of several, of the standard's."""
     return any(dtype in KINDS.get(one, ()) for one in ((kind,) if isinstance(kind, str) else kind))
 
 

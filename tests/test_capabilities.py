@@ -21,7 +21,8 @@ def pytest_generate_tests(metafunc):
     if "transform" in metafunc.fixturenames:
         # Each transform is tested by itself, with a planted rule, in tests/backends: what is run anew here are the
         # dtypes, members and the framework's own functions, for the document.
-        cells = [pytest.param(X, marks=[pytest.mark.exhaustive] if X.slow else []) for X in transforms]
+        compiling = metafunc.cls.backend in ("tensorflow", "jax")  # one cell of TensorFlow's tape takes minutes
+        cells = [pytest.param(X, marks=[pytest.mark.exhaustive] if X.slow or compiling else []) for X in transforms]
         metafunc.parametrize("transform", cells, ids=[f"{X.kind}: {X.name}" for X in transforms])
     if "broad" in metafunc.fixturenames:
         chosen = [X for X in transforms if X.name in instruments(metafunc.cls.backend).on_every_member]

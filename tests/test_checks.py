@@ -39,6 +39,23 @@ def test_the_warning_points_at_the_line_that_asked(backend):
     assert caught[0].filename == __file__
 
 
+class Lent:
+    """An array whose library, by its type, is the user's own package."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array_namespace__(self, api_version=None):
+        return np
+
+
+def test_a_package_with_arrays_of_its_own_is_told_its_own_line(backend):
+    assert uqr.get_backend(Lent(SOUND)).name == __name__.partition(".")[0]
+    with pytest.warns(uqr.SingularMatrixWarning) as caught:
+        pulled(backend, STACK)
+    assert caught[0].filename == __file__
+
+
 def test_a_matrix_with_nan_is_not_said_to_be_dependent(backend):
     spoiled = SOUND.copy()
     spoiled[1, 1] = np.nan

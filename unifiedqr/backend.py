@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
-from unifiedqr.checks import BETWEEN
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError, UnifiedQRError
 from unifiedqr.standard import refusing
@@ -161,7 +160,6 @@ class Backend(ABC):
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
         self.bound: dict[Primitive, Callable[..., Arrays]] = {}
-        BETWEEN.update(plugin.array_modules)
 
     @property
     def name(self) -> str:

@@ -214,7 +214,7 @@ def by_name(name: str) -> Backend:
     if name not in _failures:
         if _installed_version(described) is None:
             raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
-        BETWEEN.add(_entry_points()[name].module.partition(".")[0])
+        BETWEEN.update((_entry_points()[name].module.partition(".")[0], *described.array_modules))
         try:
             return loaded.setdefault(name, described.load())
         except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit

@@ -5,7 +5,7 @@ Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (1). Deep inputs (m > n) need
 
     (27)   P = Q_bar Q^H - L^H L_bar,   upskew(P) = lowskew(P^H)^H
            A_bar = K Q + [L_1^-H Q_bar (I - Q^H Q) ; 0],   K = L_bar + [L_1^-H upskew(P) ; 0]
-    (27t)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = -skew(X^H)^H,  Q_dot = -Ω^H Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
+    (27t)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = skew(X^H)^H,  Q_dot = Ω Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
 
 The small matrices are those of QR for R = L^H: with W = Q Q_bar^H, K^H is `core_pullback` of (11), merged as in (12)
 when wide, so that (11k) and (11d) hold here by the same lines. No array of the long side is transposed.

@@ -1,0 +1,150 @@
+"""What the documentation site needs besides MkDocs and its plugins; `mkdocs.yml` names this file as its hooks.
+
+Formulas become MathML when the site is built, so that pages need no script and no other host. Each tag of a formula is an
+anchor, and a tag in a text, such as (11), is a link to it: in guides, and in the docstrings that the reference shows.
+"""
+
+import html
+import json
+import re
+import xml.etree.ElementTree as etree
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.inlinepatterns import InlineProcessor
+from math_core import LatexToMathML
+from mkdocs.exceptions import PluginError
+
+from unifiedqr_lab.conformance.capability_table import excerpt
+
+ROOT = Path(__file__).parents[1]
+SOURCE = "https://github.com/unifiedqr/unifiedqr/blob/main"
+TAG = re.compile(r"\\tag\{(\d+[a-z]?)\}")
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+DISPLAY = re.compile(r"^( *)\$\$\n(.*?)\n *\$\$$", re.DOTALL | re.MULTILINE)
+TABLE = re.compile(r"^( *)<!-- transforms: (\w+)\n(.*?)\n *-->$", re.DOTALL | re.MULTILINE)
+OUTWARD = re.compile(r"\]\(((?:\.\./)+)([\w./-]+)(#[\w-]+)?\)")
+ELSEWHERE = re.compile(r'<(?:script|img|iframe|source)\b[^>]*\ssrc="?(?:https?:)?//|<link\b(?![^>]*canonical)[^>]*href="?(?:https?:)?//')
+
+MACROS = {
+    "H": r"\mathsf{H}",
+    "d": r"\mathrm{d}",
+    "Re": r"\operatorname{Re}",
+    "Im": r"\operatorname{Im}",
+    "tr": r"\operatorname{tr}",
+    "diag": r"\operatorname{diag}",
+    "up": r"\operatorname{up}",
+    "skew": r"\operatorname{skew}",
+    "lowskew": r"\operatorname{lowskew}",
+    "upskew": r"\operatorname{upskew}",
+    "slow": r"\operatorname{slow}",
+    "sup": r"\operatorname{sup}",
+}
+
+capabilities = json.loads((ROOT / "docs" / "capabilities.json").read_text("utf-8"))["table"]
+mathml = LatexToMathML(macros=MACROS, annotation=True, fancy_error=False)
+drawn: set[str] = set()
+"""The characters of all formulas, which the font of the site has to have."""
+
+
+class Tag(InlineProcessor):
+    """A tag in a text, as a reference that mkdocs-autorefs resolves."""
+
+    def handleMatch(self, m: re.Match[str], data: str) -> tuple[etree.Element, int, int]:  # noqa: N802
+        """Return the element for a match."""
+        reference = etree.Element("autoref", identifier=f"eq-{m[1]}")
+        reference.text = m[0]
+        return reference, m.start(), m.end()
+
+
+class Tags(Extension):
+    """Links every known tag to its formula."""
+
+    def __init__(self, known: set[str]) -> None:
+        super().__init__()
+        self.known = known
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+        """Register the pattern, below code, links and formulas."""
+        known = "|".join(sorted(map(re.escape, self.known), key=len, reverse=True))
+        md.inlinePatterns.register(Tag(rf"(?<![\w\]])\(({known})\)(?!\()", md), "equation-tag", 85)
+
+
+def on_config(config: Any) -> Any:
+    """Make tags links, and fill the section of the navigation that names a folder with the pages there are."""
+    pages = Path(config.docs_dir).rglob("*.md")
+    config.markdown_extensions.append(Tags({tag for page in pages for tag in TAG.findall(page.read_text("utf-8"))}))
+    config.nav = [item for entry in config.nav for item in _filled(entry, Path(config.docs_dir))]
+    return config
+
+
+def _filled(entry: Mapping[str, Any], docs: Path) -> Iterator[Mapping[str, Any]]:
+    (title, content), *_ = entry.items()
+    if not (isinstance(content, str) and content.endswith("/")):
+        yield entry
+    elif pages := sorted(docs.glob(f"{content}*.md"), key=lambda page: (page.stem != "index", page.stem)):
+        yield {title: [page.relative_to(docs).as_posix() for page in pages]}
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Give each tagged formula its anchor, put tables in, and lead links out of the site to the repository."""
+    folder = Path(page.file.abs_src_path).parent
+
+    def anchored(formula: re.Match[str]) -> str:
+        anchors = "".join(f"[](){{ #eq-{tag} }}" for tag in TAG.findall(formula[2]))
+        return f"{formula[1]}{anchors}\n\n{formula[0]}" if anchors else formula[0]
+
+    def table(asked: re.Match[str]) -> str:
+        return indent(excerpt(capabilities[asked[2]], [name.strip() for name in asked[3].splitlines()]), asked[1])
+
+    def outward(link: re.Match[str]) -> str:
+        target = (folder / f"{link[1]}{link[2]}").resolve()
+        if target.is_relative_to(Path(config.docs_dir)):
+            return link[0]
+        if not target.exists():
+            raise PluginError(f"{page.file.src_path} links to {link[1]}{link[2]}, which does not exist.")
+        return f"]({SOURCE}/{target.relative_to(ROOT).as_posix()}{link[3] or ''})"
+
+    markdown = TABLE.sub(table, markdown)
+    return OUTWARD.sub(outward, DISPLAY.sub(anchored, markdown))
+
+
+def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
+    """Write the page's formulas as MathML."""
+
+    def written(formula: re.Match[str]) -> str:
+        display, tex = formula[2] == "[", html.unescape(formula[3])
+        if display:
+            tex = rf"\begin{{equation*}}{tex}\end{{equation*}}" if TAG.search(tex) else tex
+        markup = mathml.convert_with_local_state(tex, displaystyle=display)
+        drawn.update(html.unescape(re.sub("<[^>]*>", "", markup)))
+        return f'<div class="formula">{markup}</div>' if display else markup
+
+    return FORMULA.sub(written, content)
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Refuse a page that a browser would complete from another host."""
+    if found := ELSEWHERE.search(output):
+        raise PluginError(f"{page.file.src_path} would load from another host: {found[0]}")
+    return output
+
+
+def on_post_build(config: Any) -> None:
+    """Write the mathematical font, of the characters that the formulas are made of, and its licence."""
+    font = TTFont(Path(find_spec("ziamath").submodule_search_locations[0]) / "fonts" / "STIXTwoMath-Regular.ttf")
+    licence = font["name"].getDebugName(13)
+    subset = Subsetter(Options(layout_features=["*"], name_IDs=["*"]))
+    subset.populate(unicodes=set(map(ord, drawn)))
+    subset.subset(font)
+    font.flavor = "woff2"
+    folder = Path(config.site_dir) / "stylesheets"
+    font.save(folder / "STIXTwoMath.woff2")
+    (folder / "STIXTwoMath.txt").write_text(f"{font['name'].getDebugName(0)}\n{licence}\n", encoding="utf-8")

@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test test-all fuzz latest newer lint package format support capabilities names golden clean
+.PHONY: help setup compare bench test test-all fuzz latest newer lint package format support capabilities names golden docs clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -53,8 +53,8 @@ package:  ## Build the sdist and the wheel, check them, and install and use them
 format: setup  ## Bring the code into the project's format
 	$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
 
-support: setup  ## Write the support table of the README from what the conformance suite sees
-	$(BIN)/python ci/support.py README.md
+support: setup  ## Write the table of support from what the conformance suite sees
+	$(BIN)/python ci/support.py docs/support.md
 
 capabilities: setup  ## Run the table of capabilities and write docs/capabilities.md
 	$(BIN)/python ci/capabilities.py docs
@@ -64,6 +64,9 @@ names: setup  ## Run every name of the Array API standard in every namespace and
 
 golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr_lab.conformance.golden
+
+docs: setup  ## Build the documentation into build/site; a broken link or reference fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) .venv-latest .venv-newer build report.html report.json bench.html bench.json

@@ -1,18 +1,19 @@
 """What the documentation site needs besides MkDocs and its plugins; `mkdocs.yml` names this file as its hooks.
 
-Formulas become MathML when the site is built, so that pages need no script and no other host. Each tag of a formula is an
-anchor, and a tag in a text, such as (11), is a link to it: in guides, and in the docstrings that the reference shows.
+Formulas become MathML when the site is built, so that pages need no script and no other host for them. Each tag of a
+formula is an anchor, and a tag in a text, such as (11), is a link to it: in guides, and in the docstrings that the
+reference shows.
 """
 
 import html
 import json
 import re
-import xml.etree.ElementTree as etree
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import indent
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
@@ -31,7 +32,9 @@ FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>
 DISPLAY = re.compile(r"^( *)\$\$\n(.*?)\n *\$\$$", re.DOTALL | re.MULTILINE)
 TABLE = re.compile(r"^( *)<!-- transforms: (\w+)\n(.*?)\n *-->$", re.DOTALL | re.MULTILINE)
 OUTWARD = re.compile(r"\]\(((?:\.\./)+)([\w./-]+)(#[\w-]+)?\)")
-ELSEWHERE = re.compile(r'<(?:script|img|iframe|source)\b[^>]*\ssrc="?(?:https?:)?//|<link\b(?![^>]*canonical)[^>]*href="?(?:https?:)?//')
+ELSEWHERE = re.compile(
+    r'<(?:script|img|iframe|source)\b[^>]*\ssrc="?(?:https?:)?//|<link\b(?![^>]*canonical)[^>]*href="?(?:https?:)?//'
+)
 
 MACROS = {
     "H": r"\mathsf{H}",
@@ -57,9 +60,9 @@ drawn: set[str] = set()
 class Tag(InlineProcessor):
     """A tag in a text, as a reference that mkdocs-autorefs resolves."""
 
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[etree.Element, int, int]:  # noqa: N802
+    def handleMatch(self, m: re.Match[str], _: str) -> tuple[Element, int, int]:
         """Return the element for a match."""
-        reference = etree.Element("autoref", identifier=f"eq-{m[1]}")
+        reference = Element("autoref", identifier=f"eq-{m[1]}")
         reference.text = m[0]
         return reference, m.start(), m.end()
 
@@ -71,7 +74,7 @@ class Tags(Extension):
         super().__init__()
         self.known = known
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+    def extendMarkdown(self, md: Markdown) -> None:
         """Register the pattern, below code, links and formulas."""
         known = "|".join(sorted(map(re.escape, self.known), key=len, reverse=True))
         md.inlinePatterns.register(Tag(rf"(?<![\w\]])\(({known})\)(?!\()", md), "equation-tag", 85)
@@ -93,7 +96,7 @@ def _filled(entry: Mapping[str, Any], docs: Path) -> Iterator[Mapping[str, Any]]
         yield {title: [page.relative_to(docs).as_posix() for page in pages]}
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """Give each tagged formula its anchor, put tables in, and lead links out of the site to the repository."""
     folder = Path(page.file.abs_src_path).parent
 
@@ -116,7 +119,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return OUTWARD.sub(outward, DISPLAY.sub(anchored, markdown))
 
 
-def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
+def on_page_content(content: str, **_: Any) -> str:
     """Write the page's formulas as MathML."""
 
     def written(formula: re.Match[str]) -> str:
@@ -130,7 +133,7 @@ def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
     return FORMULA.sub(written, content)
 
 
-def on_post_page(output: str, page: Any, config: Any) -> str:
+def on_post_page(output: str, page: Any, **_: Any) -> str:
     """Refuse a page that a browser would complete from another host."""
     if found := ELSEWHERE.search(output):
         raise PluginError(f"{page.file.src_path} would load from another host: {found[0]}")

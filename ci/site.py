@@ -52,7 +52,7 @@ MACROS = {
 }
 
 capabilities = json.loads((ROOT / "docs" / "capabilities.json").read_text("utf-8"))["table"]
-mathml = LatexToMathML(macros=MACROS, annotation=True, fancy_error=False)
+mathml = LatexToMathML(macros=MACROS, fancy_error=False)
 drawn: set[str] = set()
 """The characters of all formulas, which the font of the site has to have."""
 

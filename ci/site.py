@@ -23,6 +23,7 @@ from markdown.inlinepatterns import InlineProcessor
 from math_core import LatexToMathML
 from mkdocs.exceptions import PluginError
 
+import unifiedqr
 from unifiedqr_lab.conformance.capability_table import excerpt
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +82,8 @@ class Tags(Extension):
 
 
 def on_config(config: Any) -> Any:
-    """Make tags links, and fill the section of the navigation that names a folder with the pages there are."""
+    """Make tags links, name the version, and fill a section of the navigation that names a folder with its pages."""
+    config.copyright = f"unifiedqr {unifiedqr.__version__}, Apache-2.0"
     pages = Path(config.docs_dir).rglob("*.md")
     config.markdown_extensions.append(Tags({tag for page in pages for tag in TAG.findall(page.read_text("utf-8"))}))
     config.nav = [item for entry in config.nav for item in _filled(entry, Path(config.docs_dir))]

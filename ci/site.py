@@ -32,6 +32,7 @@ TAG = re.compile(r"\\tag\{(\d+[a-z]?)\}")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 DISPLAY = re.compile(r"^( *)\$\$\n(.*?)\n *\$\$$", re.DOTALL | re.MULTILINE)
 TABLE = re.compile(r"^( *)<!-- transforms: (\w+)\n(.*?)\n *-->$", re.DOTALL | re.MULTILINE)
+SHAPE = re.compile(r"<code>\(array, shape(\(.*?\))\)</code>")
 OUTWARD = re.compile(r"\]\(((?:\.\./)+)([\w./-]+)(#[\w-]+)?\)")
 ELSEWHERE = re.compile(
     r'<(?:script|img|iframe|source)\b[^>]*\ssrc="?(?:https?:)?//|<link\b(?![^>]*canonical)[^>]*href="?(?:https?:)?//'
@@ -68,8 +69,16 @@ class Tag(InlineProcessor):
         return reference, m.start(), m.end()
 
 
+class Pairing(InlineProcessor):
+    """A pairing, such as <X_bar, dX> in a docstring, which Markdown would take for a tag of HTML."""
+
+    def handleMatch(self, m: re.Match[str], _: str) -> tuple[str, int, int]:
+        """Return the text as it is."""
+        return m[0], m.start(), m.end()
+
+
 class Tags(Extension):
-    """Links every known tag to its formula."""
+    """Links every known tag to its formula, and leaves pairings alone."""
 
     def __init__(self, known: set[str]) -> None:
         super().__init__()
@@ -79,6 +88,7 @@ class Tags(Extension):
         """Register the pattern, below code, links and formulas."""
         known = "|".join(sorted(map(re.escape, self.known), key=len, reverse=True))
         md.inlinePatterns.register(Tag(rf"(?<![\w\]])\(({known})\)(?!\()", md), "equation-tag", 85)
+        md.inlinePatterns.register(Pairing(r"<\w+, \w+>", md), "pairing", 95)
 
 
 def on_config(config: Any) -> Any:
@@ -122,7 +132,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Write the page's formulas as MathML."""
+    """Write the page's formulas as MathML, and shapes of parameters as their docstrings have them."""
 
     def written(formula: re.Match[str]) -> str:
         display, tex = formula[2] == "[", html.unescape(formula[3])
@@ -132,7 +142,7 @@ def on_page_content(content: str, **_: Any) -> str:
         drawn.update(html.unescape(re.sub("<[^>]*>", "", markup)))
         return f'<div class="formula">{markup}</div>' if display else markup
 
-    return FORMULA.sub(written, content)
+    return SHAPE.sub(r"<code>array, shape \1</code>", FORMULA.sub(written, content))
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:

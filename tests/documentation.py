@@ -47,10 +47,9 @@ def snippets_of(path: Path) -> Iterator[Snippet]:
         yield Snippet(path.relative_to(ROOT).as_posix(), line, frameworks, code, shown)
 
 
-EXCERPTS = (
-    ROOT / "docs" / "extending" / "backend.md"
-)  # whose blocks are those of an example backend, and tested as such
-PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").rglob("*.md")) - {EXCERPTS})]
+ELSEWHERE = {*ROOT.glob("docs/gallery/*.md"), ROOT / "docs/extending/backend.md"}
+"""Pages that show whole programs, which other tests run."""
+PAGES = [ROOT / "README.md", *sorted(set(ROOT.glob("docs/**/*.md")) - ELSEWHERE)]
 SNIPPETS = list(chain.from_iterable(map(snippets_of, PAGES)))
 
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
-from unifiedqr.rules.operators import adjoint, columns_at, of_adjoint, reverse, reverse_columns
-from unifiedqr.rules.pivoted import inverse_of, order_of
+from unifiedqr.arrays.operators import adjoint, columns_at, inverse_of, order_of, reverse, reverse_columns
 
 SHAPES = ("deep", "square", "wide")
 
@@ -158,17 +157,17 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
         return tuple(adjoint(xp, X) if X is not None and name in ADJOINT else X for name, X in pairs)
 
     def forward(xp: Namespace, A: Array) -> Arrays:
-        found = turned(xp, row.outputs, row.forward(of_adjoint(xp), adjoint(xp, A)))
+        found = turned(xp, row.outputs, row.forward(xp.beyond.of_adjoint, adjoint(xp, A)))
         # The conjugate of a zero is 0 - 0i: the triangle is selected last.
         return tuple(xp.tril(found[i]) if row.outputs[i] == "R" else found[i] for i in places)
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         given = dict(zip(outputs.values(), cotangents, strict=True))
         bars = turned(xp, row.outputs, [given[old] for old in row.outputs])
-        return turned(xp, row.inputs, row.vjp(of_adjoint(xp), turned(xp, row.keeps, kept), bars))
+        return turned(xp, row.inputs, row.vjp(xp.beyond.of_adjoint, turned(xp, row.keeps, kept), bars))
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
-        dots = row.jvp(of_adjoint(xp), turned(xp, row.keeps, kept), turned(xp, row.inputs, tangents))
+        dots = row.jvp(xp.beyond.of_adjoint, turned(xp, row.keeps, kept), turned(xp, row.inputs, tangents))
         found = turned(xp, row.outputs, dots)
         return tuple(found[i] for i in places)
 
@@ -184,7 +183,7 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
         forward=forward,
         vjp=vjp,
         jvp=jvp,
-        singular=lambda xp, kept: row.singular(of_adjoint(xp), turned(xp, row.keeps, kept)),
+        singular=lambda xp, kept: row.singular(xp.beyond.of_adjoint, turned(xp, row.keeps, kept)),
         shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes),
         spans=row.spans,
         pivots=row.pivots,

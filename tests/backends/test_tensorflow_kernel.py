@@ -34,7 +34,7 @@ def test_powers_of_two_are_exact(dtype):
     limits = np.finfo(dtype)
     exponents = np.arange(limits.minexp, limits.maxexp).astype(dtype)
     x = tf.constant(exponents)
-    power_of_two = uqr.namespace(x).power_of_two
+    power_of_two = uqr.namespace(x).beyond.power_of_two
     powers = np.ldexp(np.ones((), dtype), exponents.astype(int))
     assert np.array_equal(power_of_two(x).numpy(), powers)
     assert np.array_equal(tf.function(power_of_two)(x).numpy(), powers)

@@ -1,9 +1,8 @@
 """Reduced QR, and R alone, by the namespace's Householder kernel; triangles are exactly triangular."""
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.kernels.gauge import phases, positive_gauge
-from unifiedqr.rules.operators import is_complex
-from unifiedqr.rules.triangular import exponents_of, scaled, sizes_of_columns, smallest_normal
+from unifiedqr.arrays.operators import is_complex
+from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 
 
 def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]:
@@ -14,40 +13,36 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, A
     e = _exponents(xp, A)
     Q, R = xp.linalg.qr(A if e is None else scaled(xp, A, -e))
     R = R if e is None else scaled(xp, R, e)
-    return positive_gauge(xp, Q, R) if positive else (Q, xp.triu(R))
+    return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
 
 
 def householder_r(xp: Namespace, A: Array, *, positive: bool) -> Array:
-    """Return R (..., k, n) of A = Q R alone; a namespace that computes it without Q offers it as ``linalg.qr_r(A)``."""
-    if not hasattr(xp.linalg, "qr_r") or 0 in A.shape[-2:]:
+    """Return R (..., k, n) of A = Q R alone."""
+    if 0 in A.shape[-2:]:
         return householder_qr(xp, A, positive=positive)[1]
     e = _exponents(xp, A)
-    triangle = _triangle_of_blocks if positive else _triangle  # whose signs are not the kernel's
-    R = triangle(xp, A if e is None else scaled(xp, A, -e))
+    A = A if e is None else scaled(xp, A, -e)
+    R = _triangle_of_blocks(xp, A) if positive else xp.beyond.qr_r(A)  # the signs of blocks are not the kernel's
     R = R if e is None else scaled(xp, R, e)
-    return xp.triu(xp.expand_dims(_conjugate(xp, phases(xp, R)), axis=-1) * R if positive else R)
+    return xp.triu(xp.expand_dims(_conjugate(xp, xp.beyond.phases(R)), axis=-1) * R if positive else R)
 
 
 BLOCK = 2**18
 """Number of entries of a block of rows that stays in the cache while it is factored."""
 
 
-def _triangle(xp: Namespace, A: Array) -> Array:
-    return xp.linalg.qr_r(A)
-
-
 def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
     """Return R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
     m, n = A.shape[-2:]
     if type(m) is not int or type(n) is not int:  # known only later
-        return _triangle(xp, A)
+        return xp.beyond.qr_r(A)
     rows = max(BLOCK // n, 8 * n)
     blocks = m // rows
     if blocks < 2:
-        return _triangle(xp, A)
+        return xp.beyond.qr_r(A)
     whole = xp.reshape(A[..., : blocks * rows, :], (*A.shape[:-2], blocks, rows, n))
-    triangles = xp.reshape(_triangle(xp, whole), (*A.shape[:-2], blocks * n, n))
-    return _triangle(xp, xp.concat([triangles, A[..., blocks * rows :, :]], axis=-2))
+    triangles = xp.reshape(xp.beyond.qr_r(whole), (*A.shape[:-2], blocks * n, n))
+    return xp.beyond.qr_r(xp.concat([triangles, A[..., blocks * rows :, :]], axis=-2))
 
 
 def _exponents(xp: Namespace, A: Array) -> Array | None:

@@ -1,12 +1,18 @@
-"""Reduced QR, LQ, RQ and QL, and R alone, by the algorithm asked for; triangles are exactly triangular."""
+"""Reduced QR, LQ, RQ and QL, and R alone, by the algorithm asked for; triangles are exactly triangular.
+
+CholeskyQR passes over a tall matrix by products alone, Householder's reflectors wait for memory. Which is faster
+depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits`` says where it was measured.
+"""
 
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.choice import is_by_cholesky
+from unifiedqr.arrays.operators import adjoint, reverse, reverse_columns, reverse_rows, shape_of_product
 from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
 from unifiedqr.kernels.householder import householder_qr, householder_r
-from unifiedqr.rules.operators import adjoint, reverse, reverse_columns, reverse_rows
+
+METHODS = ("auto", "householder", "cholesky")
+"""Algorithms of the forward."""
 
 
 def reduced_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
@@ -25,6 +31,19 @@ def r_alone(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") ->
 
 def _householder_r(xp: Namespace, A: Array) -> Arrays:
     return (householder_r(xp, A, positive=True),)
+
+
+def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> bool:
+    """Return whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so."""
+    m, n = A.shape[-2:]
+    if method == "householder" or m is None or n is None or n == 0 or not xp.beyond.has_cholesky:
+        return False
+    if method == "cholesky":
+        return shape_of_product(xp, A, A).deep
+    if not positive or type(m) is not int or type(n) is not int:  # a program for many sizes, of which some are small
+        return False
+    limits = xp.beyond.limits(A)
+    return limits is not None and limits.include(A.shape)
 
 
 def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits, Operations, Term
+from unifiedqr.arrays.operations import Limits, Operations
 from unifiedqr_torch import products
 from unifiedqr_torch.tensors import conj, is_traced
 
@@ -161,7 +161,7 @@ class TorchOperations(Operations):
     def inner(self, X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
         return products.inner(X, Y)
 
-    def combination(self, *terms: Term) -> torch.Tensor:
+    def combination(self, *terms: Any) -> torch.Tensor:
         return products.combination(*terms)
 
     def qr_r(self, A: torch.Tensor) -> torch.Tensor:

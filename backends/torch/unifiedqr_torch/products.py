@@ -30,16 +30,16 @@ def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     return total if whole == m else total.addmm(X[whole:].mT, Y[whole:])
 
 
-def combination(first: Term, *others: Term) -> torch.Tensor:
+def combination(first: Term, *others: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """Return the sum of the terms, in the memory of the first one where it is a tensor, nobody else's."""
-    if type(first) is tuple:
-        X, K = first
-        total = torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(X, K) else X @ K
-    else:
-        total = first
+    total: torch.Tensor = _product(*first) if isinstance(first, tuple) else first
     for X, K in others:
         total = _plus_product(total, X, K)
     return total
+
+
+def _product(X: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    return torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(X, K) else X @ K
 
 
 def _plus_product(Y: torch.Tensor, X: torch.Tensor, K: torch.Tensor, /) -> torch.Tensor:

@@ -13,7 +13,7 @@ from unifiedqr.errors import OptionError
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
 from unifiedqr.kernels.reduced import METHODS, r_alone, reduced_lq, reduced_ql, reduced_qr, reduced_rq
 from unifiedqr.kernels.reflectors import complete_qr
-from unifiedqr.primitive import SHAPES, Orientation, Primitive, made_later, mirrored, on_demand, permuted, shape_name
+from unifiedqr.primitive import SHAPES, Orientation, Primitive, mirrored, on_demand, permuted, shape_name, watchers
 from unifiedqr.rules import complete, pivoted
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
 from unifiedqr.rules.ql import ql_jvp, ql_singular, ql_vjp
@@ -28,11 +28,11 @@ __all__ = [
     "UNPIVOTED",
     "Orientation",
     "Primitive",
-    "made_later",
     "primitive",
     "rows",
     "shape_name",
     "truncated",
+    "watchers",
 ]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.operators import adjoint, columns_at, inverse_of, order_of, reverse, reverse_columns
+from unifiedqr.tracing import untraced
 
 SHAPES = ("deep", "square", "wide")
 
@@ -114,27 +115,24 @@ class Primitive:
         return tuple(named[name] for name in self.keeps)
 
 
-made_later: list[Callable[[Primitive], object]] = []
-"""Whoever must know each primitive before it is used, as tracing compilers do; called with those made on demand."""
+watchers: list[Callable[[Primitive], object]] = []
+"""Adapters that must know each primitive before it is used, as tracing compilers do; told of those made on demand."""
 
 
 def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
     """Keep what makes a primitive for options that are numbers: one for each, made outside any trace."""
     kept: dict[tuple[Any, ...], Primitive] = {}
 
+    @untraced
     def see_to(*options: Any) -> bool:
         if options not in kept:
             row = kept[options] = make(*options)
-            for told in made_later:
+            for told in watchers:
                 told(row)
         return True
 
-    # What torch.compiler.assume_constant_result sets: the function is run by the compiler, not traced. What it made is
-    # then found by an ordinary look-up, which the compiler can follow.
-    see_to.__dict__["_dynamo_marked_constant"] = True
-
     def made(*options: Any) -> Primitive:
-        see_to(*options)
+        see_to(*options)  # what it made is found by an ordinary look-up, which a compiler can follow
         return kept[options]
 
     return made

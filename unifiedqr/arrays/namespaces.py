@@ -157,7 +157,7 @@ def make_namespace(
     xp, linear = (ModuleType(full, f"The Array API of {framework}.") for full in (name, f"{name}.linalg"))
     xp.__dict__.update(names, linalg=linear, __getattr__=refusing(framework, vars(xp)))
     linear.__dict__.update(linalg, __getattr__=refusing(framework, vars(xp), "linalg."))
-    return _with_operations(xp, operations, (*names, "linalg"))
+    return _with_operations(xp, operations, lambda: [*names, "linalg"])
 
 
 def extend_namespace(
@@ -187,8 +187,8 @@ def complete_namespace(xp: Namespace) -> Namespace:
     return xp if is_complete(xp) else plain_namespace(xp)
 
 
-def _with_operations(xp: ModuleType, operations: type[Operations], names: Any) -> ModuleType:
-    xp.__dict__.update(beyond=operations(xp), __dir__=lambda: [*names])
+def _with_operations(xp: ModuleType, operations: type[Operations], names: Callable[[], list[str]]) -> ModuleType:
+    xp.__dict__.update(beyond=operations(xp), __dir__=names)
     return xp
 
 
@@ -196,7 +196,7 @@ def _with_operations(xp: ModuleType, operations: type[Operations], names: Any) -
 def plain_namespace(base: Namespace) -> Namespace:
     """Return what `base` has of the standard; for anything else its attributes raise `LackingFunctionError`."""
     library = base.__name__.removeprefix("array_api_compat.").partition(".")[0]
-    return _with_operations(_plain(base, library, ""), Operations, dir(base))
+    return _with_operations(_plain(base, library, ""), Operations, lambda: dir(base))
 
 
 def _plain(base: Namespace, library: str, path: str) -> ModuleType:

@@ -212,16 +212,13 @@ def vector_norm(x: ExactArray, /, *, axis: Axis = None, keepdims: bool = False, 
 
 
 class ExactOperations(Operations):
-    """Substitution and pivoted Gram-Schmidt in 100 digits; determinants by reflectors."""
+    """Substitution and pivoted Gram-Schmidt in 100 digits."""
 
     def solve_triangular(self, A: ExactArray, B: ExactArray, *, upper: bool) -> ExactArray:
         return solve_triangular(A, B, upper=upper)
 
     def pivoted_qr(self, A: ExactArray, rank: int) -> tuple[ExactArray, ExactArray, ExactArray]:
         return pivoted_qr(A, rank)
-
-    def sign_of_det(self, Q: ExactArray) -> None:
-        del Q
 
 
 xp = make_namespace(

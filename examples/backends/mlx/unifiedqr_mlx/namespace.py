@@ -75,13 +75,10 @@ def solve_triangular(A: mx.array, B: mx.array, /, *, upper: bool) -> mx.array:
 
 
 class MLXOperations(Operations):
-    """A triangular solve with a derivative; no determinant, which MLX lacks."""
+    """A triangular solve with a derivative."""
 
     def solve_triangular(self, A: mx.array, B: mx.array, *, upper: bool) -> mx.array:
         return solve_triangular(A, B, upper=upper)
-
-    def sign_of_det(self, Q: mx.array) -> None:
-        del Q
 
 
 xp = make_namespace(

@@ -206,7 +206,7 @@ def test_auto_is_cholesky_where_that_was_measured_to_be_faster(monkeypatch):
     monkeypatch.setattr("unifiedqr.kernels.reduced.cholesky_qr", noted)
     for framework in FRAMEWORKS:
         backend = uqr.get_backend(framework)
-        limits = backend.xp.beyond.limits(backend.from_numpy(np.eye(2)))
+        limits = backend.xp.beyond.limits
         if limits is None:
             assert framework in ("numpy", "mxnet")
             continue

@@ -6,7 +6,7 @@ from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import adjoint, columns_at, is_complex, shape_of_product
 from unifiedqr.arrays.positions import is_position, positions
 from unifiedqr.arrays.scaling import exponents_of, scaled
-from unifiedqr.kernels.householder import householder_qr
+from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr.kernels.reflectors import completed
 
 
@@ -50,8 +50,8 @@ def pivoted_complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Arr
 
 def _factors(xp: Namespace, A: Array, r: int | None, positive: bool) -> tuple[Array, Array]:
     if r is None:
-        return householder_qr(xp, A, positive=positive)
-    Q, U = householder_qr(xp, A[..., :r], positive=positive)
+        return reduced_qr(xp, A, positive=positive, method="householder")
+    Q, U = reduced_qr(xp, A[..., :r], positive=positive, method="householder")
     return Q, xp.concat([U, adjoint(xp, Q) @ A[..., r:]], axis=-1)
 
 

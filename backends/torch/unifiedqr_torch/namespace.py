@@ -151,6 +151,7 @@ class TorchOperations(Operations):
 
     traces = True
     has_cholesky = True
+    limits = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)  # measured on two cores of a CPU
 
     def solve_triangular(self, A: torch.Tensor, B: torch.Tensor, *, upper: bool) -> torch.Tensor:
         return torch.linalg.solve_triangular(A, B, upper=upper)
@@ -176,8 +177,8 @@ class TorchOperations(Operations):
         R, info = torch.linalg.cholesky_ex(G, upper=True)
         return R, info[..., None, None] == 0
 
-    def limits(self, A: torch.Tensor) -> Limits | None:
-        return FASTER if A.is_cpu and not is_traced() else None
+    def is_measured(self, A: torch.Tensor) -> bool:
+        return A.is_cpu and not is_traced()
 
     def phases(self, R: torch.Tensor) -> torch.Tensor:
         if R.is_complex():
@@ -200,9 +201,6 @@ class TorchOperations(Operations):
     def glance(self, R: torch.Tensor) -> tuple[float, float] | None:
         return glance(R)
 
-
-FASTER = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)
-"""Where CholeskyQR is faster on a CPU, measured on two cores."""
 
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",

@@ -127,8 +127,17 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             raise PluginError(f"{page.file.src_path} links to {link[1]}{link[2]}, which does not exist.")
         return f"]({SOURCE}/{target.relative_to(ROOT).as_posix()}{link[3] or ''})"
 
-    markdown = TABLE.sub(table, markdown)
+    markdown = TABLE.sub(table, markdown).replace("<!-- formulas -->", _formulas(folder))
     return OUTWARD.sub(outward, DISPLAY.sub(anchored, markdown))
+
+
+def _formulas(folder: Path) -> str:
+    """Return which formulas stand on which page of a folder, in Markdown, in the order of the first ones."""
+    found = {page: TAG.findall(page.read_text("utf-8")) for page in folder.glob("*.md")}
+    pages = sorted((page for page in found if found[page]), key=lambda page: int(re.sub(r"\D", "", found[page][0])))
+    titles = {page: page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages}
+    rows = [f"| [{titles[page]}]({page.name}) | {', '.join(f'({tag})' for tag in found[page])} |" for page in pages]
+    return "\n".join(["| page | formulas |", "|---|---|", *rows])
 
 
 def on_page_content(content: str, **_: Any) -> str:

@@ -19,7 +19,7 @@ class JaxBackend(Backend):
     """JAX arrays and tracers, on any device."""
 
     xp = xp
-    array_types = (jax.Array, jax.core.Tracer)  # a tracer of JAX 0.10 is an instance of jax.Array, and no subclass of it
+    array_types = (jax.Array, jax.core.Tracer)  # in JAX 0.10 no subclass, though an instance, of jax.Array
 
     def as_array(self, x: Any) -> jax.Array:
         return x.__jax_array__() if hasattr(x, self.plugin.protocol) else super().as_array(x)

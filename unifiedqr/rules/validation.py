@@ -89,6 +89,19 @@ def check_least_squares(xp: Namespace | None, A: Array, b: Array, Q: Array, R: A
     return xp
 
 
+def check_weights(named: Namespace | None, A: Array, b: Array, w: Array, Q: Array, R: Array) -> Namespace:
+    """Return the namespace of a weighted least squares problem and the factors of the weighted matrix, which fit."""
+    xp = check_least_squares(named, A, b, Q, R)
+    if A.shape[-2] <= A.shape[-1]:
+        raise ShapeError(f"got A of shape {tuple(A.shape)}; expected more rows than columns where rows have weights.")
+    if tuple(w.shape) != tuple(A.shape[:-1]) or not xp.isdtype(w.dtype, "real floating"):
+        raise ShapeError(
+            f"got weights of shape {tuple(w.shape)} and dtype {w.dtype}; expected real ones of shape "
+            f"{tuple(A.shape[:-1])}, one for each row of A."
+        )
+    return xp
+
+
 def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     """Return pivots, integers (..., n) per R (..., r, n), as (..., 1, n) in the dtype of R."""
     expected = (*R.shape[:-2], R.shape[-1])

@@ -195,6 +195,9 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     if "b" in row.inputs:
         shape = (*A.shape[:-1], 2)
         inputs, dots = [A, drawn(shape, 10)], [*dots, drawn(shape, 11)]
+    if "w" in row.inputs:  # real and positive, in the dtype of A
+        weights, weight_dots = (random((*A.shape[:-1], 1), complex_=False, seed=seed + i) for i in (13, 14))
+        inputs, dots = [*inputs, rounded(np.exp2(weights)).astype(A.dtype)], [*dots, weight_dots.astype(A.dtype)]
     exact_inputs, exact_dots = (tuple(map(backend.from_numpy, arrays)) for arrays in (inputs, dots))
     factors, pull = backend.vjp(results, exact_inputs)
     _, factor_dots = backend.jvp(results, exact_inputs, exact_dots)

@@ -253,7 +253,7 @@ def _cotangent(name: str, bar: Any, factor: Any) -> Any:
     backend, (bar,) = resolve(bar)
     bar = backend.to_numpy(bar)
     if bar.shape != factor.shape:
-        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; it must have shape {factor.shape}.")
+        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; expected shape {factor.shape}.")
     return bar
 
 

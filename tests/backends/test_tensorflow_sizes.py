@@ -174,7 +174,7 @@ def test_a_vectorized_map_over_matrices_of_unknown_size(decomposition):
 
 
 def test_unknown_rank_is_refused():
-    with pytest.raises(uqr.ShapeError, match=r"unknown rank; it needs \(\.\.\., m, n\)"):
+    with pytest.raises(uqr.ShapeError, match=r"unknown rank; expected \(\.\.\., m, n\)"):
         tf.function(uqr.qr, autograph=False).get_concrete_function(tf.TensorSpec(None, tf.float64))
 
 

@@ -273,9 +273,11 @@ def _tolerance(rcond: Any) -> float | None:
     try:
         value = float(rcond)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"rcond={rcond!r} came; it must be a number that is not negative, or None.") from error
+        raise OptionError(f"got rcond={rcond!r}; expected a number that is not negative, or None.") from error
     if not value >= 0:
-        raise OptionError(f"rcond={rcond!r} came; it must not be negative. None stands for max(m, n) eps.")
+        raise OptionError(
+            f"got rcond={rcond!r}; expected a number that is not negative. None stands for max(m, n) eps."
+        )
     return value
 
 
@@ -283,7 +285,7 @@ def _is_vector(backend: Backend, A: Array, b: Array) -> bool:
     floating_dtype(backend, b, "lstsq")
     ndim = rank_of(backend, b, "lstsq")
     if ndim == 0:
-        raise ShapeError("lstsq got a number for b; it needs (..., m) or (..., m, s).")
+        raise ShapeError("lstsq got a number for b; expected (..., m) or (..., m, s).")
     return ndim == 1 or ndim == len(A.shape) - 1
 
 

@@ -100,7 +100,7 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
 
 
 def _marks(xp: Namespace, X: Array) -> Array:
-    """Tell where numbers that are 0 or 1 are 1."""
+    """Return where numbers that are 0 or 1 are 1."""
     return xp.abs(X) > 0.5
 
 

@@ -107,7 +107,7 @@ def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     expected = (*R.shape[:-2], R.shape[-1])
     if tuple(P.shape) != expected or not xp.isdtype(P.dtype, "integral"):
         raise ShapeError(
-            f"P has shape {tuple(P.shape)} and dtype {P.dtype}; it must hold integers in shape {expected}. Pass it as "
+            f"P has shape {tuple(P.shape)} and dtype {P.dtype}; expected integers in shape {expected}. Pass it as "
             f"the decomposition returned it."
         )
     return xp.astype(xp.expand_dims(P, axis=-2), R.dtype)
@@ -152,14 +152,14 @@ def _fitted(xp: Namespace, name: str, array: Array, dtype: Any, shape: Sequence[
     _refuse_unusual(array)
     if tuple(array.shape) != tuple(shape):
         raise ShapeError(
-            f"{name} has shape {tuple(array.shape)}; it must have shape {tuple(shape)}. Reshape or transpose it."
+            f"{name} has shape {tuple(array.shape)}; expected shape {tuple(shape)}. Reshape or transpose it."
         )
     if array.dtype == dtype:
         return array
     same_precision = xp.isdtype(array.dtype, "real floating") and xp.isdtype(dtype, "complex floating")
     if same_precision and xp.finfo(array.dtype).bits == xp.finfo(dtype).bits:
         return xp.astype(array, dtype)
-    raise DtypeError(f"{name} has dtype {array.dtype}; it must have dtype {dtype}. Convert it with xp.astype.")
+    raise DtypeError(f"{name} has dtype {array.dtype}; expected dtype {dtype}. Convert it with xp.astype.")
 
 
 def _refuse_unusual(*arrays: Array) -> None:

@@ -28,7 +28,7 @@ class JaxBackend(Backend):
         dtype = jax.dtypes.canonicalize_dtype(x.dtype)
         if dtype != x.dtype:
             warnings.warn(
-                f"{x.dtype} came and jax computes it in {dtype}, because its 64-bit mode is off. Call "
+                f"got {x.dtype}, which jax computes in {dtype}, because its 64-bit mode is off. Call "
                 f"jax.config.update('jax_enable_x64', True) first, or pass {dtype}.",
                 stacklevel=2,
             )

@@ -67,6 +67,8 @@ class CaseResult:
         Operations of the model algorithms.
     memory : Memory or None
         Of both, or of the forward where there is no derivative; None where it was not measured.
+    sha256 : str
+        Of the inputs; "" in files of earlier versions.
     """
 
     case: str
@@ -76,6 +78,7 @@ class CaseResult:
     forward_flops: float | None = None
     backward_flops: float | None = None
     memory: Memory | None = None
+    sha256: str = ""
 
     def quantity(self, name: str) -> Quantity:
         """Return one of `QUANTITIES`."""
@@ -103,6 +106,8 @@ class FrameworkResult:
         In the order of the cases; fewer if it did not come to an end.
     failure : str
         Why it did not, or what else failed; "" if nothing did.
+    blas : str
+        Its linear algebra; "" if it does not say.
     """
 
     name: str
@@ -110,6 +115,7 @@ class FrameworkResult:
     gemm: dict[str, float] = field(default_factory=dict[str, float])
     results: tuple[CaseResult, ...] = ()
     failure: str = ""
+    blas: str = ""
 
     def fractions(self, result: CaseResult) -> dict[str, float | None]:
         """Return the fraction of the rate of a matrix product at which the forward and the backward of ours ran."""
@@ -169,6 +175,8 @@ class Benchmark:
         In the order in which they ran.
     memory : str
         Why peaks of memory were not measured; "" if they were.
+    command : str
+        What was typed to measure it; "" if that is not known.
     """
 
     machine: Machine
@@ -176,6 +184,11 @@ class Benchmark:
     cases: tuple[str, ...]
     frameworks: tuple[FrameworkResult, ...]
     memory: str = ""
+    command: str = ""
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of the inputs of each case, as far as they are known."""
+        return {r.case: r.sha256 for framework in reversed(self.frameworks) for r in framework.results if r.sha256}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
@@ -204,7 +217,8 @@ class Benchmark:
             if told["format"] != FORMAT or told["version"] != VERSION:
                 raise InputError(f"{path} is a {told['format']!r} of version {told['version']}; {VERSION} is read.")
             frameworks = tuple(map(framework_from, told["frameworks"]))
-            return cls(Machine(**told["machine"]), told["seconds"], tuple(told["cases"]), frameworks, told["memory"])
+            kept = (told["seconds"], tuple(told["cases"]), frameworks, told["memory"], told.get("command", ""))
+            return cls(Machine(**told["machine"]), *kept)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -216,7 +230,8 @@ class Benchmark:
 def framework_from(told: Mapping[str, Any]) -> FrameworkResult:
     """Return the results of a framework from what `asdict` made of them."""
     results = tuple(map(_case_from, told["results"]))
-    return FrameworkResult(told["name"], dict(told["versions"]), dict(told["gemm"]), results, told["failure"])
+    named = (told["name"], dict(told["versions"]), dict(told["gemm"]))
+    return FrameworkResult(*named, results, told["failure"], told.get("blas", ""))
 
 
 def with_peak(result: CaseResult, peaks: Mapping[str, Any]) -> CaseResult:
@@ -234,6 +249,7 @@ def _case_from(told: Mapping[str, Any]) -> CaseResult:
         told["forward_flops"],
         told["backward_flops"],
         None if told["memory"] is None else Memory(**told["memory"]),
+        told.get("sha256", ""),
     )
 
 

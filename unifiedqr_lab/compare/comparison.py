@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unifiedqr_lab.compare.job import Job
+import unifiedqr as uqr
+from unifiedqr_lab.compare.job import Job, digest_of
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.verdict import Finding, case_condition, case_tolerance, judge
 from unifiedqr_lab.files import write_json, write_whole
@@ -38,12 +39,20 @@ class Comparison:
         The reference.
     failures : list of Failure
         Frameworks that gave no results.
+    command : str
+        What was typed to make it; "" if it was made in Python.
     """
 
     def __init__(
-        self, job: Job, records: dict[str, Record], truth: Record | None, failures: Sequence[Failure] = ()
+        self,
+        job: Job,
+        records: dict[str, Record],
+        truth: Record | None,
+        failures: Sequence[Failure] = (),
+        command: str = "",
     ) -> None:
         self.job = job
+        self.command = command
         self.records = records
         self.truth = truth
         self.failures = list(failures)
@@ -164,8 +173,12 @@ class Comparison:
             "objections": self.objections(),
             "max_error": _number(self.max_error),
             "max_disagreement": _number(self.max_disagreement),
+            "unifiedqr": uqr.__version__,
+            "command": self.command,
             "inputs": list(self.job.sources),
+            "sha256": self.job.digest(),
             "function": self.job.function and self.job.function.label,
+            "function_sha256": self.job.function and self.job.function.digest,
             "seed": self.job.seed,
             "references": self.references(),
             "frameworks": [
@@ -179,6 +192,7 @@ class Comparison:
                     "target": case.target,
                     "dtype": case.dtype,
                     "shapes": [list(A.shape) for A in self.job.inputs_of(case)],
+                    "sha256": [digest_of(A) for A in self.job.inputs_of(case)],
                     "condition": _number(conditions[case.id]),
                     "tolerance": case_tolerance(self.job, case, conditions[case.id]),
                 }
@@ -221,6 +235,23 @@ class Comparison:
         from unifiedqr_lab.compare.report import render
 
         write_whole(Path(path), render(self).encode())
+
+    def to_markdown(self, path: str | Path) -> None:
+        """Write the verdict and the tables in Markdown, for a pull request.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
+        from unifiedqr_lab.compare.document import document
+
+        write_whole(Path(path), document(self).encode())
 
 
 def _number(value: Any) -> Any:

@@ -59,7 +59,8 @@ for (const group of document.querySelectorAll("[data-row]")) {
   }
 }
 tip.addEventListener("pointerleave", hide);
-window.addEventListener("scroll", hide, { capture: true, passive: true });
+const follow = () => (shown && shown === document.activeElement ? show(shown) : hide());
+window.addEventListener("scroll", follow, { capture: true, passive: true });
 document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 
 // The data as plain JSON where the browser can decompress them; without a script the link gives them compressed.

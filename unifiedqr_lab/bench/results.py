@@ -12,6 +12,7 @@ from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.rounds import Timing
 from unifiedqr_lab.files import write_json
+from unifiedqr_lab.pages.page import fragment
 
 FORMAT = "unifiedqr-benchmark"
 VERSION = 1
@@ -198,6 +199,17 @@ class Benchmark:
                 of_case["groups"] = groups_of(result.case)
                 of_case["gemm_fractions"] = framework.fractions(result)
         return told
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f.name, s.group, QUANTITIES[s.quantity], str(s.count), f"{s.mean:.2f}", f"{s.worst:.2f}", s.case)
+            for f in self.frameworks
+            for s in f.summary()
+        ]
+        where = f"{self.machine.processor}, {self.machine.threads} threads, unifiedqr {self.machine.unifiedqr}"
+        failed = [f"{f.name}: {f.failure}" for f in self.frameworks if f.failure]
+        headings = ("framework", "group", "of", "cases", "geometric mean", "worst", "case of the worst")
+        return fragment("Ratios native / ours: above 1 ours is faster", headings, rows, texts=3, after=[where, *failed])
 
     def to_json(self, path: Path) -> None:
         """Write everything as a JSON file, whole or not at all."""

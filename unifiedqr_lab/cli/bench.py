@@ -49,8 +49,8 @@ def bench(
     from unifiedqr_lab.bench.document import brief
     from unifiedqr_lab.bench.report import render
     from unifiedqr_lab.bench.table import tables
-    from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.files import check_outputs, write_whole
+    from unifiedqr_lab.workers.display import watching
 
     check_outputs(report, json, markdown)
     if shape and (group or case):

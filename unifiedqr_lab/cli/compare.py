@@ -102,8 +102,8 @@ def _recorded(paths: list[Path], loss: str | None, reference: str) -> tuple["Job
 
 
 def _run(job: "Job", named: tuple[str, ...] | None, **options: Any) -> "Comparison":
-    from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.compare.api import run_comparison
+    from unifiedqr_lab.workers.display import watching
 
     def announce(expected: str) -> None:
         print(f"unifiedqr: {expected}", file=sys.stderr)

@@ -15,6 +15,9 @@ from unifiedqr_lab.workers.processes import Failure
 
 FORMAT = "unifiedqr-comparison"
 VERSION = 1
+SHOWN = 20
+"""Objections that a notebook shows."""
+
 WIDTH = 120
 """Columns of the table as text."""
 
@@ -154,6 +157,19 @@ class Comparison:
         return text.getvalue().rstrip()
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from unifiedqr_lab.compare.table import HEADINGS, TEXTS, reference_lines, summary_rows
+        from unifiedqr_lab.pages.page import fragment
+
+        return fragment(
+            "Values and derivatives by framework",
+            [heading.replace("\n", " ") for heading in HEADINGS],
+            summary_rows(self),
+            texts=len(TEXTS),
+            before=[self.verdict()],
+            after=[*self.objections()[:SHOWN], *reference_lines(self)],
+        )
 
     def table(self) -> Any:
         """Return a `rich.table.Table` with one row per framework and dtype."""

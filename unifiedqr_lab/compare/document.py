@@ -4,7 +4,7 @@ from typing import Any
 
 import unifiedqr as uqr
 from unifiedqr_lab.compare.figures import error_lines
-from unifiedqr_lab.compare.table import HEADINGS, TEXTS, WORDS, places, summary_rows
+from unifiedqr_lab.compare.table import HEADINGS, TEXTS, places, reference_lines, summary_rows
 from unifiedqr_lab.pages.markdown import escaped, folded, table
 
 SHOWN = 20
@@ -37,10 +37,9 @@ def _errors(comparison: Any) -> str:
 
 
 def _provenance(comparison: Any) -> list[str]:
-    references, total = comparison.references(), sum(comparison.references().values())
     return [
         f"unifiedqr {uqr.__version__}" + (f": `{comparison.command}`" if comparison.command else ""),
-        *(f"Reference for {count} of {total} results: {escaped(WORDS[kind])}" for kind, count in references.items()),
+        *map(escaped, reference_lines(comparison)),
         *(f"{escaped(', '.join(names))}: {escaped(place)}" for place, names in places(comparison).items()),
         f"Seed {comparison.job.seed}; inputs, SHA-256: `{comparison.job.digest()}`",
     ]

@@ -9,14 +9,14 @@ from unifiedqr_lab.compare.job import Case
 from unifiedqr_lab.compare.table import WORDS, places
 from unifiedqr_lab.conformance.tolerance import FACTOR, MARGIN, WELL
 from unifiedqr_lab.pages.colours import LEVELS
-from unifiedqr_lab.pages.page import LARGEST, fitting, page
+from unifiedqr_lab.pages.page import fits, fitting, page
 
 OBJECTIONS = 20
 """That are shown at most."""
 
 
 def render(comparison: Any) -> str:
-    """Return the report of a comparison as HTML text, at most `LARGEST` bytes of it.
+    """Return the report of a comparison as HTML text, small enough to be attached.
 
     Where not every case fits, those are shown that use most of their tolerance; pictures take what room is left.
     """
@@ -32,7 +32,7 @@ def render(comparison: Any) -> str:
         return text
     for side in SIDES:
         whole = write(cases, _pictures(comparison, cases, side))
-        if len(whole.encode()) <= LARGEST:
+        if fits(whole):
             return whole
     fewer = _pictures(comparison, ordered, SIDES[-1])
     return fitting(lambda count: write(cases, fewer[:count]), len(fewer))[0]

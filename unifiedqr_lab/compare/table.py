@@ -91,6 +91,13 @@ def _result(found: list[Finding]) -> str:
     return told
 
 
+def reference_lines(comparison: Any) -> list[str]:
+    """Return what the results were measured against, a line a kind of reference."""
+    references = comparison.references()
+    total = sum(references.values())
+    return [f"Reference for {count} of {total} results: {WORDS[kind]}." for kind, count in references.items()]
+
+
 def notes(comparison: Any) -> Group:
     """Return what the table cannot say: references, notes on the input, what could not be done, and every objection."""
     lines: list[Text] = []
@@ -99,9 +106,7 @@ def notes(comparison: Any) -> Group:
         lines.append(
             Text(f"{source['label']} ({shape}): {'; '.join((source['source'], *source['notes']))}.", style="dim")
         )
-    total = sum(comparison.references().values())
-    for kind, count in comparison.references().items():
-        lines.append(Text(f"Reference for {count} of {total} results: {WORDS[kind]}.", style="dim"))
+    lines += [Text(line, style="dim") for line in reference_lines(comparison)]
     cannot = {(f.framework, f.derivative): f.reason for f in comparison.findings if f.status == "cannot"}
     lines += [
         Text(f"{name} gives no {derivative}: {reason}", style="dim") for (name, derivative), reason in cannot.items()

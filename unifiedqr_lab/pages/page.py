@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -64,9 +64,50 @@ def page(template: str, document: dict[str, Any], **told: Any) -> str:
     )
 
 
-def fragment(template: str, **told: Any) -> str:
-    """Fill in a template that is a part of a page, such as a notebook shows."""
-    return _environment().get_template(template).render(**told)
+def fragment(
+    caption: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    texts: int = 1,
+    last_text: bool = True,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> str:
+    """Return a table as a part of a page, such as a notebook shows.
+
+    Parameters
+    ----------
+    caption : str
+        What the table is of.
+    headings : sequence of str
+        Of its columns.
+    rows : iterable of sequences of str
+        Its cells.
+    texts : int
+        How many of the first columns are text, aligned left.
+    last_text : bool
+        Whether the last one is too.
+    before, after : sequence of str
+        Paragraphs around it.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        _environment()
+        .get_template("pages/notebook.html.j2")
+        .render(
+            caption=caption,
+            headings=headings,
+            rows=list(rows),
+            texts=texts,
+            last_text=last_text,
+            before=before,
+            after=after,
+        )
+    )
 
 
 @cache
@@ -94,16 +135,21 @@ def embedded(document: dict[str, Any]) -> str:
     return text if len(text) <= EMBEDDED else ""
 
 
+def fits(text: str) -> bool:
+    """Return whether a page is small enough."""
+    return len(text.encode()) <= LARGEST
+
+
 def fitting(write: Callable[[int], str], count: int) -> tuple[str, int]:
     """Return the page of as many of `count` parts as stay below `LARGEST`, and how many; `write` makes one of them."""
     text = write(count)
-    if len(text.encode()) <= LARGEST:
+    if fits(text):
         return text, count
     low, high, best = 0, count, write(0)
     while high - low > 1:
         middle = (low + high) // 2
         text = write(middle)
-        if len(text.encode()) <= LARGEST:
+        if fits(text):
             low, best = middle, text
         else:
             high = middle

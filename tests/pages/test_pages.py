@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from unifiedqr_lab.bench.document import brief
 from unifiedqr_lab.bench.report import render as render_benchmark
@@ -157,6 +158,14 @@ def test_a_notebook_shows_tables(comparison, benchmark):
         assert len(set(found.tables[0])) == 1
         assert all(word in text for word in words)
         assert "<script" not in text
+
+
+def test_the_text_of_a_comparison_is_the_same_in_a_notebook(comparison, monkeypatch):
+    told = str(comparison)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert Console().is_jupyter
+    assert str(comparison) == told
+    assert comparison.verdict() in told
 
 
 class Jupyter(display.Console):

@@ -151,7 +151,14 @@ class Comparison:
         from unifiedqr_lab.compare.table import notes
 
         text = io.StringIO()
-        console = Console(file=text, width=WIDTH, force_terminal=False, color_system=None, highlight=False)
+        # In a notebook a console would show what it prints instead of writing it.
+        plain: dict[str, Any] = {
+            "force_terminal": False,
+            "force_jupyter": False,
+            "color_system": None,
+            "highlight": False,
+        }
+        console = Console(file=text, width=WIDTH, **plain)
         console.print(self.table())
         console.print(notes(self))
         return text.getvalue().rstrip()

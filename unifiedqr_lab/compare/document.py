@@ -19,7 +19,12 @@ def document(comparison: Any) -> str:
         f"{escaped(comparison.verdict())}\n",
         "".join(f"- {escaped(line)}\n" for line in objections[:SHOWN]),
         f"- and {len(objections) - SHOWN} more\n" if len(objections) > SHOWN else "",
-        table([heading.replace("\n", " ") for heading in HEADINGS], summary_rows(comparison), texts=len(TEXTS)),
+        table(
+            [heading.replace("\n", " ") for heading in HEADINGS],
+            summary_rows(comparison),
+            texts=len(TEXTS),
+            last_text=True,
+        ),
         folded("Error of every case", _errors(comparison)) if comparison.records else "",
         "".join(f"- {line}\n" for line in _provenance(comparison)),
     ]

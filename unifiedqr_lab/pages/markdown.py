@@ -7,12 +7,20 @@ SYNTAX = re.compile(r"[\\`*\[<|~$&]|_(?![^\W_])|^(?:>|(?:[+-]|#+)(?= ))")
 """What Markdown would not show as it is: underscores that could end an emphasis, some signs at the start alone."""
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1, as_is: bool = False) -> str:
-    """Return a table whose first columns, as many as `texts`, are aligned left and the others right.
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    texts: int = 1,
+    last_text: bool = False,
+    as_is: bool = False,
+) -> str:
+    """Return a table whose first columns, as many as `texts`, are aligned left, and the last one if it is text too.
 
     `as_is` leaves Markdown in the cells what it is.
     """
-    rule = f"|{'---|' * texts}{'--:|' * (len(headings) - texts)}\n"
+    numbers = len(headings) - texts - last_text
+    rule = f"|{'---|' * texts}{'--:|' * numbers}{'---|' * last_text}\n"
     written = str if as_is else escaped
     first, *others = (f"| {' | '.join(map(written, cells))} |\n" for cells in (headings, *rows))
     return "".join((first, rule, *others))

@@ -19,7 +19,7 @@ from unifiedqr_lab.compare.report import render
 from unifiedqr_lab.files import check_outputs, write_whole
 
 WIDTH = 1100
-SHOWN = {"compare": ".panels >> nth=1", "benchmark": ".chart.times >> nth=0"}
+SHOWN = {"compare": ".panels >> nth=0", "benchmark": ".chart.times >> nth=0"}
 """What a picture ends with."""
 
 

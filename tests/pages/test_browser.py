@@ -51,6 +51,10 @@ UNREACHABLE = """() => [...document.querySelectorAll(".scroll")].filter(region =
 }).map(x => x.getAttribute("aria-label"))"""
 """Tables of which a column cannot be scrolled to, or not by the keyboard."""
 
+HALVED = """() => [...document.querySelectorAll("caption span, th[scope=rowgroup] > span, th[scope=row]")].filter(x =>
+    x.getBoundingClientRect().right > x.closest(".scroll").getBoundingClientRect().right + 1).map(x => x.textContent)"""
+"""Labels that are read only by scrolling."""
+
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", WIDTHS)
@@ -60,6 +64,7 @@ def test_everything_can_be_read_at_every_width(open_page, name, width):
     assert page.evaluate(OVERFLOWS, width) == []
     assert page.evaluate(CLIPPED) == []
     assert page.evaluate(UNREACHABLE) == []
+    assert page.evaluate(HALVED) == []
     assert page.evaluate(BROKEN) == []
     assert page.evaluate(SMALL, 11) == []
 

@@ -174,12 +174,11 @@ def share(x: float | None) -> str:
     return f"{x:.1%}" if x >= 0.01 else f"{100 * x:.1g}%"
 
 
-def unbroken(text: str) -> Any:
-    """Return a text as HTML in which no word with a digit in it is broken across lines."""
+def unbroken(text: str, *, every: bool = False) -> Any:
+    """Return a text as HTML in which no word with a digit in it, or `every` word, is broken across lines."""
     markup: Any = import_module("markupsafe").Markup
+    kept = r"\S" if every else r"\d"
     return markup("").join(
-        markup('<span class="value">{}</span>').format(word)
-        if re.search(r"\d", word) and len(word) <= LONGEST
-        else word
+        markup('<span class="value">{}</span>').format(word) if re.search(kept, word) and len(word) <= LONGEST else word
         for word in re.split(r"(\s+)", str(text))
     )

@@ -34,7 +34,8 @@ class QRResult(NamedTuple, Generic[ArrayT]):
     Q: ArrayT
     R: ArrayT
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class PivotedQRResult(NamedTuple, Generic[ArrayT]):
@@ -44,7 +45,8 @@ class PivotedQRResult(NamedTuple, Generic[ArrayT]):
     R: ArrayT
     P: Any
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class PivotedRResult(NamedTuple, Generic[ArrayT]):
@@ -53,7 +55,8 @@ class PivotedRResult(NamedTuple, Generic[ArrayT]):
     R: ArrayT
     P: Any
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class LQResult(NamedTuple, Generic[ArrayT]):
@@ -62,7 +65,8 @@ class LQResult(NamedTuple, Generic[ArrayT]):
     L: ArrayT
     Q: ArrayT
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class PivotedLQResult(NamedTuple, Generic[ArrayT]):
@@ -72,7 +76,8 @@ class PivotedLQResult(NamedTuple, Generic[ArrayT]):
     Q: ArrayT
     P: Any
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class PivotedLResult(NamedTuple, Generic[ArrayT]):
@@ -81,7 +86,8 @@ class PivotedLResult(NamedTuple, Generic[ArrayT]):
     L: ArrayT
     P: Any
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class RQResult(NamedTuple, Generic[ArrayT]):
@@ -90,7 +96,8 @@ class RQResult(NamedTuple, Generic[ArrayT]):
     R: ArrayT
     Q: ArrayT
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class QLResult(NamedTuple, Generic[ArrayT]):
@@ -99,7 +106,8 @@ class QLResult(NamedTuple, Generic[ArrayT]):
     Q: ArrayT
     L: ArrayT
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class LstsqResult(NamedTuple, Generic[ArrayT]):
@@ -109,7 +117,8 @@ class LstsqResult(NamedTuple, Generic[ArrayT]):
     residuals: Any
     rank: Any
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class SlogdetResult(NamedTuple, Generic[ArrayT]):
@@ -118,4 +127,5 @@ class SlogdetResult(NamedTuple, Generic[ArrayT]):
     sign: ArrayT
     logabsdet: Any
 
-    _repr_html_ = _as_html
+    def _repr_html_(self) -> str:
+        return _as_html(self)

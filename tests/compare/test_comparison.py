@@ -142,10 +142,10 @@ def test_the_report_needs_no_network(small, tmp_path):
     small.to_html(tmp_path / "c.html")
     text = (tmp_path / "c.html").read_text()
     markup = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
-    assert not re.search(r"(src|href)\s*=|@import|url\(", markup)
+    assert not re.search(r"(src|href)\s*=(?!\"(#|data:))|@import|url\(", markup)  # its own places, and what it holds
     assert not re.search(r"<script[^>]*\bsrc", text)
     assert "default-src 'none'" in markup  # the browser itself refuses every request
-    assert small.verdict() in markup
+    assert small.verdict() in re.sub(r"<[^>]*>", "", markup)
     for name in ("numpy", "torch", "allowed"):
         assert name in text
 

@@ -1,6 +1,5 @@
 """The pages that are looked at: an agreement, a disagreement with a crash, and the benchmark of the documents."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +83,6 @@ def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
     if CHROMIUM is None:
         pytest.skip(f"no browser is installed: {INSTALL}")
-    os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", "0")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield started

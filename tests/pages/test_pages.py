@@ -17,6 +17,7 @@ from unifiedqr_lab.compare.comparison import Comparison
 from unifiedqr_lab.compare.document import document
 from unifiedqr_lab.compare.report import render
 from unifiedqr_lab.conformance.runner import run_suite
+from unifiedqr_lab.instruments import instruments
 from unifiedqr_lab.pages import page
 from unifiedqr_lab.pages.axis import LogAxis
 from unifiedqr_lab.pages.colours import LEVELS, level, style_of_levels
@@ -122,6 +123,15 @@ def test_a_page_says_where_it_comes_from(comparison):
         assert words in read
     embedded = re.search(r"gzip;base64,([^\"]+)", text)[1]
     assert json.loads(gzip.decompress(base64.b64decode(embedded))) == json.loads(json.dumps(told))
+
+
+def test_every_framework_names_its_linear_algebra(backend):
+    told = instruments(backend.name).blas()
+    known = {"numpy": "numpy: ", "jax": "Eigen; scipy: ", "tensorflow": "Eigen", "mxnet": "BLAS_"}
+    assert known.get(backend.name, "") in told
+    assert "<" not in told
+    if backend.name in ("numpy", "jax", "torch"):
+        assert re.search(r"\d+\.\d+", told)
 
 
 def test_what_users_wrote_is_escaped(disagreement):

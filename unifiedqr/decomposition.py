@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from unifiedqr import applications
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.errors import OptionError
-from unifiedqr.kernels.choice import METHODS
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
-from unifiedqr.kernels.reduced import r_alone, reduced_lq, reduced_ql, reduced_qr, reduced_rq
+from unifiedqr.kernels.reduced import METHODS, r_alone, reduced_lq, reduced_ql, reduced_qr, reduced_rq
 from unifiedqr.kernels.reflectors import complete_qr
-from unifiedqr.primitive import SHAPES, Orientation, Primitive, made_later, mirrored, on_demand, permuted, shape_name
+from unifiedqr.primitive import SHAPES, Orientation, Primitive, mirrored, on_demand, permuted, shape_name, watchers
 from unifiedqr.rules import complete, pivoted
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
 from unifiedqr.rules.ql import ql_jvp, ql_singular, ql_vjp
@@ -29,11 +28,11 @@ __all__ = [
     "UNPIVOTED",
     "Orientation",
     "Primitive",
-    "made_later",
     "primitive",
     "rows",
     "shape_name",
     "truncated",
+    "watchers",
 ]
 
 
@@ -188,10 +187,10 @@ UNPIVOTED = {
 
 def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Primitive:
     """Return a row of the table."""
-    return _ROWS[name, bool(positive), method_at_the_door(method, pivoting="pivoted" in name)]
+    return _ROWS[name, bool(positive), check_method(method, pivoting="pivoted" in name)]
 
 
-def method_at_the_door(method: str, *, pivoting: bool) -> str:
+def check_method(method: str, *, pivoting: bool) -> str:
     """Return the algorithm; raise unless there is one of that name, and it can do what it is asked for."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")

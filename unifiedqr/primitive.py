@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
-from unifiedqr.rules.operators import adjoint, columns_at, of_adjoint, reverse, reverse_columns
-from unifiedqr.rules.pivoted import inverse_of, order_of
+from unifiedqr.arrays.operators import adjoint, columns_at, inverse_of, order_of, reverse, reverse_columns
+from unifiedqr.tracing import untraced
 
 SHAPES = ("deep", "square", "wide")
 
@@ -115,27 +115,24 @@ class Primitive:
         return tuple(named[name] for name in self.keeps)
 
 
-made_later: list[Callable[[Primitive], object]] = []
-"""Whoever must know each primitive before it is used, as tracing compilers do; called with those made on demand."""
+watchers: list[Callable[[Primitive], object]] = []
+"""Adapters that must know each primitive before it is used, as tracing compilers do; told of those made on demand."""
 
 
 def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
     """Keep what makes a primitive for options that are numbers: one for each, made outside any trace."""
     kept: dict[tuple[Any, ...], Primitive] = {}
 
+    @untraced
     def see_to(*options: Any) -> bool:
         if options not in kept:
             row = kept[options] = make(*options)
-            for told in made_later:
+            for told in watchers:
                 told(row)
         return True
 
-    # What torch.compiler.assume_constant_result sets: the function is run by the compiler, not traced. What it made is
-    # then found by an ordinary look-up, which the compiler can follow.
-    see_to.__dict__["_dynamo_marked_constant"] = True
-
     def made(*options: Any) -> Primitive:
-        see_to(*options)
+        see_to(*options)  # what it made is found by an ordinary look-up, which a compiler can follow
         return kept[options]
 
     return made
@@ -158,17 +155,17 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
         return tuple(adjoint(xp, X) if X is not None and name in ADJOINT else X for name, X in pairs)
 
     def forward(xp: Namespace, A: Array) -> Arrays:
-        found = turned(xp, row.outputs, row.forward(of_adjoint(xp), adjoint(xp, A)))
+        found = turned(xp, row.outputs, row.forward(xp.beyond.of_adjoint, adjoint(xp, A)))
         # The conjugate of a zero is 0 - 0i: the triangle is selected last.
         return tuple(xp.tril(found[i]) if row.outputs[i] == "R" else found[i] for i in places)
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         given = dict(zip(outputs.values(), cotangents, strict=True))
         bars = turned(xp, row.outputs, [given[old] for old in row.outputs])
-        return turned(xp, row.inputs, row.vjp(of_adjoint(xp), turned(xp, row.keeps, kept), bars))
+        return turned(xp, row.inputs, row.vjp(xp.beyond.of_adjoint, turned(xp, row.keeps, kept), bars))
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
-        dots = row.jvp(of_adjoint(xp), turned(xp, row.keeps, kept), turned(xp, row.inputs, tangents))
+        dots = row.jvp(xp.beyond.of_adjoint, turned(xp, row.keeps, kept), turned(xp, row.inputs, tangents))
         found = turned(xp, row.outputs, dots)
         return tuple(found[i] for i in places)
 
@@ -184,7 +181,7 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
         forward=forward,
         vjp=vjp,
         jvp=jvp,
-        singular=lambda xp, kept: row.singular(of_adjoint(xp), turned(xp, row.keeps, kept)),
+        singular=lambda xp, kept: row.singular(xp.beyond.of_adjoint, turned(xp, row.keeps, kept)),
         shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes),
         spans=row.spans,
         pivots=row.pivots,

@@ -19,35 +19,22 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import (
-    cotangents_at_the_door,
-    factors_at_the_door,
-    permutation_at_the_door,
-    tangent_at_the_door,
-)
-from unifiedqr.rules.operators import (
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import (
     Shape,
     add_to_leading_columns,
     adjoint,
     columns_at,
-    is_complex,
+    inverse_of,
     leading_columns,
     lowskew,
+    order_of,
+    plus,
     shape_of_product,
 )
-from unifiedqr.rules.products import inner
+from unifiedqr.arrays.triangle import guarded, has_marked
 from unifiedqr.rules.qr import core_pushforward, qr_jvp, qr_singular, qr_vjp
-from unifiedqr.rules.triangular import divide, divide_adjoint, guarded, has_marked, plus, times
-
-
-def inverse_of(xp: Namespace, P: Array) -> Array:
-    """Return the inverse of permutations that are held as real or complex numbers, (..., 1, n), as integers."""
-    return xp.argsort(xp.real(P) if is_complex(xp, P) else P, axis=-1)
-
-
-def order_of(xp: Namespace, P: Array) -> Array:
-    """Return permutations that are held as real or complex numbers, (..., 1, n), as integers."""
-    return xp.argsort(inverse_of(xp, P), axis=-1)
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_permutation, check_tangent
 
 
 def qr_pivoted_vjp(
@@ -97,11 +84,11 @@ def qr_pivoted_vjp(
     >>> qr_pivoted_vjp(Q, R, P, None, np.array([[1.0, 0.0]]))  # gradient of R_11 = |A_12|
     array([[0., 1.]])
     """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, Q=Q, R=R)
-        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
-        P = permutation_at_the_door(xp, P, R)
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
+    if not is_complete(xp):
+        xp = check_factors(xp, truncated=A is not None, Q=Q, R=R)
+        Q_bar, R_bar = check_cotangents(xp, Q=(Q, Q_bar), R=(R, R_bar))
+        P = check_permutation(xp, P, R)
+        A = None if A is None else check_tangent(xp, A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
     if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
         return xp.zeros_like(Q @ R)
     inverse = inverse_of(xp, P)
@@ -160,12 +147,12 @@ def qr_pivoted_jvp(
     >>> qr_pivoted_jvp(Q, R, P, np.array([[5.0, 7.0]]))[1]
     array([[7., 5.]])
     """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, Q=Q, R=R)
+    if not is_complete(xp):
+        xp = check_factors(xp, truncated=A is not None, Q=Q, R=R)
         whole = (*Q.shape[:-1], R.shape[-1])
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
-        P = permutation_at_the_door(xp, P, R)
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=whole)
+        P = check_permutation(xp, P, R)
+        A = None if A is None else check_tangent(xp, A, dtype=Q.dtype, shape=whole, name="A")
     if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
         return xp.zeros_like(Q), xp.zeros_like(R)
     order = order_of(xp, P)
@@ -229,11 +216,11 @@ def lq_pivoted_vjp(
     array([[0.],
            [1.]])
     """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, L=L, Q=Q)
-        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
-        P = permutation_at_the_door(xp, P, adjoint(xp, L))
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]), name="A")
+    if not is_complete(xp):
+        xp = check_factors(xp, truncated=A is not None, L=L, Q=Q)
+        L_bar, Q_bar = check_cotangents(xp, L=(L, L_bar), Q=(Q, Q_bar))
+        P = check_permutation(xp, P, adjoint(xp, L))
+        A = None if A is None else check_tangent(xp, A, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]), name="A")
     R_bar, Q_bar = (None if X is None else adjoint(xp, X) for X in (L_bar, Q_bar))
     A = None if A is None else adjoint(xp, A)
     return adjoint(xp, qr_pivoted_vjp(adjoint(xp, Q), adjoint(xp, L), P, Q_bar, R_bar, A=A, xp=xp))  # (25)
@@ -287,12 +274,12 @@ def lq_pivoted_jvp(
     array([[7.],
            [5.]])
     """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, L=L, Q=Q)
+    if not is_complete(xp):
+        xp = check_factors(xp, truncated=A is not None, L=L, Q=Q)
         whole = (*L.shape[:-1], Q.shape[-1])
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
-        P = permutation_at_the_door(xp, P, adjoint(xp, L))
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=whole)
+        P = check_permutation(xp, P, adjoint(xp, L))
+        A = None if A is None else check_tangent(xp, A, dtype=Q.dtype, shape=whole, name="A")
     A = None if A is None else adjoint(xp, A)
     Q_dot, R_dot = qr_pivoted_jvp(adjoint(xp, Q), adjoint(xp, L), P, adjoint(xp, A_dot), A=A, xp=xp)  # (25)
     return adjoint(xp, R_dot), adjoint(xp, Q_dot)
@@ -314,29 +301,26 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
-    R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(xp, R_bar)
-    bar = times(xp, R_bar, triangle.per_g)
+    R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(R_bar)
+    bar = triangle.per_g(R_bar)
     P, outside, W = -(bar @ adjoint(xp, R)), A[..., r:] @ adjoint(xp, bar[..., r:]), None  # A_2 V_bar^H + Q_bar
     if Q_bar is not None:
-        given = times(xp, Q_bar, triangle.per_g)
-        W = inner(xp, Q, given)
+        given = triangle.per_g(Q_bar)
+        W = xp.beyond.inner(Q, given)
         P, outside = P + W, outside + given
-    F = lowskew(xp, P) - inner(xp, Q, outside)
-    X = times(xp, divide_adjoint(xp, F, triangle.U), triangle.D)  # (11d)
+    F = lowskew(xp, P) - xp.beyond.inner(Q, outside)
+    X, first = (triangle.by_D(xp.beyond.quotients(triangle.U, Y)[0]) for Y in (F, outside))  # (11d)
     K = add_to_leading_columns(xp, R_bar, X, shape)
-    K = plus(K, triangle.undefined(xp, Q_bar=Q_bar, W=W, R_bar=R_bar))
+    K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar))
     A_bar = Q @ K
-    first = times(xp, divide_adjoint(xp, outside, triangle.U), triangle.D)
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)
 
 
 def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Return Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
-    omega, T, R_dot = core_pushforward(xp, triangle, inner(xp, Q, A_dot), shape)
-    B = divide(xp, times(xp, leading_columns(A_dot, shape), triangle.S), triangle.U)
-    N = B - Q @ (omega + T)  # (6)
-    V_dot = R_dot[..., r:] + inner(xp, N, A[..., r:])  # (7)
+    omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner(Q, A_dot))
+    N = triangle.divide_scaled(leading_columns(A_dot, shape)) - Q @ (omega + T)  # (6)
+    V_dot = R_dot[..., r:] + xp.beyond.inner(N, A[..., r:])  # (7)
     return Q @ omega + N, xp.concat([R_dot[..., :r], V_dot], axis=-1)

@@ -13,9 +13,10 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import reverse, reverse_columns
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import reverse, reverse_columns
 from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_tangent
 
 
 def ql_singular(Q: Array, L: Array, *, xp: Namespace) -> Array:
@@ -65,9 +66,9 @@ def ql_vjp(Q: Array, L: Array, Q_bar: Array | None, L_bar: Array | None, *, xp: 
     array([[0.6],
            [0.8]])
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, L=L)
-        Q_bar, L_bar = cotangents_at_the_door(Q=(Q, Q_bar), L=(L, L_bar))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, L=L)
+        Q_bar, L_bar = check_cotangents(xp, Q=(Q, Q_bar), L=(L, L_bar))
     A_bar = qr_vjp(
         reverse_columns(xp, Q),
         reverse(xp, L),
@@ -120,8 +121,8 @@ def ql_jvp(Q: Array, L: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     (array([[0.],
            [0.]]), array([[1.]]))
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, L=L)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], L.shape[-1]))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, L=L)
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], L.shape[-1]))
     Q_dot, R_dot = qr_jvp(reverse_columns(xp, Q), reverse(xp, L), reverse_columns(xp, A_dot), xp=xp)
     return reverse_columns(xp, Q_dot), reverse(xp, R_dot)  # (42)

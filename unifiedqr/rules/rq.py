@@ -13,9 +13,10 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import reverse, reverse_rows
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
-from unifiedqr.rules.operators import reverse, reverse_rows
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_tangent
 
 
 def rq_singular(R: Array, Q: Array, *, xp: Namespace) -> Array:
@@ -64,9 +65,9 @@ def rq_vjp(R: Array, Q: Array, R_bar: Array | None, Q_bar: Array | None, *, xp: 
     >>> rq_vjp(R, Q, np.array([[1.0]]), None)  # gradient of R_11, the norm of the row
     array([[0.6, 0.8]])
     """
-    if xp is None:
-        xp = factors_at_the_door(R=R, Q=Q)
-        R_bar, Q_bar = cotangents_at_the_door(R=(R, R_bar), Q=(Q, Q_bar))
+    if not is_complete(xp):
+        xp = check_factors(xp, R=R, Q=Q)
+        R_bar, Q_bar = check_cotangents(xp, R=(R, R_bar), Q=(Q, Q_bar))
     A_bar = lq_vjp(
         reverse(xp, R),
         reverse_rows(xp, Q),
@@ -118,8 +119,8 @@ def rq_jvp(R: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     >>> rq_jvp(R, Q, Q)  # lengthening the row leaves its direction
     (array([[1.]]), array([[0., 0.]]))
     """
-    if xp is None:
-        xp = factors_at_the_door(R=R, Q=Q)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*R.shape[:-1], Q.shape[-1]))
+    if not is_complete(xp):
+        xp = check_factors(xp, R=R, Q=Q)
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=(*R.shape[:-1], Q.shape[-1]))
     L_dot, Q_dot = lq_jvp(reverse(xp, R), reverse_rows(xp, Q), reverse_rows(xp, A_dot), xp=xp)
     return reverse(xp, L_dot), reverse_rows(xp, Q_dot)  # (43)

@@ -23,7 +23,7 @@ QUIET = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
-INSTALL = "sh ci/browser.sh installs it"
+INSTALL = "make browser installs it"
 
 
 @pytest.fixture(scope="session")

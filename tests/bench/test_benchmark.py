@@ -1,6 +1,7 @@
 """Every framework in its own process, and what is told of it: results, JSON, report, command line."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -57,7 +58,8 @@ def test_the_report_is_one_file_that_loads_nothing(small):
     for case, digest in small.digests().items():
         assert digest[:16] in html
         assert len({r.sha256 for f in small.frameworks for r in f.results if r.case == case}) == 1
-    assert all(framework.blas in html for framework in small.frameworks)
+    read = re.sub(r"<[^>]*>", "", html)
+    assert all(framework.blas and framework.blas in read for framework in small.frameworks)
     failed = replace(small, frameworks=(FrameworkResult("jax", failure="<b>crashed</b>"),))
     assert "&lt;b&gt;crashed&lt;/b&gt;" in render(failed)
 

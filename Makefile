@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test test-all fuzz latest newer lint package format support capabilities names golden clean
+.PHONY: help setup compare bench test test-all browser fuzz latest newer lint package format pictures support capabilities names golden clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ test: setup  ## Run the tests; with UNIFIEDQR_TEST_BACKENDS=torch those of one f
 test-all: setup  ## Run every test, exhaustive repetitions too (an hour)
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-1000} $(BIN)/python -m pytest -n 2 --dist loadscope
 
+browser: setup  ## Install what the tests of the reports need: a browser, if this is root on Debian, and axe-core
+	VENV=$(VENV) sh ci/browser.sh
+
 fuzz: setup  ## Search for counterexamples with new seeds, UNIFIEDQR_EXAMPLES of them (default 10000) a framework
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-10000} $(BIN)/python -m pytest -n 2 tests/test_random_search.py
 
@@ -43,6 +46,9 @@ newer:  ## Run the conformance suite and a comparison on a newer Python: make ne
 	$(MAKE) setup VENV=.venv-newer CONSTRAINTS=ci/constraints-latest.txt EXTRAS=tensorflow,jax,lab
 	.venv-newer/bin/unifiedqr conformance
 	.venv-newer/bin/unifiedqr compare --dtype float64
+
+pictures: setup  ## Draw the pictures of the documents: a comparison, and the benchmark in docs/benchmark.json
+	$(BIN)/python ci/pictures.py docs
 
 lint: setup  ## Check style, types and the direction of imports
 	VENV=$(VENV) sh ci/lint.sh

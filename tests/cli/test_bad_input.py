@@ -110,6 +110,10 @@ def test_a_bad_matrix(command, folder, verb, case):
 OUTPUTS = {
     "a report in no directory": (["compare", "--report", "no/r.html"], "there is no directory no"),
     "a report that is a directory": (["compare", "--report", "twice"], "twice is a directory; name a file to write"),
+    "Markdown in no directory": (["compare", "--markdown", "no/r.md"], "there is no directory no"),
+    "Markdown over the matrix": (["compare", "good.npy", "--markdown", "good.npy"], "it is an input"),
+    "one file for Markdown and JSON": (["bench", "--markdown", "r", "--json", "r"], "it is another output too"),
+    "Markdown of bench that is a directory": (["bench", "--markdown", "twice"], "name a file to write"),
     "JSON below a file": (["compare", "--json", "bare/r.json"], "there is no directory bare"),
     "one file for both": (["compare", "--json", "r", "--report", "./r"], "give each output a file of its own"),
     "a report over the matrix": (["compare", "--report", "good.npy"], "good.npy cannot be written: it is an input"),

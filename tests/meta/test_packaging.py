@@ -25,7 +25,7 @@ PACKAGES = ["unifiedqr", "unifiedqr_lab"] + [
         *((package, "py.typed") for package in PACKAGES),
         ("unifiedqr_lab.compare", "data/longley.csv"),
         ("unifiedqr_lab.compare", "report.html.j2"),
-        ("unifiedqr_lab.compare", "page.css"),
+        *(("unifiedqr_lab.pages", name) for name in ("shell.html.j2", "macros.html.j2", "page.css", "page.js")),
         ("unifiedqr_lab.bench", "report.html.j2"),
         ("unifiedqr_lab.conformance", "vectors/qr.npz"),
         ("unifiedqr_lab.conformance", "vectors/lq.npz"),

@@ -11,6 +11,7 @@ from unifiedqr_lab.bench.flops import backward_flops, forward_flops
 from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
 from unifiedqr_lab.bench.rounds import Timing, timing
 from unifiedqr_lab.bench.subjects import Candidate, Function, candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.compare.job import digest_of
 from unifiedqr_lab.instruments import instruments
 
 Run = Callable[[], object]
@@ -47,14 +48,16 @@ def measure(backend: Backend, case: Case, seconds: float) -> CaseResult:
     -------
     CaseResult
     """
-    inputs = tuple(map(backend.from_numpy, inputs_of(case)))
+    given = inputs_of(case)
+    inputs = tuple(map(backend.from_numpy, given))
     makers, reason = _makers(backend, case, inputs)
     share = seconds / 3
     timed = {what: _timed(_pair(backend, case, make), share) for what, make in makers.items()}
     forward, both, backward = (timed.get(what, Quantity(reason=reason)) for what in ("forward", "both", "backward"))
     if "both" in timed and "backward" not in timed:
         backward = _difference(both, forward)
-    return CaseResult(case.id, forward, backward, both, forward_flops(case), backward_flops(case))
+    flops = (forward_flops(case), backward_flops(case))
+    return CaseResult(case.id, forward, backward, both, *flops, sha256=digest_of(*given))
 
 
 def measure_memory(backend: Backend, case: Case) -> Memory | None:

@@ -47,10 +47,10 @@ def conformance(
     from rich.console import Console
 
     import unifiedqr
-    from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.conformance.golden import TRUTH
     from unifiedqr_lab.conformance.runner import run_suite
     from unifiedqr_lab.files import check_outputs, write_json
+    from unifiedqr_lab.workers.display import watching
     from unifiedqr_lab.workers.progress import Progress
 
     check_outputs(json)

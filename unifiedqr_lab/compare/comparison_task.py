@@ -13,6 +13,7 @@ from unifiedqr_lab.compare.function import load
 from unifiedqr_lab.compare.job import Job
 from unifiedqr_lab.compare.record import TRUTH, Environment, Record
 from unifiedqr_lab.compare.reference import Reference
+from unifiedqr_lab.instruments import instruments
 from unifiedqr_lab.workers.progress import tell
 
 
@@ -37,4 +38,5 @@ def run(name: str, job_path: Path, record_path: Path) -> None:
         for case, derivative in pairs:
             outcomes[case.id, derivative] = evaluate(case, derivative, f if case.target == "function" else None)
             tell(len(outcomes), len(pairs))
-    Record(Environment.here(name, version, device, uqr.__version__), job, outcomes).write(record_path)
+    blas = "" if name == TRUTH else instruments(backend.name).blas()
+    Record(Environment.here(name, version, device, uqr.__version__, blas), job, outcomes).write(record_path)

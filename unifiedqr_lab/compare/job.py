@@ -145,6 +145,16 @@ class Job:
         )
 
 
+def digest_of(*arrays: Array) -> str:
+    """Return the SHA-256 of arrays: their dtypes, shapes and every bit of their entries."""
+    hashed = hashlib.sha256()
+    for A in arrays:
+        hashed.update(f"{A.dtype.str}{A.shape}".encode())
+        entries: Any = np.ascontiguousarray(A)
+        hashed.update(entries)
+    return hashed.hexdigest()
+
+
 def choose(option: str, values: tuple[str, ...], choices: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values in the order of the choices, or raise `OptionError` naming the first that is none of them."""
     if not values:

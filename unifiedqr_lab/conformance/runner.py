@@ -24,8 +24,11 @@ from unifiedqr_lab.conformance.checks import (
 from unifiedqr_lab.conformance.dependence import check_dependent
 from unifiedqr_lab.conformance.golden import TRUTH, Golden, golden
 from unifiedqr_lab.instruments import instruments
+from unifiedqr_lab.pages.page import fragment
 
 FORMAT, VERSION = "unifiedqr-conformance", 1
+
+COLUMNS = ("backend", "decomposition", "dtype", "checks", "failures", "worst error / allowed", "where")
 
 Check = Callable[[Backend], Iterable[Outcome]]
 
@@ -97,13 +100,19 @@ class SuiteResult:
     def table(self) -> Table:
         """Return one row per backend, decomposition and dtype: checks, failures, largest share of the allowed error."""
         table = Table(title="unifiedqr conformance")
-        for column in ("backend", "decomposition", "dtype", "checks", "failures", "worst error / allowed", "where"):
+        for column in COLUMNS:
             table.add_column(column, justify="right" if column in ("checks", "failures") else "left")
-        for key, found, worst in self.rows():
-            failed = _failed(found)
-            style = "bold red" if failed else None
-            table.add_row(*key, str(len(found)), str(failed), f"{worst.share:.3f}", _where(worst), style=style)
+        for cells in self._cells():
+            table.add_row(*cells, style=None if cells[COLUMNS.index("failures")] == "0" else "bold red")
         return table
+
+    def _cells(self) -> Iterator[tuple[str, ...]]:
+        for key, found, worst in self.rows():
+            yield *key, str(len(found)), str(_failed(found)), f"{worst.share:.3f}", _where(worst)
+
+    def _repr_html_(self) -> str:
+        verdicts = [self.verdict(name) for name in self.backends]
+        return fragment("unifiedqr conformance", COLUMNS, self._cells(), texts=3, before=verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that was seen, ready for JSON; infinite and undefined numbers are "inf" or None."""

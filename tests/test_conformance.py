@@ -12,7 +12,7 @@ from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError
 from unifiedqr_lab.conformance import golden as golden_vectors
-from unifiedqr_lab.conformance.checks import check_case, check_sentinel
+from unifiedqr_lab.conformance.case_checks import check_case, check_sentinel
 from unifiedqr_lab.conformance.golden import FOLDER, cases, compute, golden
 from unifiedqr_lab.conformance.runner import SuiteResult, run_suite
 from unifiedqr_lab.conformance.support import BEGIN, END, support_cell, support_table

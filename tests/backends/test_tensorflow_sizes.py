@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import unifiedqr as uqr
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
 from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_tensorflow.autodiff import bind

@@ -10,9 +10,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from unifiedqr_lab.compare.evaluate import Outcome
+from unifiedqr_lab.compare.evaluate import Evaluation
 from unifiedqr_lab.compare.function import PICKLED
-from unifiedqr_lab.compare.job import FUNCTION, Case, Function, Job
+from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Function, Job
 from unifiedqr_lab.compare.record import Environment, Record
 
 A = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]])
@@ -199,9 +199,9 @@ def test_a_function_in_a_record_is_not_run(command, tmp_path):
     harm = tmp_path / "harm"
     pickled = f"cbuiltins\nopen\n(V{harm}\nVw\ntR.".encode()  # loading it writes the file
     function = Function("f", None, None, "digest", scalar=False)
-    case = Case("f(3 x 2) float64", FUNCTION, "float64", ("input_0",))
+    case = ComparisonCase("f(3 x 2) float64", FUNCTION, "float64", ("input_0",))
     job = Job((case,), ("value",), {"input_0": A, PICKLED: np.frombuffer(pickled, np.uint8)}, (), function)
-    outcome = Outcome("ok", "", "", {"output_0": A}, 0.0)
+    outcome = Evaluation("ok", "", "", {"output_0": A}, 0.0)
     environment = Environment.here("torch", "2", "cpu", "0.1.0")
     Record(environment, job, {(case.id, "value"): outcome}).write(tmp_path / "r.npz")
     done = command("compare", "--records", "r.npz", "--backends", "numpy", "--timeout", "30")

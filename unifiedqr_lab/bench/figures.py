@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from unifiedqr_lab.bench.cases import Case, read_case
+from unifiedqr_lab.bench.cases import BenchmarkCase, read_case
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
 from unifiedqr_lab.pages.axis import LogAxis
 
@@ -29,7 +29,7 @@ HEIGHT = 300
 COLUMNS = 16
 """Of the matrices whose number of rows grows."""
 
-SERIES: dict[str, Callable[[Case], bool]] = {
+SERIES: dict[str, Callable[[BenchmarkCase], bool]] = {
     f"m × {COLUMNS}": lambda case: case.n == COLUMNS,
     "n × n": lambda case: case.m == case.n,
 }
@@ -138,7 +138,7 @@ def time_figures(benchmark: Benchmark) -> list[Chart]:
     return [_time_figure(benchmark, title, found) for title, found in series.items() if len(found) > 1]
 
 
-def _time_figure(benchmark: Benchmark, title: str, cases: list[Case]) -> Chart:
+def _time_figure(benchmark: Benchmark, title: str, cases: list[BenchmarkCase]) -> Chart:
     times: dict[tuple[int, str], list[tuple[int, float]]] = {}
     for place, framework in enumerate(benchmark.frameworks):
         timings = {result.case: result.quantity(framework.compared).timing for result in framework.results}
@@ -170,7 +170,7 @@ def _time_figure(benchmark: Benchmark, title: str, cases: list[Case]) -> Chart:
     )
 
 
-def _is_drawn(case: Case) -> bool:
+def _is_drawn(case: BenchmarkCase) -> bool:
     return case.name == "qr" and case.dtype == "float64" and case.batch == 1
 
 

@@ -20,7 +20,7 @@ from unifiedqr_lab.compare.comparison import Comparison
 from unifiedqr_lab.compare.cost import duration, estimate
 from unifiedqr_lab.compare.frameworks import TIMEOUT, run_workers
 from unifiedqr_lab.compare.function import PICKLED
-from unifiedqr_lab.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose, why_not
+from unifiedqr_lab.compare.job import DERIVATIVES, FUNCTION, ComparisonCase, Function, Job, choose, why_not
 from unifiedqr_lab.compare.matrices import as_floating
 from unifiedqr_lab.compare.record import TRUTH, Record
 from unifiedqr_lab.compare.reference import check_reference
@@ -60,7 +60,7 @@ def compare_function(
     label = getattr(f, "__name__", "f").strip("<>")
     shapes = ", ".join(" x ".join(map(str, X.shape)) or "scalar" for X in inputs.values())
     dtype: str = np.result_type(*inputs.values()).name
-    case = Case(f"{label}({shapes}) {dtype}", target, dtype, tuple(inputs))
+    case = ComparisonCase(f"{label}({shapes}) {dtype}", target, dtype, tuple(inputs))
     sources = (
         {
             "label": label,

@@ -9,7 +9,7 @@ import numpy as np
 
 from unifiedqr._typing import Array
 from unifiedqr_lab.compare.directions import by_rows
-from unifiedqr_lab.compare.job import Case
+from unifiedqr_lab.compare.job import ComparisonCase
 from unifiedqr_lab.compare.verdict import Finding
 from unifiedqr_lab.pages.colours import DIVERGING, LEVELS, VIRIDIS, level, scale
 from unifiedqr_lab.pages.picture import data_url
@@ -57,7 +57,7 @@ class Line:
     cells: tuple[Cell, ...]
 
 
-def error_lines(comparison: Any, cases: tuple[Case, ...]) -> dict[str, list[Line]]:
+def error_lines(comparison: Any, cases: tuple[ComparisonCase, ...]) -> dict[str, list[Line]]:
     """Return the lines of the map of errors, and of all numbers, by case."""
     rows: dict[tuple[str, str], list[tuple[int, Finding]]] = {}
     for row, finding in enumerate(comparison.findings):
@@ -73,7 +73,7 @@ def error_lines(comparison: Any, cases: tuple[Case, ...]) -> dict[str, list[Line
     return groups
 
 
-def by_strain(comparison: Any) -> tuple[Case, ...]:
+def by_strain(comparison: Any) -> tuple[ComparisonCase, ...]:
     """Return the cases, those first that disagree, failed or use most of their tolerance."""
     worst: dict[str, tuple[bool, float]] = {}
     for finding in comparison.findings:
@@ -97,7 +97,7 @@ class Panel:
     finding: Finding | None = None
 
 
-def gradient_panels(comparison: Any, case: Case, side: int) -> tuple[str, list[Panel]]:
+def gradient_panels(comparison: Any, case: ComparisonCase, side: int) -> tuple[str, list[Panel]]:
     """Return a title and, by framework, the gradient of a case (its value where no gradient was asked for)."""
     derivative = drawn_derivative(comparison)
     title = f"{WHAT[derivative]} of {case.id}"

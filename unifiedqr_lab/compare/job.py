@@ -37,7 +37,7 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Case:
+class ComparisonCase:
     """One decomposition, or the user's function, of given inputs in one dtype.
 
     Attributes
@@ -85,7 +85,7 @@ class Function:
 class Job:
     """Everything a worker needs to know, and all that two records must share to be comparable."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[ComparisonCase, ...]
     derivatives: tuple[str, ...]
     arrays: dict[str, Array]
     sources: tuple[dict[str, Any], ...]
@@ -93,7 +93,7 @@ class Job:
     seed: int = SEED
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def inputs_of(self, case: Case) -> tuple[Array, ...]:
+    def inputs_of(self, case: ComparisonCase) -> tuple[Array, ...]:
         """Return the arguments of a case as NumPy arrays."""
         return tuple(self.arrays[key] for key in case.inputs)
 
@@ -134,7 +134,8 @@ class Job:
         """Make the job that `header` describes."""
         return cls(
             cases=tuple(
-                Case(case["id"], case["target"], case["dtype"], tuple(case["inputs"])) for case in header["cases"]
+                ComparisonCase(case["id"], case["target"], case["dtype"], tuple(case["inputs"]))
+                for case in header["cases"]
             ),
             derivatives=tuple(header["derivatives"]),
             arrays=arrays,
@@ -188,7 +189,7 @@ def matrix_job(
     if "hvp" in derivatives and function is None:
         raise OptionError("derivative 'hvp' needs a loss: give --loss FILE.py:FUNC.")
     arrays: dict[str, Array] = {}
-    cases: list[Case] = []
+    cases: list[ComparisonCase] = []
     notes: list[list[str]] = []
     targets = (*decompositions, *((FUNCTION,) if function else ()))
     for position, matrix in enumerate(matrices):
@@ -212,7 +213,7 @@ def matrix_job(
                     keys.append(f"right_{position}_{dtype}")
                     arrays.setdefault(keys[1], _in_dtype(_right_hand_side(matrix), dtype, f"right {position}"))
                 name = function.label if function and target == FUNCTION else target
-                cases.append(Case(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
+                cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
     if not cases:
         raise OptionError(
             "nothing is left to compare: no matrix goes with the decompositions named. Some take deep, square or wide "

@@ -7,7 +7,7 @@ from typing import Any
 
 from unifiedqr._typing import Array
 from unifiedqr.errors import InputError
-from unifiedqr_lab.compare.evaluate import Outcome
+from unifiedqr_lab.compare.evaluate import Evaluation
 from unifiedqr_lab.compare.job import Job
 from unifiedqr_lab.files import read_archive, write_archive
 from unifiedqr_lab.workers.processes import processor, threads
@@ -54,7 +54,7 @@ class Record:
 
     environment: Environment
     job: Job
-    outcomes: dict[tuple[str, str], Outcome]
+    outcomes: dict[tuple[str, str], Evaluation]
 
     def write(self, path: Path) -> None:
         """Write the record as an .npz file."""
@@ -109,7 +109,7 @@ class Record:
             for case in job.cases:
                 job.inputs_of(case)
             outcomes = {
-                (told["case"], told["derivative"]): Outcome(
+                (told["case"], told["derivative"]): Evaluation(
                     told["status"],
                     told["reason"],
                     told["via"],

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from unifiedqr_lab.compare.figures import DECADES, SIDES, by_strain, error_lines, gradient_panels
-from unifiedqr_lab.compare.job import Case
+from unifiedqr_lab.compare.job import ComparisonCase
 from unifiedqr_lab.compare.table import WORDS, places
 from unifiedqr_lab.conformance.tolerance import FACTOR, MARGIN, WELL
 from unifiedqr_lab.pages.colours import LEVELS
@@ -38,12 +38,12 @@ def render(comparison: Any) -> str:
     return fitting(lambda count: write(cases, fewer[:count]), len(fewer))[0]
 
 
-def _pictures(comparison: Any, cases: tuple[Case, ...], side: int) -> list[tuple[str, Any]]:
+def _pictures(comparison: Any, cases: tuple[ComparisonCase, ...], side: int) -> list[tuple[str, Any]]:
     drawn = (gradient_panels(comparison, case, side) for case in cases)
     return [(title, panels) for title, panels in drawn if panels]
 
 
-def _page(comparison: Any, told: dict[str, Any], cases: tuple[Case, ...], pictures: Any = ()) -> str:
+def _page(comparison: Any, told: dict[str, Any], cases: tuple[ComparisonCase, ...], pictures: Any = ()) -> str:
     compared = [finding for finding in comparison.findings if finding.status in ("agrees", "disagrees")]
     shown = {case.id for case in cases}
     return page(

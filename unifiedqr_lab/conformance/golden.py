@@ -20,7 +20,7 @@ from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive, shape_na
 from unifiedqr.discovery import get_backend
 from unifiedqr_lab.conformance.matrices import ADVERSARIAL, ADVERSARIAL_SHAPES, SHAPES, adversarial, random, rounded
 
-TRUTH = "mpmath"
+TRUTH_BACKEND = "mpmath"
 """The backend that is the truth itself: 100-digit arithmetic, derivatives by differences."""
 
 FOLDER = files("unifiedqr_lab.conformance") / "vectors"
@@ -180,7 +180,7 @@ def _assembled(name: str, decomposition: str, parts: dict[str, Any]) -> Golden:
 
 def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     """Compute one case in 100 digits: central differences of the factorization itself."""
-    backend, row = get_backend(TRUTH), DECOMPOSITIONS[decomposition]()
+    backend, row = get_backend(TRUTH_BACKEND), DECOMPOSITIONS[decomposition]()
     complex_, seed = np.iscomplexobj(A), zlib.crc32(name.encode())
 
     def results(*inputs: Any) -> tuple[Any, ...]:

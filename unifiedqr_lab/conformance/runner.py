@@ -12,7 +12,7 @@ from unifiedqr.backend import DTYPES, Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError
-from unifiedqr_lab.conformance.checks import (
+from unifiedqr_lab.conformance.case_checks import (
     Outcome,
     check_case,
     check_second_order,
@@ -22,7 +22,7 @@ from unifiedqr_lab.conformance.checks import (
     is_planted_on,
 )
 from unifiedqr_lab.conformance.dependence import check_dependent
-from unifiedqr_lab.conformance.golden import TRUTH, Golden, golden
+from unifiedqr_lab.conformance.golden import TRUTH_BACKEND, Golden, golden
 from unifiedqr_lab.instruments import instruments
 from unifiedqr_lab.pages.page import fragment
 
@@ -38,7 +38,7 @@ def unwatched(backend: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SuiteFinding:
     """One outcome and where it was seen."""
 
     backend: str
@@ -63,13 +63,13 @@ class Finding:
 class SuiteResult:
     """Everything a run of the suite has seen, and the backends, decompositions and dtypes it was run on."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[SuiteFinding, ...]
     backends: tuple[str, ...] = ()
     decompositions: tuple[str, ...] = tuple(DECOMPOSITIONS)
     dtypes: tuple[str, ...] = DTYPES
 
     @property
-    def failures(self) -> tuple[Finding, ...]:
+    def failures(self) -> tuple[SuiteFinding, ...]:
         """The findings that broke their bound."""
         return tuple(finding for finding in self.findings if not finding.outcome.passed)
 
@@ -89,9 +89,9 @@ class SuiteResult:
         within = f" in what was asked for ({asked})" if asked else ""
         return f"{backend}: {len(found) - failed} checks passed, {failed} failed: {told}{within}"
 
-    def rows(self) -> Iterator[tuple[tuple[str, str, str], list[Finding], Finding]]:
+    def rows(self) -> Iterator[tuple[tuple[str, str, str], list[SuiteFinding], SuiteFinding]]:
         """Give, by backend, decomposition and dtype, the findings and the one nearest to its bound, or farthest off."""
-        groups: dict[tuple[str, str, str], list[Finding]] = {}
+        groups: dict[tuple[str, str, str], list[SuiteFinding]] = {}
         for finding in self.findings:
             groups.setdefault((finding.backend, finding.decomposition, finding.dtype), []).append(finding)
         for key, found in groups.items():
@@ -183,8 +183,8 @@ def run_suite(
     UnknownBackendError, BackendUnavailableError, OptionError
         Before anything is run, if one of the backends cannot be used, or is the truth itself, or a name is unknown.
     """
-    if TRUTH in backend_names:
-        raise OptionError(f"{TRUTH} is the truth that backends are tested against; name another.")
+    if TRUTH_BACKEND in backend_names:
+        raise OptionError(f"{TRUTH_BACKEND} is the truth that backends are tested against; name another.")
     for option, values, choices in (("decomposition", decompositions, DECOMPOSITIONS), ("dtype", dtypes, DTYPES)):
         for value in values:
             if value not in choices:
@@ -195,14 +195,14 @@ def run_suite(
         for name in decompositions
     }
     total = sum(map(len, plan.values()))
-    findings: list[Finding] = []
+    findings: list[SuiteFinding] = []
     for backend in backends:
         done = 0
         progress(backend.name, done, total)
         for decomposition, checks in plan.items():
             for dtype, case, check in checks:
                 outcomes = _outcomes(check, backend)
-                findings += [Finding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
+                findings += [SuiteFinding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
                 done += 1
                 progress(backend.name, done, total)
             instruments(backend.name).release()
@@ -239,11 +239,11 @@ def _is_wanted(case: Golden, dtype: str) -> bool:
     return case.name == next(name for name in names if name in known)
 
 
-def _failed(findings: list[Finding]) -> int:
+def _failed(findings: list[SuiteFinding]) -> int:
     return sum(not finding.outcome.passed for finding in findings)
 
 
-def _where(finding: Finding) -> str:
+def _where(finding: SuiteFinding) -> str:
     return f"{finding.outcome.check} of {finding.case}"
 
 

@@ -48,15 +48,15 @@ def tangent(Q, G):
     return G - Q @ (inner + xp.matrix_transpose(inner)) / 2
 
 
-by_V = uqr.value_and_grad(lambda V: kept(uqr.qr(V).Q))
-by_Q = uqr.value_and_grad(kept)
+with_layer = uqr.value_and_grad(lambda V: kept(uqr.qr(V).Q))
+with_factor = uqr.value_and_grad(kept)
 
 
 def layer(V):
     """Ascend by the free matrix behind the layer; its length only scales the step, so it stays one."""
     V = uqr.qr(V).Q
     for _ in range(STEPS):
-        value, G = by_V(V)
+        value, G = with_layer(V)
         yield V, value
         V = V + 0.5 * G
 
@@ -65,7 +65,7 @@ def retraction(V):
     """Ascend on the manifold itself."""
     Q = uqr.qr(V).Q
     for _ in range(STEPS):
-        value, G = by_Q(Q)
+        value, G = with_factor(Q)
         yield Q, value
         Q = uqr.qr(Q + 0.3 * tangent(Q, G)).Q
 
@@ -74,7 +74,7 @@ def optimizer(V):
     """Step along an orthonormalized mean of gradients, ever shorter."""
     Q, M = uqr.qr(V).Q, 0
     for step in range(STEPS):
-        value, G = by_Q(Q)
+        value, G = with_factor(Q)
         yield Q, value
         M = 0.5 * M + tangent(Q, G)
         Q = uqr.qr(Q + 0.5 * 0.9**step * uqr.qr(M).Q).Q

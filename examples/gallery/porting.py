@@ -9,9 +9,9 @@ c was not trained. No shape and no test of the factors shows it.
 `unifiedqr compare --records` compares the files and ends with status 1, since they differ. Then `compare` runs the
 model once more and hands out what each layer gave: the first layer that differs is where the sign was lost.
 
-Data: the first flowers of each of the three species of scikit-learn's iris. Needs two frameworks: the one of
-UNIFIEDQR_BACKEND has the port, the first other one that is installed and differentiates has the original. Checked
-against the same model in 100-digit arithmetic, with which one framework agrees and the other does not.
+Data: every twelfth flower of scikit-learn's iris. Needs two frameworks that differentiate: the one of UNIFIEDQR_BACKEND
+has the port, its neighbour among those that are installed has the original. Checked against the same model in 100-digit
+arithmetic, with which one framework agrees and the other does not.
 """
 
 import os
@@ -58,11 +58,14 @@ def command(folder, *arguments):
 
 
 def main():
-    """Compare, find the layer, and draw."""
-    if "vjp" not in uqr.get_backend(PORT).plugin.capabilities:
+    """Record, compare, find the layer."""
+    installed = [name for name, info in uqr.backends().items() if info.available and "vjp" in info.capabilities]
+    frameworks = [name for name in installed if name != "mpmath"]
+    if PORT not in frameworks:
         uqr.grad(loss)(np.ones((4, 4)))  # which says what is lacking
-    others = [name for name, info in uqr.backends().items() if info.available and "vjp" in info.capabilities]
-    original = next(name for name in others if name not in (PORT, "mpmath"))
+    if len(frameworks) < 2:
+        raise uqr.BackendUnavailableError(f"got {PORT} alone; porting needs two frameworks. Install another one.")
+    original = frameworks[frameworks.index(PORT) - 1]
     from sklearn.datasets import load_iris
 
     flowers = load_iris().data

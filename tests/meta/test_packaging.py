@@ -51,7 +51,7 @@ def test_every_plugin_describes_itself_under_its_own_name():
         assert plugin(name).name == name
 
 
-def test_the_library_requires_little_and_all_is_every_extra_but_mxnet():
+def test_the_library_requires_little_and_all_is_every_extra_but_mxnet_and_the_gallery():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.match("[a-z-]+", requirement)[0] for requirement in project["dependencies"]}
     assert names == {"array-api-compat", "numpy", "optree", "scipy"}

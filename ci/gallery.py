@@ -47,12 +47,6 @@ READERS = {
             "The friendships of the karate club, coloured by the two clubs that the trained layers predict; lines are "
             "the thicker the more that friendship adds to the connectivity of the graph.",
         ),
-        "bayesian_regression": Entry(
-            "Bayesian regression and optimal design",
-            "Maximize an evidence and a design through `slogdet` and `lstsq`, with no update rule derived by hand.",
-            "For degrees one to six, the points of [-1, 1] where measurements tell most of a polynomial: dots found by "
-            "gradient lie in the circles of the closed form.",
-        ),
     },
     "Tensor networks": {
         "spin_chain": Entry(
@@ -84,6 +78,12 @@ READERS = {
             "pullback.",
             "Histograms over 3000 pictures of errors divided by their predicted deviations, for focal length, centre "
             "and position: all three follow the normal law.",
+        ),
+        "bayesian_regression": Entry(
+            "Bayesian regression and optimal design",
+            "Maximize an evidence and a design through `slogdet` and `lstsq`, with no update rule derived by hand.",
+            "For degrees one to six, the points of [-1, 1] where measurements tell most of a polynomial: dots found by "
+            "gradient lie in the circles of the closed form.",
         ),
     },
     "Porting": {

@@ -4,15 +4,15 @@ With weights w ~ N(0, I / a) and noise of precision c, the m responses y of an m
 
     2 log p(y | a, c) = m log c + n log a - log det(c X^T X + a I) - min_w (c |y - X w|^2 + a |w|^2) - m log 2 pi.
 
-The determinant is `slogdet`, the minimum is the residual of one least-squares problem, X stacked on the prior, and the
-gradient by (log a, log c) goes through both: no posterior covariance is formed, no update rule derived.
+The determinant comes from `slogdet`, the minimum is the residual of one least-squares problem, X stacked on the prior,
+and the gradient by (log a, log c) goes through both: no posterior covariance is formed, no update rule is derived.
 
-A polynomial of degree d is measured best, in the sense of the largest det X^T X, at d + 1 points of [-1, 1] (D-optimal
-design). The logarithm of the determinant is maximized by its gradient to the points.
+The D-optimal design for a polynomial of degree d, the one with the largest det X^T X, measures it at d + 1 points of
+[-1, 1]. They are found by the gradient of the logarithm of that determinant.
 
 Data: scikit-learn's diabetes, 442 patients and ten predictors. Checked against the density of y as one Gaussian vector
 with covariance I / c + X X^T / a (SciPy), against the precisions of scikit-learn's BayesianRidge, which iterates
-MacKay's updates, and the design against the zeros of (1 - x^2) P_d'(x), P_d Legendre's polynomial (Guest 1958).
+MacKay's updates, and the design against the zeros of (1 - x^2) P_d'(x), P_d Legendre's polynomial (Hoel 1958).
 """
 
 import os

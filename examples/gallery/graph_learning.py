@@ -1,18 +1,17 @@
 """Graph learning: eigenvectors of a Laplacian by orthogonal iteration, and an orthogonal graph layer.
 
-Orthogonal iteration, X <- qr(M X).Q, converges to the leading eigenvectors of a symmetric M, one column each. With the
-Laplacian L of a graph and M = (I - L / c)^64, 64 sparse steps between decompositions, these are the smoothest functions
-on the graph. All of it is differentiated by the weights of the edges, without the denominators 1 / (l_i - l_j) by which
-derivatives of eigenvectors overflow.
+Orthogonal iteration, X <- qr(M X).Q, converges to the leading eigenvectors of a symmetric M, column by column. With the
+Laplacian L of a graph and M = (I - L / c)^64 these are the smoothest functions on the graph. The whole iteration is
+differentiated with respect to the weights of the edges; no difference of eigenvalues is divided by.
 
-A layer H -> tanh(A_hat H W) with W = qr(V).Q keeps the lengths of features, however many layers there are. Two of them,
-and one label of each class, learn where a club split, from the smooth functions as features (Kipf, Welling 2017, with
-orthonormal weights).
+A layer H -> tanh(A_hat H W) with W = qr(V).Q neither stretches nor shrinks the features that it mixes, however many
+layers there are (Kipf, Welling 2017, with orthogonal weights). Two of them, given the smooth functions as features and
+one label a class, learn where a club split.
 
-Data: Zachary's karate club, 34 members and 78 friendships (networkx). Checked against: eigenvalues by LAPACK; the
+Data: Zachary's karate club, 34 members and 78 friendships (networkx). Checked against the eigenvalues of LAPACK; the
 derivative of the second eigenvalue, the algebraic connectivity, by the weight of edge ij, which is (v_i - v_j)^2 with v
-its eigenvector (Ghosh, Boyd 2006); and the classes against those that the members joined, which Zachary (1977) could
-tell from the friendships for all but one, number 8.
+its eigenvector (Ghosh, Boyd 2006); and the clubs that the members joined, which Zachary (1977) could tell from the
+friendships for all but one, number 8.
 """
 
 import os

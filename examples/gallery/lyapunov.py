@@ -1,12 +1,12 @@
 """Lyapunov exponents: a chain of QR decompositions, and how the exponents depend on a parameter.
 
-A product of Jacobians J_T ... J_2 J_1 grows like exp(T lambda_i) along its i-th direction. It overflows if formed; a
-chain of decompositions never does (Benettin et al. 1980), and it is differentiated, many trajectories in one batch:
+A product of Jacobians J_T ... J_2 J_1 grows like exp(T lambda_i) in its i-th direction. Formed, it overflows; a chain
+of decompositions never does (Benettin et al. 1980). It is run for a batch of trajectories, and differentiated as it is:
 
     J_t Q_{t-1} = Q_t R_t,     lambda_i = mean of log (R_t)_ii,     diag R_t > 0.
 
 1. The Henon map x' = 1 - a x^2 + y, y' = b x at a = 1.4, b = 0.3. Checked against lambda_1 = 0.4192 (Sprott 2003) and
-   the sum log b of both; its derivative 1 / b goes through chaos, which costs a digit every five or six steps.
+   log b, the sum of both, with its derivative 1 / b, of which chaos costs a digit every five or six steps.
 2. A wave in a random lattice, psi_{t+1} = (E + i eta - W v_t) psi_t - psi_{t-1}, v of Cauchy's distribution, eta the
    absorption. Its exponent is the inverse of the length over which disorder localizes it (Lloyd 1969, Ishii 1973):
 

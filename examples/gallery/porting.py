@@ -1,13 +1,13 @@
 """Porting: one model in two frameworks, and the sign that went wrong on the way.
 
-A small network makes its features orthonormal, F = tanh(X W), F = Q R, and goes on with them, p = sigmoid(Q c). It was
-trained with diag R > 0. The port calls a factorization that leaves signs to Householder's reflections, as every
-framework's own does; it is as good a factorization, Q^T Q = I, and each column of Q may have the other sign, for which
-c was not trained. No shape and no test of the factors shows it.
+A small network makes its features orthonormal, tanh(X W) = Q R, and goes on with p = sigmoid(Q c). It was trained with
+diag R > 0. The port calls a factorization that leaves the signs to Householder's reflections, as every framework's own
+does. That is a QR decomposition too, Q^T Q = I and Q R is right, but columns of Q have the other sign, for which c was
+not trained; no shape and no test of the factors shows it.
 
-`unifiedqr record` writes down what loss and gradient are in a framework, here in both, elsewhere on two machines, and
+`unifiedqr record` writes down the loss and its gradient in each framework, which may be on another machine, and
 `unifiedqr compare --records` compares the files and ends with status 1, since they differ. Then `compare` runs the
-model once more and hands out what each layer gave: the first layer that differs is where the sign was lost.
+model once more and keeps what each layer gave: the first layer that differs is where the sign was lost.
 
 Data: every twelfth flower of scikit-learn's iris. Needs two frameworks that differentiate: the one of UNIFIEDQR_BACKEND
 has the port, its neighbour among those that are installed has the original. Checked against the same model in 100-digit

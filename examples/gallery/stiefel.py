@@ -1,16 +1,16 @@
 """Orthonormal layers: three ways to keep Q^T Q = I in training, on the principal components of digits.
 
-The layer x -> Q^T x keeps most of the variance of the data when it maximizes tr(N Q^T S Q), S their covariance, over
-the Stiefel manifold of Q with orthonormal columns; with N = diag(k, ..., 2, 1) the columns are the leading eigenvectors
-of S one by one (Brockett 1989). Three steps stay on the manifold, G the gradient by Q or V:
+The layer x -> Q^T x keeps the most variance of its data when it maximizes tr(N Q^T S Q), with S their covariance, over
+the Stiefel manifold of matrices with orthonormal columns; with N = diag(k, ..., 2, 1) the columns are the leading
+eigenvectors of S one by one (Brockett 1989). Three kinds of step stay on the manifold; G is the gradient by Q or V:
 
     layer        Q is the factor of a free matrix V, which follows the gradient through the decomposition,
     retraction   Q' = qr(Q + t (G - Q sym(Q^T G))).Q, Riemannian ascent (Absil, Mahony, Sepulchre 2008),
     optimizer    Q' = qr(Q + t qr(M).Q).Q, M a running mean of Riemannian gradients: the step itself is orthonormal, so
-                 that each direction moves alike, however small its gradient (the idea of Muon, Jordan 2024).
+                 that every direction moves equally far, however small its gradient (the idea of Muon, Jordan 2024).
 
-Positive diagonals make qr unique and smooth, and qr(Q + t Z).Q = Q + t Z + O(t^2) for tangents Z: without them signs of
-columns would jump.
+A positive diagonal makes qr unique and smooth, with qr(Q + t Z).Q = Q + t Z + O(t^2) for tangents Z; with the signs of
+Householder's reflections, columns of Q would change sign on the way.
 
 Data: scikit-learn's digits, 1797 of 8 x 8 pixels. Checked against the eigenvalues and eigenvectors of S by LAPACK.
 """

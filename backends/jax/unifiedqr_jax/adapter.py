@@ -19,7 +19,7 @@ class JaxBackend(Backend):
     """JAX arrays and tracers, on any device."""
 
     xp = xp
-    array_types = (jax.Array,)
+    array_types = (jax.Array, jax.core.Tracer)  # an instance of jax.Array, whose class JAX 0.10 does not derive from it
 
     def as_array(self, x: Any) -> jax.Array:
         return x.__jax_array__() if hasattr(x, self.plugin.protocol) else super().as_array(x)

@@ -31,7 +31,8 @@ READERS = {
             "Keep a matrix orthonormal in training in three ways: by differentiating through `qr`, by a retraction, "
             "and by an optimizer whose steps are orthonormal themselves.",
             "Lines over sixty steps, logarithmic: the share of the best value that is missing. Layer and retraction "
-            "come to about one thousandth, the orthonormalizing optimizer to three ten-millionths.",
+            "come to about one thousandth, the layer with a jump on its way; the orthonormalizing optimizer comes to "
+            "three ten-millionths.",
         ),
         "network_compression": Entry(
             "Compressing a network",
@@ -58,7 +59,7 @@ READERS = {
         ),
         "lyapunov": Entry(
             "Lyapunov exponents and localization",
-            "Follow a product of thousands of matrices by a chain of `qr`, and differentiate its exponents by a "
+            "Follow a long product of matrices by a chain of `qr`, and differentiate its exponents by a "
             "complex parameter.",
             "The inverse localization length against energy: a curve in closed form, nine dots of the chain of QR on "
             "it, and in each dot the slope that was differentiated, which is tangent.",

@@ -100,10 +100,10 @@ if "--picture" in sys.argv:
     plt.style.use(Path(__file__).with_name("picture.mplstyle"))
     axes = plt.figure().gca()
     for degree, points in designs.items():
-        axes.plot(optimal(degree), [degree] * (degree + 1), "o", color="#767676", markersize=10, fillstyle="none")
+        axes.plot(optimal(degree), [degree] * (degree + 1), "o", color="#808080", markersize=10, fillstyle="none")
         axes.plot(points, [degree] * (degree + 1), "o", color="C0")
     axes.plot([], [], "o", color="C0", label="found by gradient")
-    axes.plot([], [], "o", color="#767676", markersize=10, fillstyle="none", label="closed form")
+    axes.plot([], [], "o", color="#808080", markersize=10, fillstyle="none", label="closed form")
     axes.set(xlabel="where to measure", ylabel="degree of the polynomial", ylim=(0.5, 7.5))
     axes.set(xticks=[-1, -0.5, 0, 0.5, 1], yticks=list(designs))
     axes.legend(loc="upper center", ncols=2)

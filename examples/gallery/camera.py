@@ -90,7 +90,7 @@ if "--picture" in sys.argv:
     axes, grid = plt.figure().gca(), np.linspace(-4, 4, 161)
     for i, name in enumerate(TRUE):
         axes.hist(scores[:, i], bins=40, range=(-4, 4), density=True, histtype="step", label=name.split(",")[0])
-    axes.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color="#767676", label="normal law")
+    axes.plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), color="#808080", label="normal law")
     axes.set(xlabel="error / its predicted deviation", ylabel="share of the pictures", ylim=(0, 0.62))
     axes.legend(ncols=2, loc="upper center")
     plt.savefig(sys.argv[sys.argv.index("--picture") + 1])

@@ -62,10 +62,9 @@ ones = xp.ones(len(edges), dtype=xp.float64)
 known, vectors = np.linalg.eigh(incidence @ incidence.T)
 known_slopes = (incidence.T @ vectors[:, 1]) ** 2
 slopes = uqr.to_numpy(slopes)
-strongest = slopes.argmax()
+i, j = edges[slopes.argmax()]
 print("eigenvalues  ", uqr.to_numpy(eigenvalues).round(6), "by LAPACK", known[:k].round(6))
-print(f"connectivity  rises most by the friendship {tuple(edges[strongest])}: {slopes[strongest]:.6f}", end=", ")
-print(f"closed form {known_slopes.max():.6f}")
+print(f"connectivity  rises most by friendship {i}-{j}: {slopes.max():.6f}, closed form {known_slopes.max():.6f}")
 assert np.allclose(uqr.to_numpy(eigenvalues), known[:k], atol=1e-9)
 assert np.allclose(slopes, known_slopes, atol=1e-7)
 
@@ -108,7 +107,7 @@ if "--picture" in sys.argv:
     plt.style.use(Path(__file__).with_name("picture.mplstyle"))
     axes, where = plt.figure().gca(), nx.kamada_kawai_layout(club, weight=None)
     widths, colours = 0.5 + 6 * slopes / slopes.max(), np.where(found < 0, "#e07b39", "#1f8fcf")
-    nx.draw_networkx_edges(club, where, ax=axes, edgelist=edges, width=widths, edge_color="#767676", alpha=0.6)
+    nx.draw_networkx_edges(club, where, ax=axes, edgelist=edges, width=widths, edge_color="#808080", alpha=0.6)
     nx.draw_networkx_nodes(club, where, ax=axes, node_size=150, node_color=colours)
     nx.draw_networkx_labels(club, where, ax=axes, font_size=8, font_color="white")
     axes.set_axis_off()

@@ -106,7 +106,7 @@ if "--picture" in sys.argv:
     level = np.array([uqr.to_numpy(x)[0] @ [1, *b] for _, _, x, _ in steps[1:]])
     deviation = np.array([abs(uqr.to_numpy(C)[0, 0]) for *_, C in steps[1:]])
     years, axes = np.arange(1871, 1971), plt.figure().gca()
-    axes.plot(years, FLOW, ".", color="#767676", label="flow of the year")
+    axes.plot(years, FLOW, ".", color="#808080", label="flow of the year")
     axes.plot(years[1:], level, label="level, predicted a year ahead")
     axes.fill_between(years[1:], level - 2 * deviation, level + 2 * deviation, alpha=0.25, label="± 2 deviations")
     axes.set(xlabel="year", ylabel="flow of the Nile, 10⁸ m³", ylim=(400, 1600))

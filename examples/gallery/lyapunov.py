@@ -108,7 +108,7 @@ if "--picture" in sys.argv:
 
     plt.style.use(Path(__file__).with_name("picture.mplstyle"))
     axes, energies = plt.figure().gca(), np.linspace(-3.5, 3.5, 141)
-    axes.plot(energies, [closed_form(E + 1j * absorption) for E in energies], color="#767676")
+    axes.plot(energies, [closed_form(E + 1j * absorption) for E in energies], color="#808080")
     for E in np.linspace(-3, 3, 9):
         (mean, slope, _), _ = means(E)
         axes.plot([E - 0.25, E + 0.25], [mean - 0.25 * slope, mean + 0.25 * slope], "C1", linewidth=3)

@@ -108,7 +108,7 @@ if "--picture" in sys.argv:
     axes = plt.figure().gca()
     for name, values in curves.items():
         axes.plot(ranks, values, "o-", label=name)
-    axes.axhline(reached, color="#767676", linestyle="dashed", label="the whole layer")
+    axes.axhline(reached, color="#808080", linestyle="dashed", label="the whole layer")
     axes.set(xlabel="rank", ylabel="accuracy on new digits", xticks=ranks)
     axes.legend()
     plt.savefig(sys.argv[sys.argv.index("--picture") + 1])

@@ -4,7 +4,8 @@ The layer x -> Q^T x keeps the most variance of its data when it maximizes tr(N 
 the Stiefel manifold of matrices with orthonormal columns; with N = diag(k, ..., 2, 1) the columns are the leading
 eigenvectors of S one by one (Brockett 1989). Three kinds of step stay on the manifold; G is the gradient by Q or V:
 
-    layer        Q is the factor of a free matrix V, which follows the gradient through the decomposition,
+    layer        Q is the factor of a free matrix V, which follows the gradient through the decomposition: the simplest;
+                 steps lengthen with |R^-1| while R drifts away from I, until one jumps, as the picture shows,
     retraction   Q' = qr(Q + t (G - Q sym(Q^T G))).Q, Riemannian ascent (Absil, Mahony, Sepulchre 2008),
     optimizer    Q' = qr(Q + t qr(M).Q).Q, M a running mean of Riemannian gradients: the step itself is orthonormal, so
                  that every direction moves equally far, however small its gradient (the idea of Muon, Jordan 2024).

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unifiedqr.backend import DTYPES, NAMESPACE
+from unifiedqr.arrays.namespaces import NAMESPACE
+from unifiedqr.backend import DTYPES
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError

@@ -10,10 +10,10 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr import rules
+from unifiedqr.arrays.namespaces import LackingFunctionError, plain_namespace
 from unifiedqr.checks import checks
 from unifiedqr.decomposition import shape_name
 from unifiedqr.generic import GenericBackend, backend_by_standard
-from unifiedqr.standard import LackingFunctionError, plain_namespace
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import tolerance
 
@@ -250,10 +250,11 @@ def test_what_a_library_lacks_is_named():
     linalg = library("library.linalg")
     with pytest.raises(LackingFunctionError, match=r"lacks linalg\.qr, which this needs"):
         uqr.qr(of_library(float64=np.float64, isdtype=lambda dtype, kind: False, linalg=linalg))
-    linalg.solve_triangular = sum  # whatever it does, it is not the one that adapters offer
-    xp = plain_namespace(library(linalg=linalg, sum=sum))
+    linalg.solve_triangular, linalg.solve = max, min  # whatever the first does, it is not the one that rules know
+    xp = plain_namespace(library(linalg=linalg, sum=sum, flip=lambda X, axis: X))
     assert xp.sum is sum
-    assert getattr(xp, "seen", None) is getattr(xp.linalg, "solve_triangular", None) is None
+    assert xp.beyond.solve_triangular(3, 2, upper=True) == 2
+    assert "beyond" not in dir(xp)
     assert not hasattr(xp, "__array_namespace_info__")
 
 

@@ -10,9 +10,8 @@ import array_api_strict
 import pytest
 
 import unifiedqr as uqr
-from unifiedqr.backend import NAMESPACE, extend_namespace
+from unifiedqr.arrays.namespaces import NAMESPACE, LackingFunctionError, extend_namespace
 from unifiedqr.discovery import backends, get_backend
-from unifiedqr.standard import LackingFunctionError
 from unifiedqr_lab.conformance.namespace_document import common_names, document
 from unifiedqr_lab.conformance.namespace_table import RIGHT, VALUE, WRONG_GRADIENT, WRONG_VALUE, names_of
 from unifiedqr_lab.conformance.standard_names import SECTIONS

@@ -3,10 +3,12 @@
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.arrays.operators import leading_columns, shape_of_product
+from unifiedqr.arrays.triangle import frame_singular
 from unifiedqr.kernels import applications as kernels
 from unifiedqr.primitive import Orientation, Primitive, mirrored, on_demand
 from unifiedqr.rules.determinant import determinant_pullback, determinant_pushforward, inverse_pullback
-from unifiedqr.rules.frame import frame_pushforward, frame_singular, report_frame
+from unifiedqr.rules.frame import frame_pushforward, report_frame
 from unifiedqr.rules.least_squares import (
     PseudoInverse,
     constant_rank_pullback,
@@ -18,7 +20,6 @@ from unifiedqr.rules.least_squares import (
     solution_pullback,
     solution_pushforward,
 )
-from unifiedqr.rules.operators import leading_columns, shape_of_product
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward, range_pullback
 
 

@@ -5,16 +5,14 @@ imports nothing; its factory makes the `Backend`, whose few members are all that
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError, UnifiedQRError
-from unifiedqr.standard import refusing
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
 
@@ -29,36 +27,6 @@ HALF_DTYPES = ("float16", "bfloat16")
 
 COMPLEX_OF_REAL = {"float32": "complex64", "float64": "complex128"}
 """The complex dtype of the same precision."""
-
-NAMESPACE = tuple(
-    """
-    abs all any argmax argsort asarray astype broadcast_to complex64 complex128 concat conj equal expand_dims exp eye
-    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 logical_and logical_not
-    logical_or matmul matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square squeeze stack
-    sum take_along_axis tril triu where zeros zeros_like
-    linalg.diagonal linalg.qr linalg.trace linalg.matrix_norm linalg.vector_norm
-    """.split()
-)
-"""The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
-the comparison use. What a framework can do beyond the standard it offers, where it can, under these names:
-
-- ``linalg.solve_triangular(A, B, *, upper)``, in whose place ``linalg.solve`` serves, ``linalg.inverse_upper(U)``, and
-  ``linalg.divide_adjoint(Y, U)``, which gives Y U^-H.
-- ``linalg.qr_r(A)`` gives R alone; ``linalg.pivoted_qr(A, r)`` Q, R and the pivots, numbers (..., 1, n), after r steps,
-  or None; ``linalg.try_cholesky(G)`` the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1).
-- ``linalg.inner(X, Y)`` gives X^H Y and ``linalg.combination((X, K), ...)`` the sum of X K, for tall X and Y;
-  ``linalg.add_product(Y, X, K)`` Y + X K, written over Y;
-  ``linalg.divide_both_adjoint(X, Y, U)`` X U^-H and Y U^-H for a small U; ``linalg.turn_in_place(Q, R, D)`` Q D and the
-  upper triangle D^H R, written over Q and R.
-- ``fori_loop(count, step, state)`` and ``branch(predicate, then, otherwise)``, as operations of a trace.
-- ``seen(x)`` gives x as a NumPy array if its values are at hand, in host memory and outside any trace, else None;
-  ``glance(R)`` the least modulus on the diagonals and the largest of all, where this costs next to nothing;
-  ``place(x)`` names the device as measurements are kept by.
-- ``shape_of_product(X, Y)`` gives the `Shape` of the matrix X Y where sizes may be unknown in a trace; which of them is
-  larger may be undecided in it, or have been told for a trace in which ``of_adjoint`` is what A^H must be told.
-- ``power_of_two(x)`` gives 2 to the power of integers, exactly, where ``2.0**x`` is slow; ``signs(x)`` -1 for negative
-  numbers and 1 for all others, where a selection is.
-"""
 
 
 @dataclass(frozen=True)
@@ -111,36 +79,6 @@ def refusal(x: object, expected: str, instead: str = "") -> ForeignArrayError:
     return ForeignArrayError(f"got {kind.__module__}.{kind.__qualname__}; expected {expected}. {instead}")
 
 
-def make_namespace(name: str, names: Mapping[str, Any], linalg: Mapping[str, Any]) -> ModuleType:
-    """Return a namespace of these names; any other one raises an error that says what to use instead.
-
-    Parameters
-    ----------
-    name : str
-        ``module.xp``, of the module of the adapter that holds it.
-    names, linalg : mapping of str to object
-        What the namespace, and its ``linalg``, consist of.
-
-    Returns
-    -------
-    module
-    """
-    framework = name.partition(".")[0].removeprefix("unifiedqr_")
-    xp, linear = (ModuleType(full, f"The Array API of {framework}.") for full in (name, f"{name}.linalg"))
-    xp.__dict__.update(names, linalg=linear, __getattr__=refusing(framework, vars(xp)))
-    linear.__dict__.update(linalg, __getattr__=refusing(framework, vars(xp), "linalg."))
-    return xp
-
-
-def extend_namespace(name: str, base: Any, linalg: dict[str, Any] | None = None, **names: Any) -> ModuleType:
-    """Return a copy of the namespace `base` with some names, and some of its ``linalg``, replaced or added."""
-    return make_namespace(name, _of(base) | names, _of(base.linalg) | (linalg or {}))
-
-
-def _of(module: ModuleType) -> dict[str, Any]:
-    return {key: value for key, value in vars(module).items() if not key.startswith("__")}
-
-
 class Backend(ABC):
     """One framework, as the rest of unifiedqr sees it.
 
@@ -149,7 +87,7 @@ class Backend(ABC):
     plugin : Plugin
         The description this backend was loaded from.
     xp : namespace
-        Array API namespace of the framework's arrays, with at least the names in `NAMESPACE`.
+        Array API namespace of the framework's arrays, made by `unifiedqr.arrays.namespaces`.
     array_types : tuple of type
         Types of the framework's arrays. By default every type in the plugin's modules is one.
     """

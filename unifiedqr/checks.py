@@ -1,6 +1,6 @@
 """What happens where no derivative exists: nothing, a warning or an error, besides the NaN that always comes back.
 
-The rules report here; a namespace says through ``seen`` whether the values of one of its arrays can be looked at
+The rules report here; a namespace says through ``beyond.seen`` whether the values of one of its arrays can be looked at
 without waiting for another device or breaking a trace. Where they cannot, the report is silent.
 """
 
@@ -104,11 +104,6 @@ def are_put_off() -> bool:
     return _later.get() is not None
 
 
-def values_at_hand(xp: Namespace, x: Array) -> Any:
-    """Return x as a NumPy array if its values can be looked at for nothing, else None."""
-    return getattr(xp, "seen", _seen_by_numpy)(x)
-
-
 def report_dependent(xp: Namespace, nowhere: Array, factor: Array) -> None:
     """Warn or raise if a matrix of the batch, marked in a boolean array (..., 1, 1), has no derivative.
 
@@ -116,13 +111,13 @@ def report_dependent(xp: Namespace, nowhere: Array, factor: Array) -> None:
     """
     if mode() == "off":
         return
-    marks = values_at_hand(xp, nowhere)
+    marks = xp.beyond.seen(nowhere)
     if marks is None:
         _put_off(partial(report_dependent, xp, nowhere, factor))
         return
     if b"\x01" not in marks.tobytes():  # half the time of marks.any() for few matrices
         return
-    message = _message(marks[..., 0, 0], values_at_hand(xp, factor))
+    message = _message(marks[..., 0, 0], xp.beyond.seen(factor))
     if mode() == "raise":
         from unifiedqr.singular import SingularMatrixError  # imports NumPy, which importing unifiedqr does not
 
@@ -137,7 +132,7 @@ def report_gauge(xp: Namespace, violation: Array) -> None:
     """
     if mode() == "off":
         return
-    values = values_at_hand(xp, violation)
+    values = xp.beyond.seen(violation)
     if values is None:
         _put_off(partial(report_gauge, xp, violation))
         return
@@ -201,10 +196,6 @@ def _warn(message: str, category: type[Warning]) -> None:
 
 def _module_of(frame: FrameType) -> str:
     return frame.f_globals.get("__name__") or ""
-
-
-def _seen_by_numpy(x: Array) -> Any:
-    return x if type(x).__module__ == "numpy" else None
 
 
 def _message(marks: Any, factor: Any) -> str:

@@ -27,6 +27,7 @@ from unifiedqr.errors import (
 )
 from unifiedqr.generic import backend_by_standard
 from unifiedqr.sequences import entries, is_sequence
+from unifiedqr.tracing import untraced
 
 VARIABLE = "UNIFIEDQR_BACKEND"
 DEFAULT = "numpy"
@@ -256,6 +257,7 @@ def decided(arrays: list[Any]) -> Backend | None:
     return next(iter(deciding.values()), None)
 
 
+@untraced  # a backend is loaded by the first call that is compiled
 def backend_name(kind: type) -> str | None:
     """Return the name of the backend, by now loaded, to which a type is one of arrays; None for any other type."""
     name = _name_of_type.get(kind)
@@ -266,6 +268,7 @@ def backend_name(kind: type) -> str | None:
     return name
 
 
+@untraced
 def owner_of(kind: type) -> str | None:
     """Return the backend to which a type belongs or says to belong, the most derived of its bases first."""
     owner = _owner_of_type.get(kind)
@@ -274,12 +277,6 @@ def owner_of(kind: type) -> str | None:
         if owner is not None:
             _owner_of_type[kind] = owner
     return owner
-
-
-# What torch.compiler.assume_constant_result sets: torch.compile runs the function instead of tracing it and takes its
-# answer for a constant, so that a backend can be loaded by the first call that is compiled.
-for _function in (backend_name, owner_of):
-    _function.__dict__["_dynamo_marked_constant"] = True
 
 
 def _owner_by_module(kind: type) -> str | None:

@@ -1,7 +1,7 @@
 """Arrays of Array API libraries without a plugin, such as CuPy or Dask: values and explicit rules, no autodiff.
 
 The kernels are written on the standard, so that a library that keeps to it needs no adapter. What it lacks of the
-standard ends in an error that names the function (`unifiedqr.standard`).
+standard ends in an error that names the function (`unifiedqr.arrays.namespaces`).
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 import array_api_compat
 
 from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.arrays.namespaces import plain_namespace
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError, ShapeError
-from unifiedqr.rules.door import NOT_PLAIN
-from unifiedqr.standard import plain_namespace
+from unifiedqr.rules.validation import NOT_PLAIN
 
 MORE_THAN_NUMBERS = (*NOT_PLAIN, "MArray", "Quantity")
 """Types, by name, whose arithmetic heeds a mask or a unit, which a decomposition would not follow."""

@@ -1,4 +1,4 @@
-"""``linalg.pivoted_qr`` of every namespace: the host's pivots, or None; and what is done with a permutation."""
+"""``beyond.pivoted_qr`` of every namespace: the host's pivots, or None; and what is done with a permutation."""
 
 import shutil
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_the_hosts_factors(backend, dtype):
     for shape in ((6, 4), (4, 6), (2, 3, 5, 5), (0, 3, 2)):
         A = gaussian(shape, dtype)
         for rank in (2, min(shape[-2:])):
-            factors = backend.xp.linalg.pivoted_qr(backend.from_numpy(A), rank)
+            factors = backend.xp.beyond.pivoted_qr(backend.from_numpy(A), rank)
             if backend.name == "jax" and rank < min(shape[-2:]):
                 assert factors is None
             else:
@@ -60,7 +60,7 @@ def test_the_hosts_factors(backend, dtype):
 def test_ties_go_as_in_geqp3(backend):
     for A in (np.eye(6, 5), np.repeat(gaussian((6, 3)), 2, axis=1), np.sign(gaussian((5, 8)))):
         rank = min(A.shape)
-        agree([backend.to_numpy(X) for X in backend.xp.linalg.pivoted_qr(backend.from_numpy(A), rank)], A, rank)
+        agree([backend.to_numpy(X) for X in backend.xp.beyond.pivoted_qr(backend.from_numpy(A), rank)], A, rank)
 
 
 @pytest.mark.parametrize("switched", [False, True], ids=["legacy", "numpy"])
@@ -68,23 +68,23 @@ def test_mxnet_with_either_semantics(switched):
     backend, A = get_backend("mxnet"), gaussian((2, 5, 4), "complex64")
     with mx.util.np_shape(switched), mx.util.np_array(switched):
         given = backend.from_numpy(A)
-        agree([backend.to_numpy(X) for X in backend.xp.linalg.pivoted_qr(given, 3)], A, 3)
+        agree([backend.to_numpy(X) for X in backend.xp.beyond.pivoted_qr(given, 3)], A, 3)
         with mx.autograd.record(), pytest.raises(CapabilityError, match=r"pivoted_qr is computed by the host"):
-            backend.xp.linalg.pivoted_qr(given, 3)
+            backend.xp.beyond.pivoted_qr(given, 3)
 
 
 def test_torch_tensors_of_every_kind():
     A = torch.asarray(gaussian((3, 4, 6), "complex128"))
     transposed = A.movedim(0, -1)
     for X in (A.conj(), A.mH, A[:, ::2], transposed, A[0].expand(2, 4, 6), A.clone().requires_grad_()):
-        factors = torch_xp.linalg.pivoted_qr(X, 2)
+        factors = torch_xp.beyond.pivoted_qr(X, 2)
         assert not any(factor.requires_grad for factor in factors)
         agree([factor.numpy() for factor in factors], X.detach().resolve_conj().numpy(), 2)
 
 
 def test_torch_tensors_that_lapack_cannot_see():
     for A in (torch.empty((3, 2), device="meta"), torch.eye(3).to_sparse(), torch.eye(3, dtype=torch.bfloat16)):
-        assert torch_xp.linalg.pivoted_qr(A, 2) is None
+        assert torch_xp.beyond.pivoted_qr(A, 2) is None
 
 
 COMPILERS = [
@@ -105,13 +105,13 @@ COMPILERS = [
 def test_torch_compile(compiler, complex_):
     torch._dynamo.reset()
     A = gaussian((2, 5, 6), "complex128" if complex_ else "float64")
-    compiled = torch.compile(lambda A: torch_xp.linalg.pivoted_qr(2 * A, 3), backend=compiler, fullgraph=True)
+    compiled = torch.compile(lambda A: torch_xp.beyond.pivoted_qr(2 * A, 3), backend=compiler, fullgraph=True)
     agree([X.numpy() for X in compiled(torch.asarray(A) / 2)], A, 3)
 
 
 def test_torch_compile_of_any_size():
     torch._dynamo.reset()
-    compiled = torch.compile(lambda A: torch_xp.linalg.pivoted_qr(A, 3), fullgraph=True, dynamic=True, backend="eager")
+    compiled = torch.compile(lambda A: torch_xp.beyond.pivoted_qr(A, 3), fullgraph=True, dynamic=True, backend="eager")
     for n in (4, 6, 9):
         A = gaussian((n, n + 1))
         agree([X.numpy() for X in compiled(torch.asarray(A))], A, 3)
@@ -131,7 +131,7 @@ def test_torch_transforms_of_a_primitive():
         name="pivoted",
         outputs=("Q", "R", "P"),
         keeps=("Q", "R"),
-        forward=lambda xp, A: xp.linalg.pivoted_qr(A, 3),
+        forward=lambda xp, A: xp.beyond.pivoted_qr(A, 3),
         vjp=lambda xp, kept, cotangents: (kept[0] @ kept[1],),
         jvp=lambda xp, kept, tangents: (*kept, tangents[0][..., :1, :]),
     )
@@ -149,7 +149,7 @@ def test_torch_transforms_of_a_primitive():
 def test_jax_transforms(transform):
     for shape, dtype in (((2, 6, 4), "float64"), ((2, 4, 6), "complex128")):
         A = gaussian(shape, dtype)
-        agree([np.asarray(X) for X in transform(lambda A: jax_xp.linalg.pivoted_qr(A, 4))(jnp.asarray(A))], A, 4)
+        agree([np.asarray(X) for X in transform(lambda A: jax_xp.beyond.pivoted_qr(A, 4))(jnp.asarray(A))], A, 4)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -158,7 +158,7 @@ def test_tensorflow_leaves_graphs_to_others(jit_compile):
 
     @tf.function(jit_compile=jit_compile)
     def traced(A):
-        seen.append(get_backend("tensorflow").xp.linalg.pivoted_qr(A, 2))
+        seen.append(get_backend("tensorflow").xp.beyond.pivoted_qr(A, 2))
         return A
 
     traced(tf.eye(3))

@@ -104,14 +104,14 @@ def test_second_order_is_reported():
 
 
 def test_only_values_at_hand_are_seen():
-    assert np.array_equal(xp.seen(STACK), STACK.numpy())
-    assert xp.seen(tf.Variable(STACK)) is None
+    assert np.array_equal(xp.beyond.seen(STACK), STACK.numpy())
+    assert xp.beyond.seen(tf.Variable(STACK)) is None
     seen = []
-    tf.function(lambda A: seen.append(xp.seen(A)) or A)(STACK)
-    tf.vectorized_map(lambda A: seen.append(xp.seen(A)) or A, STACK)
+    tf.function(lambda A: seen.append(xp.beyond.seen(A)) or A)(STACK)
+    tf.vectorized_map(lambda A: seen.append(xp.beyond.seen(A)) or A, STACK)
     assert seen == [None, None]
     tf.config.experimental.set_synchronous_execution(False)
     try:
-        assert xp.seen(STACK) is None
+        assert xp.beyond.seen(STACK) is None
     finally:
         tf.config.experimental.set_synchronous_execution(True)

@@ -34,7 +34,7 @@ def test_powers_of_two_are_exact(dtype):
     limits = np.finfo(dtype)
     exponents = np.arange(limits.minexp, limits.maxexp).astype(dtype)
     x = tf.constant(exponents)
-    power_of_two = uqr.namespace(x).power_of_two
+    power_of_two = uqr.namespace(x).beyond.power_of_two
     powers = np.ldexp(np.ones((), dtype), exponents.astype(int))
     assert np.array_equal(power_of_two(x).numpy(), powers)
     assert np.array_equal(tf.function(power_of_two)(x).numpy(), powers)
@@ -47,6 +47,6 @@ def test_quotients_by_the_adjoint_of_a_triangle(dtype, shape):
     n = shape[-1]
     U = np.triu(random(shape, complex_="complex" in dtype, seed=13)) + n * np.eye(n)
     Y = random((*shape[:-2], 3, n), complex_="complex" in dtype, seed=14)
-    quotient = uqr.namespace(tf.constant(U)).linalg.divide_adjoint(tf.constant(Y), tf.constant(U))
+    (quotient,) = uqr.namespace(tf.constant(U)).beyond.quotients(tf.constant(U), tf.constant(Y))
     error = relative_error(quotient.numpy() @ np.swapaxes(U, -1, -2).conj(), Y)
     assert error <= tolerance(dtype, n, n, leading_condition(U))

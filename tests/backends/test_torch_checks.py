@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import unifiedqr as uqr
 from unifiedqr.checks import checks
 from unifiedqr_lab.conformance.matrices import random
-from unifiedqr_torch.namespace import FEW, glance, seen, signs
+from unifiedqr_torch.namespace import FEW, glance, seen, xp
 
 SOUND = torch.asarray(random((5, 3), complex_=False, seed=1))
 SPOILED = SOUND.clone()
@@ -193,4 +193,4 @@ def test_a_glance_shows_what_is_seen_and_no_more():
 
 def test_signs_are_never_zero():
     x = torch.tensor([-np.inf, -5e-324, -0.0, 0.0, 5e-324, np.inf, np.nan], dtype=torch.float64)
-    assert torch.equal(signs(x), torch.tensor([-1, -1, 1, 1, 1, 1, 1], dtype=torch.float64))
+    assert torch.equal(xp.beyond.phases(torch.diag(x)), torch.tensor([-1, -1, 1, 1, 1, 1, 1], dtype=torch.float64))

@@ -42,5 +42,5 @@ def test_from_the_function_to_the_primitive_of_the_framework():
 
 def test_from_the_function_to_the_kernel_of_the_framework():
     entered = path_to_the_kernel()
-    assert len(entered) <= 15, entered
-    assert len({module for module, _ in entered}) <= 10, entered
+    assert len(entered) <= 10, entered
+    assert len({module for module, _ in entered}) <= 7, entered

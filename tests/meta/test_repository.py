@@ -33,6 +33,7 @@ def test_equation_tags_of_the_rules_stand_in_the_docs():
     used = {
         tag
         for path in [
+            *ROOT.glob("unifiedqr/arrays/*.py"),
             *ROOT.glob("unifiedqr/rules/*.py"),
             *ROOT.glob("unifiedqr/kernels/*.py"),
             *ROOT.glob("unifiedqr/*.py"),

@@ -4,7 +4,7 @@ import array_api_strict as xp
 import numpy as np
 import pytest
 
-from unifiedqr.rules.operators import adjoint, lowskew, skew
+from unifiedqr.arrays.operators import adjoint, lowskew, skew
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import tolerance
 

@@ -92,7 +92,7 @@ def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:
     return value
 
 
-def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int | None) -> None:
+def check_pivots(backend: Backend, A: Array, name: str, count: int | None) -> None:
     """Raise if the columns (rows) of A are more than its dtype can number."""
     dtype = computed_dtype(backend, A, name)
     if backend.orders(count, LONGEST.get(dtype, count)) == (1,):
@@ -102,7 +102,7 @@ def pivots_at_the_door(backend: Backend, A: Array, name: str, count: int | None)
         )
 
 
-def rank_at_the_door(backend: Backend, rank: Any, k: int | None, *, pivoting: bool, mode: str) -> int | None:
+def check_rank(backend: Backend, rank: Any, k: int | None, *, pivoting: bool, mode: str) -> int | None:
     """Return the number of steps, None for all; raise unless it fits, as far as k is known."""
     if rank is None:
         return None

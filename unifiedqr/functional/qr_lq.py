@@ -5,10 +5,10 @@ from typing import Any, Literal, TypeAlias, Unpack, overload
 from unifiedqr._typing import ArrayOf, Arrays, ArrayT, Pivoted, PivotedOrNot, Unpivoted
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import DTYPES
-from unifiedqr.decomposition import UNPIVOTED, method_at_the_door, primitive, truncated
+from unifiedqr.decomposition import UNPIVOTED, check_method, primitive, truncated
 from unifiedqr.discovery import DEFAULT, backend_name, loaded
 from unifiedqr.errors import OptionError
-from unifiedqr.functional.inputs import chosen, pivots_at_the_door, rank_at_the_door, run_resolved, sizes_of
+from unifiedqr.functional.inputs import check_pivots, check_rank, chosen, run_resolved, sizes_of
 from unifiedqr.results import LQResult, PivotedLQResult, PivotedLResult, PivotedQRResult, PivotedRResult, QRResult
 
 Factors: TypeAlias = Literal["reduced", "complete"]
@@ -247,20 +247,20 @@ def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positi
         raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
     backend, (A,) = resolve(A)
     if mode != "complete" and not pivoting:
-        rank_at_the_door(backend, rank, 0, pivoting=False, mode=mode)
+        check_rank(backend, rank, 0, pivoting=False, mode=mode)
         words = (name,) if mode == "reduced" else (name, mode)
         return run_resolved(backend, A, primitive("-".join(words), positive=positive, method=method))
     m, n = sizes_of(backend, A, f"{name} with pivoting" if pivoting else f"{name} with mode='complete'")
     lines, others = (n, m) if name == "qr" else (m, n)
     order = backend.orders(others, lines)[0]
     k = None if None in (lines, others) else lines if order > 0 else others
-    steps = rank_at_the_door(backend, rank, k, pivoting=pivoting, mode=mode)
+    steps = check_rank(backend, rank, k, pivoting=pivoting, mode=mode)
     if mode == "complete" and order <= 0:
         mode = "reduced"  # Q is square
     if pivoting:
-        pivots_at_the_door(backend, A, name, lines)
+        check_pivots(backend, A, name, lines)
     if steps is not None:
-        method_at_the_door(method, pivoting=True)
+        check_method(method, pivoting=True)
         error = OptionError(f"rank={steps} came; it must be an integer from 0 to min(m, n), which is smaller.")
         A = backend.assured(A, lambda m, n: (steps <= m) & (steps <= n), error)
         return run_resolved(backend, A, truncated(name, steps, bool(positive)))

@@ -5,11 +5,11 @@ from typing import Any, overload
 from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.applications import row
 from unifiedqr.arguments import resolve
+from unifiedqr.arrays.operators import identity_like
 from unifiedqr.decomposition import truncated
 from unifiedqr.errors import ShapeError
 from unifiedqr.functional.inputs import computed_dtype, run_resolved, sizes_of
 from unifiedqr.results import SlogdetResult
-from unifiedqr.rules.operators import identity_like
 
 
 @overload

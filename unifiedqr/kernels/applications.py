@@ -4,23 +4,23 @@ Each gives what users get and, after it, what the derivative rules read.
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.checks import values_at_hand
-from unifiedqr.kernels.control import is_position, positions, repeat
+from unifiedqr.arrays.dependence import independent, nan_where, unless_empty
+from unifiedqr.arrays.operators import (
+    adjoint,
+    frame_shape,
+    identity_like,
+    inverse_of,
+    is_complex,
+    orthogonal_to,
+    rows_at,
+    shape_of_product,
+    squared_lengths,
+)
+from unifiedqr.arrays.positions import is_position, positions
+from unifiedqr.arrays.triangle import equilibrated, frame_inverse, frame_singular
 from unifiedqr.kernels.pivoting import pivoted_qr
 from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complement, reflector_signs
-from unifiedqr.rules.dependence import independent, nan_where, unless_empty
-from unifiedqr.rules.determinant import inverse_of_factors
-from unifiedqr.rules.frame import frame_inverse, frame_singular
-from unifiedqr.rules.least_squares import frame_shape, orthogonal_to, squared_lengths
-from unifiedqr.rules.operators import adjoint, identity_like, is_complex, rows_at, shape_of_product
-from unifiedqr.rules.pivoted import inverse_of
-from unifiedqr.rules.triangular import (
-    equilibrated,
-    inverse_upper,
-    solve_upper,
-    solve_upper_adjoint,
-)
 
 
 def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Array, Array, Array]:
@@ -39,9 +39,9 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
         R = xp.where(lacking, identity_like(xp, R), R)  # some solvers refuse a singular matrix, and the batch with it
         b_or_nan = b * nan_where(xp, lacking, b.dtype)
     if is_adjoint:
-        x = Q @ solve_upper_adjoint(xp, R, b_or_nan)
+        x = Q @ xp.beyond.solve_triangular(adjoint(xp, R), b_or_nan, upper=False)
         return x, xp.zeros_like(_squares(xp, x)), rank, Q, G
-    x = solve_upper(xp, R, adjoint(xp, Q) @ b_or_nan)
+    x = xp.beyond.solve_triangular(R, adjoint(xp, Q) @ b_or_nan, upper=True)
     residuals = _squares(xp, orthogonal_to(xp, Q, b - A @ x)) if shape.deep else xp.zeros_like(_squares(xp, x))
     return x, residuals, rank, Q, G
 
@@ -60,9 +60,8 @@ def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: 
     Q = xp.where(sound, rows_at(xp, Q, back), xp.zeros_like(Q))
     V = rows_at(xp, adjoint(xp, W), xp.matrix_transpose(inverse_of(xp, P)))
     V = xp.where(sound, V, xp.zeros_like(V))
-    U = adjoint(xp, L)
-    x = V @ solve_upper_adjoint(xp, U, adjoint(xp, Q) @ b)
-    G = V @ (adjoint(xp, inverse_upper(xp, U)) @ adjoint(xp, Q))
+    x = V @ xp.beyond.solve_triangular(L, adjoint(xp, Q) @ b, upper=False)
+    G = V @ (adjoint(xp, xp.beyond.inverse_upper(adjoint(xp, L))) @ adjoint(xp, Q))
     r = orthogonal_to(xp, Q, b - A @ x)
     if not shape_of_product(xp, A, A).deep:
         r = xp.where(xp.all(sound, axis=-1, keepdims=True), xp.zeros_like(r), r)
@@ -85,11 +84,7 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
         Q, R = reduced_qr(xp, rows_at(xp, A, order), positive=True, method="householder")
         return rows_at(xp, Q, back), R
 
-    native, seen = getattr(xp, "branch", None), values_at_hand(xp, swamped)
-    if native is not None:
-        Q, R = native(swamped, sorted_first, lambda: (Q, R))
-    elif seen is None or seen:
-        Q, R = sorted_first()
+    Q, R = xp.beyond.branch(swamped, sorted_first, lambda: (Q, R))
     return Q, R
 
 
@@ -131,7 +126,7 @@ def complement_basis(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
 def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     """Return sign and logarithm of the determinant, (..., 1, 1) in the dtype of A, and A^-1 (35).
 
-    The sign is that of ``linalg.slogdet`` where the namespace has it; elsewhere it is found from reflectors (47).
+    The sign is that of the framework's ``slogdet`` where there is one, and else found from reflectors (47).
     """
     Q, R = reduced_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))
@@ -147,13 +142,13 @@ def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array
         total = total + _minus_infinity_where(xp, singular[..., 0], total)
         singular = xp.expand_dims(singular, axis=-1)
         sign = xp.where(singular, xp.zeros_like(sign), sign)
-    return sign, _as_matrices(xp, total, A.dtype), inverse_of_factors(xp, Q, R)
+    return sign, _as_matrices(xp, total, A.dtype), frame_inverse(xp, R, shape_of_product(xp, R, R)) @ adjoint(xp, Q)
 
 
 def _minus_infinity_where(xp: Namespace, marks: Array, like: Array) -> Array:
     """Return -inf where marked and 0 elsewhere; the infinity is computed for marked matrices alone."""
     one = xp.ones_like(like)
-    if not hasattr(xp, "seen") or values_at_hand(xp, marks) is not None:  # nothing is traced
+    if not xp.beyond.traces or xp.beyond.seen(marks) is not None:
         return xp.where(marks, xp.full_like(one, -float("inf")), xp.zeros_like(one))
     return xp.log(xp.where(marks, xp.zeros_like(one), one))
 
@@ -164,9 +159,7 @@ def _as_matrices(xp: Namespace, X: Array, dtype: object) -> Array:
 
 
 def _sign_of_unitary(xp: Namespace, Q: Array) -> Array:
-    """Return the determinant, by a namespace's ``linalg.slogdet``; ``linalg.sign_of_det(Q)`` may refuse by None."""
-    slogdet, sign_of_det = (getattr(xp.linalg, name, None) for name in ("slogdet", "sign_of_det"))
-    found = sign_of_det(Q) if sign_of_det is not None else slogdet(Q)[0] if slogdet is not None else None
+    found = xp.beyond.sign_of_det(Q)
     return _sign_by_reflectors(xp, Q) if found is None else found
 
 
@@ -183,4 +176,4 @@ def _sign_by_reflectors(xp: Namespace, Q: Array) -> Array:
         return (product * xp.sum(here, axis=-1),)
 
     one = xp.ones_like(xp.sum(factors, axis=-1))
-    return repeat(xp, shape_of_product(xp, Q, Q).k, step, (one,))[0][..., 0]
+    return xp.beyond.repeat(shape_of_product(xp, Q, Q).k, step, (one,))[0][..., 0]

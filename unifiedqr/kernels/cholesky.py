@@ -31,10 +31,8 @@ analysis (sqrt(m) in place of m).
 from collections.abc import Callable
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import branch
-from unifiedqr.rules.operators import identity_like, is_complex, shape_of_product
-from unifiedqr.rules.products import combination, inner
-from unifiedqr.rules.triangular import exponents_of, inverse_upper, scaled, smallest_normal
+from unifiedqr.arrays.operators import identity_like, is_complex, shape_of_product
+from unifiedqr.arrays.scaling import exponents_of, scaled, smallest_normal
 
 Fallback = Callable[[Namespace, Array], Arrays]
 
@@ -54,7 +52,7 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
         return _first(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
 
     accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
-    Q, R = _first(xp, accepted, lambda: (combination(xp, (A, E)), R), second)
+    Q, R = _first(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
     return Q, R
 
 
@@ -69,7 +67,7 @@ def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
 
 def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     """Return D G D, the exponents e of D^-1, (..., 1, n), and whether no square has over- or underflowed."""
-    G = inner(xp, A, A)
+    G = xp.beyond.inner(A, A)
     squares = xp.expand_dims(_real(xp, xp.linalg.diagonal(G)), axis=-2)
     least, eps = smallest_normal(xp, G), float(xp.finfo(G.dtype).eps)
     in_range = xp.all(xp.logical_and(squares >= least / eps**2, squares <= 0.25 / least), axis=-1, keepdims=True)
@@ -80,12 +78,12 @@ def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
 def _triangles(xp: Namespace, G: Array, e: Array) -> tuple[Array, Array, Array]:
     """Return R^-1 and R of A from D G D, and whether there is an R."""
     R, definite = _factor(xp, G)
-    return scaled(xp, inverse_upper(xp, R), -xp.matrix_transpose(e)), scaled(xp, R, e), definite
+    return scaled(xp, xp.beyond.inverse_upper(R), -xp.matrix_transpose(e)), scaled(xp, R, e), definite
 
 
 def _factor(xp: Namespace, G: Array) -> tuple[Array, Array]:
     """Return the Cholesky factor of G, and whether there is one, (..., 1, 1); the identity where there is none."""
-    R, definite = xp.linalg.try_cholesky(G)
+    R, definite = xp.beyond.try_cholesky(G)
     definite = xp.logical_and(definite, xp.all(xp.isfinite(xp.abs(R)), axis=(-2, -1), keepdims=True))
     return xp.where(definite, R, identity_like(xp, R)), definite
 
@@ -98,17 +96,17 @@ def _is_well_conditioned(xp: Namespace, G: Array, E: Array) -> Array:
 
 def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
     """Return the factors after a last pass, and whether they are accepted (38)."""
-    W = inner(xp, Q_1, Q_1)
+    W = xp.beyond.inner(Q_1, Q_1)
     accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (38)
     R_2, definite = _factor(xp, W)
-    Q = combination(xp, (Q_1, inverse_upper(xp, R_2)))
+    Q = xp.beyond.combination((Q_1, xp.beyond.inverse_upper(R_2)))
     return Q, xp.triu(R_2 @ R_1), xp.logical_and(accepted, definite)
 
 
 def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
     """Return X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (50)."""
-    Q = combination(xp, (X, E))
-    return Q + combination(xp, (X - combination(xp, (Q, R)), E))  # (50)
+    Q = xp.beyond.combination((X, E))
+    return Q + xp.beyond.combination((X - xp.beyond.combination((Q, R)), E))  # (50)
 
 
 def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
@@ -117,14 +115,14 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     sizes = xp.max(xp.abs(A), axis=-2, keepdims=True)
     e = exponents_of(xp, sizes)
     X = scaled(xp, A, -e)
-    G = inner(xp, X, X)
+    G = xp.beyond.inner(X, X)
     u = float(xp.finfo(A.dtype).eps) / 2
     trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
     shift = 11 * (m**0.5 * n + n * (n + 1)) * u * xp.expand_dims(trace, axis=-1)
     R, definite = _factor(xp, G + xp.astype(shift, G.dtype) * identity_like(xp, G))  # (49)
-    Q = _divided(xp, X, R, inverse_upper(xp, R))
-    R_2, definite_too = _factor(xp, inner(xp, Q, Q))
-    Q, R, accepted = _again(xp, _divided(xp, Q, R_2, inverse_upper(xp, R_2)), R_2 @ R)
+    Q = _divided(xp, X, R, xp.beyond.inverse_upper(R))
+    R_2, definite_too = _factor(xp, xp.beyond.inner(Q, Q))
+    Q, R, accepted = _again(xp, _divided(xp, Q, R_2, xp.beyond.inverse_upper(R_2)), R_2 @ R)
     return Q, scaled(xp, R, e), xp.logical_and(accepted, xp.logical_and(definite, definite_too))
 
 
@@ -137,7 +135,7 @@ def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: C
             return others
         return tuple(xp.where(accepted, X, Y) for X, Y in zip(found(), others, strict=True))
 
-    return branch(xp, xp.all(accepted), found, mixed)
+    return xp.beyond.branch(xp.all(accepted), found, mixed)
 
 
 def _squares(xp: Namespace, X: Array) -> Array:

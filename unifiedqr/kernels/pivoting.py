@@ -3,19 +3,17 @@
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import is_position, positions, repeat
-from unifiedqr.kernels.gauge import positive_gauge
-from unifiedqr.kernels.householder import householder_qr
+from unifiedqr.arrays.operators import adjoint, columns_at, is_complex, shape_of_product
+from unifiedqr.arrays.positions import is_position, positions
+from unifiedqr.arrays.scaling import exponents_of, scaled
+from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr.kernels.reflectors import completed
-from unifiedqr.rules.operators import adjoint, columns_at, is_complex, shape_of_product
-from unifiedqr.rules.triangular import exponents_of, scaled
 
 
 def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> tuple[Array, Array, Array]:
     """Return Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (24).
 
-    r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3. A namespace that reaches a kernel offers
-    it as ``linalg.pivoted_qr(A, r)``; it gives None where it cannot serve.
+    r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3.
     """
     k = shape_of_product(xp, A, A).k
     r = k if rank is None else rank
@@ -26,12 +24,11 @@ def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> 
     sizes = xp.max(xp.abs(A), axis=(-2, -1), keepdims=True)
     e = exponents_of(xp, xp.where(xp.isfinite(sizes), sizes, xp.ones_like(sizes)))
     A = scaled(xp, A, -e)
-    native = getattr(xp.linalg, "pivoted_qr", None)
-    found = None if native is None else native(A, r)
+    found = xp.beyond.pivoted_qr(A, r)
     if found is not None:
         Q, R, P = found
         if positive:
-            Q, R = positive_gauge(xp, Q, R)
+            Q, R = xp.beyond.turn(Q, R)
     else:
         order = greedy_pivots(xp, A, r)
         Q, R = _factors(xp, columns_at(xp, A, order), None if type(k) is int and r == k else rank, positive)
@@ -53,8 +50,8 @@ def pivoted_complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Arr
 
 def _factors(xp: Namespace, A: Array, r: int | None, positive: bool) -> tuple[Array, Array]:
     if r is None:
-        return householder_qr(xp, A, positive=positive)
-    Q, U = householder_qr(xp, A[..., :r], positive=positive)
+        return reduced_qr(xp, A, positive=positive, method="householder")
+    Q, U = reduced_qr(xp, A[..., :r], positive=positive, method="householder")
     return Q, xp.concat([U, adjoint(xp, Q) @ A[..., r:]], axis=-1)
 
 
@@ -81,7 +78,7 @@ def greedy_pivots(xp: Namespace, A: Array, steps: Any) -> Array:
         q = columns_at(xp, W, taken) / xp.astype(length, W.dtype)
         return W - q @ (adjoint(xp, q) @ W), order
 
-    return repeat(xp, steps, step, (A, places))[1]
+    return xp.beyond.repeat(steps, step, (A, places))[1]
 
 
 def _lengths(xp: Namespace, W: Array) -> Array:

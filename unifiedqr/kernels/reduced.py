@@ -1,30 +1,61 @@
-"""Reduced QR, LQ, RQ and QL, and R alone, by the algorithm asked for; triangles are exactly triangular."""
+"""Reduced QR, LQ, RQ and QL, and R alone, by the algorithm asked for; triangles are exactly triangular.
+
+CholeskyQR passes over a tall matrix by products alone, Householder's reflectors wait for memory. Which is faster
+depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits`` says where it was measured.
+"""
 
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.choice import is_by_cholesky
+from unifiedqr.arrays.operators import adjoint, is_complex, shape_of_product
+from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
-from unifiedqr.kernels.householder import householder_qr, householder_r
-from unifiedqr.rules.operators import adjoint, reverse, reverse_columns, reverse_rows
+
+METHODS = ("auto", "householder", "cholesky")
+"""Algorithms of the forward."""
 
 
 def reduced_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
     """Return Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
-    if is_by_cholesky(xp, A, positive=positive, method=method):
-        return cholesky_qr(xp, A, partial(householder_qr, positive=True))
-    return householder_qr(xp, A, positive=positive)
+    if method != "householder" and is_by_cholesky(xp, A, positive=positive, method=method):
+        return cholesky_qr(xp, A, partial(reduced_qr, positive=True, method="householder"))
+    m, n = A.shape[-2], A.shape[-1]
+    if m == 0 or n == 0:
+        return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
+    e = _exponents(xp, A) if is_complex(xp, A) else None
+    Q, R = xp.linalg.qr(A if e is None else scaled(xp, A, -e))
+    R = R if e is None else scaled(xp, R, e)
+    return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
 
 
 def r_alone(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> Array:
     """Return R (..., k, n) of A = Q R, Q never being formed."""
-    if is_by_cholesky(xp, A, positive=positive, method=method):
-        return cholesky_r(xp, A, _householder_r)
-    return householder_r(xp, A, positive=positive)
+    if method != "householder" and is_by_cholesky(xp, A, positive=positive, method=method):
+        return cholesky_r(xp, A, _r_by_householder)
+    if 0 in A.shape[-2:]:
+        return reduced_qr(xp, A, positive=positive)[1]
+    e = _exponents(xp, A) if is_complex(xp, A) else None
+    A = A if e is None else scaled(xp, A, -e)
+    R = _triangle_of_blocks(xp, A) if positive else xp.beyond.qr_r(A)  # the signs of blocks are not the kernel's
+    R = R if e is None else scaled(xp, R, e)
+    return xp.triu(xp.expand_dims(_conjugate(xp, xp.beyond.phases(R)), axis=-1) * R if positive else R)
 
 
-def _householder_r(xp: Namespace, A: Array) -> Arrays:
-    return (householder_r(xp, A, positive=True),)
+def _r_by_householder(xp: Namespace, A: Array) -> Arrays:
+    return (r_alone(xp, A, positive=True, method="householder"),)
+
+
+def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> bool:
+    """Return whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so."""
+    m, n = A.shape[-2:]
+    if m is None or n is None or n == 0 or not xp.beyond.has_cholesky:
+        return False
+    if method == "cholesky":
+        return shape_of_product(xp, A, A).deep
+    limits = xp.beyond.limits
+    if not positive or limits is None or type(m) is not int or type(n) is not int:  # of a program for many sizes
+        return False
+    return m >= limits.rows and limits.include(A.shape) and xp.beyond.is_measured(A)
 
 
 def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
@@ -34,13 +65,33 @@ def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto")
     return xp.tril(adjoint(xp, R)), adjoint(xp, Q)
 
 
-def reduced_ql(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return Q (..., m, k) and L (..., k, n) of A = Q L, L lower triangular in its last k columns (42)."""
-    Q, R = reduced_qr(xp, reverse_columns(xp, A), positive=positive, method=method)
-    return reverse_columns(xp, Q), reverse(xp, R)
+BLOCK = 2**18
+"""Number of entries of a block of rows that stays in the cache while it is factored."""
 
 
-def reduced_rq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return R (..., m, k) and Q (..., k, n) of A = R Q, R upper triangular in its last k rows (43)."""
-    L, Q = reduced_lq(xp, reverse_rows(xp, A), positive=positive, method=method)
-    return reverse(xp, L), reverse_rows(xp, Q)
+def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
+    """Return R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
+    m, n = A.shape[-2:]
+    if type(m) is not int or type(n) is not int:  # known only later
+        return xp.beyond.qr_r(A)
+    rows = max(BLOCK // n, 8 * n)
+    blocks = m // rows
+    if blocks < 2:
+        return xp.beyond.qr_r(A)
+    whole = xp.reshape(A[..., : blocks * rows, :], (*A.shape[:-2], blocks, rows, n))
+    triangles = xp.reshape(xp.beyond.qr_r(whole), (*A.shape[:-2], blocks * n, n))
+    return xp.beyond.qr_r(xp.concat([triangles, A[..., blocks * rows :, :]], axis=-2))
+
+
+def _exponents(xp: Namespace, A: Array) -> Array:
+    """Return the exponents of the powers of two that the columns of a complex A are divided by.
+
+    Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (11d).
+    """
+    sizes, normal = sizes_of_columns(xp, A)
+    least = smallest_normal(xp, A) * xp.ones_like(sizes)
+    return exponents_of(xp, xp.where(normal, sizes, least))
+
+
+def _conjugate(xp: Namespace, D: Array) -> Array:
+    return xp.conj(D) if is_complex(xp, D) else D

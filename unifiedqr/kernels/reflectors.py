@@ -12,11 +12,9 @@ that are triangular already, which LAPACK leaves alone: there B would be singula
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.kernels.control import is_position, positions, repeat, row_of
+from unifiedqr.arrays.operators import adjoint, identity_like, is_complex, reflected, shape_of_product
+from unifiedqr.arrays.positions import is_position, positions, row_of
 from unifiedqr.kernels.reduced import reduced_qr
-from unifiedqr.rules.complete import reflected
-from unifiedqr.rules.operators import adjoint, identity_like, is_complex, shape_of_product
-from unifiedqr.rules.triangular import inverse_upper
 
 
 def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
@@ -40,7 +38,7 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
         M = M - xp.matrix_transpose(here) @ (sign * here) - factors @ row
         return M, S + sign * here
 
-    M, S = repeat(xp, shape_of_product(xp, M, M).k, step, (M, zero))
+    M, S = xp.beyond.repeat(shape_of_product(xp, M, M).k, step, (M, zero))
     return S, xp.expand_dims(xp.linalg.diagonal(M), axis=-2)
 
 
@@ -52,7 +50,7 @@ def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
     S, _ = reflector_signs(xp, Q_1[..., :n, :])
     Y, B, C = reflected(xp, Q_1, S)
     Q, R = xp.linalg.qr(B)
-    G = inverse_upper(xp, xp.triu(R)) @ adjoint(xp, Q)
+    G = xp.beyond.inverse_upper(xp.triu(R)) @ adjoint(xp, Q)
     below = identity_like(xp, C @ adjoint(xp, C))
     E_2 = xp.concat([xp.zeros_like(adjoint(xp, C)), below], axis=-2)
     return E_2 + Y @ adjoint(xp, C @ G), G, S  # (22)

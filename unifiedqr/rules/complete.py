@@ -21,18 +21,11 @@ Householder vectors from tall-skinny QR.
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import complete_at_the_door, cotangents_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import adjoint, identity_like, shape_of_product
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import adjoint, reflected, shape_of_product
 from unifiedqr.rules.qr import qr_jvp, qr_pullback, qr_singular
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward
-
-
-def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]:
-    """Return Y of (22), B and C."""
-    n = shape_of_product(xp, Q_1, Q_1).k
-    above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
-    B = above - identity_like(xp, above)
-    return xp.concat([B, C], axis=-2), B, C
+from unifiedqr.rules.validation import check_complete_factors, check_cotangents, check_tangent
 
 
 def householder_vjp(
@@ -140,9 +133,9 @@ def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None
     array([[0.6],
            [0.8]])
     """
-    if xp is None:
-        xp = complete_at_the_door(Q=Q, R=R)
-        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
+    if not is_complete(xp):
+        xp = check_complete_factors(xp, Q=Q, R=R)
+        Q_bar, R_bar = check_cotangents(xp, Q=(Q, Q_bar), R=(R, R_bar))
     n = R.shape[-1]
     Q_1, Q_2, R_1 = Q[..., :n], Q[..., n:], R[..., :n, :]
     Q_1_bar = None if Q_bar is None else Q_bar[..., :n] + complement_pullback(xp, Q_2, Q_1, Q_bar[..., n:])
@@ -192,109 +185,12 @@ def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -
     array([[-0.16, -0.12],
            [ 0.12, -0.16]])
     """
-    if xp is None:
-        xp = complete_at_the_door(Q=Q, R=R)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=R.shape)
+    if not is_complete(xp):
+        xp = check_complete_factors(xp, Q=Q, R=R)
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=R.shape)
     n = R.shape[-1]
     Q_1, Q_2 = Q[..., :n], Q[..., n:]
     Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
     Q_2_dot = complement_pushforward(xp, Q_2, Q_1, Q_1_dot)  # (20)
     R_dot = xp.concat([R_1_dot, xp.zeros_like(R[..., n:, :])], axis=-2)
     return xp.concat([Q_1_dot, Q_2_dot], axis=-1), R_dot
-
-
-def lq_complete_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: Namespace = None) -> Array:
-    """Pull cotangents of complete LQ factors back to the matrix: `qr_complete_vjp` of A^H (25).
-
-    Parameters
-    ----------
-    L : array, shape (..., m, n)
-        Lower trapezoidal factor with real diagonal, of either sign; its last n - m columns are zero.
-    Q : array, shape (..., n, n)
-        Unitary factor of a wide or square matrix.
-    L_bar, Q_bar : array or None
-        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero; real ones do for complex factors.
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
-
-    Returns
-    -------
-    A_bar : array, shape (..., m, n)
-        Gradient with respect to A, as `qr_complete_vjp` gives it.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When the factors do not fit each other or a cotangent does not fit its factor.
-    GaugeError
-        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
-
-    Notes
-    -----
-    Equation (25) around (20).
-
-    References
-    ----------
-    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import lq_complete_vjp
-    >>> L, Q = np.array([[5.0, 0.0]]), np.array([[0.6, 0.8], [-0.8, 0.6]])  # A = [[3, 4]]
-    >>> lq_complete_vjp(L, Q, np.array([[1.0, 0.0]]), None)
-    array([[0.6, 0.8]])
-    """
-    if xp is None:
-        xp = complete_at_the_door(L=L, Q=Q)
-        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
-    R_bar, Q_bar = (None if X is None else adjoint(xp, X) for X in (L_bar, Q_bar))
-    return adjoint(xp, qr_complete_vjp(adjoint(xp, Q), adjoint(xp, L), Q_bar, R_bar, xp=xp))  # (25)
-
-
-def lq_complete_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
-    """Push a tangent of the matrix forward to complete LQ factors: `qr_complete_jvp` of A^H (25).
-
-    Parameters
-    ----------
-    L : array, shape (..., m, n)
-        Lower trapezoidal factor with real diagonal, of either sign; its last n - m columns are zero.
-    Q : array, shape (..., n, n)
-        Unitary factor of a wide or square matrix.
-    A_dot : array, shape (..., m, n)
-        Tangent of A = L Q.
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
-
-    Returns
-    -------
-    L_dot : array, shape (..., m, n)
-    Q_dot : array, shape (..., n, n)
-        Tangents of the factors; NaN beyond the first dependent row of a matrix of the batch, as in `lq_jvp`.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When the factors do not fit each other or the tangent does not fit them.
-
-    Notes
-    -----
-    Equation (25) around (6), (7) and (20).
-
-    References
-    ----------
-    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import lq_complete_jvp
-    >>> L, Q = np.array([[5.0, 0.0]]), np.array([[0.6, 0.8], [-0.8, 0.6]])  # A = [[3, 4]]
-    >>> lq_complete_jvp(L, Q, np.array([[3.0, 4.0]]))[0]
-    array([[5., 0.]])
-    """
-    if xp is None:
-        xp = complete_at_the_door(L=L, Q=Q)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=L.shape)
-    Q_dot, R_dot = qr_complete_jvp(adjoint(xp, Q), adjoint(xp, L), adjoint(xp, A_dot), xp=xp)  # (25)
-    return adjoint(xp, R_dot), adjoint(xp, Q_dot)

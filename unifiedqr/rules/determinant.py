@@ -14,11 +14,12 @@ collection of matrix derivative results for forward and reverse mode algorithmic
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.dependence import anywhere
-from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.frame import frame_inverse, marked_of, report_frame, undefined_unless_zero, without
-from unifiedqr.rules.operators import adjoint, is_complex, shape_of_product
-from unifiedqr.rules.triangular import plus
+from unifiedqr.arrays.dependence import anywhere
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import adjoint, is_complex, plus, shape_of_product
+from unifiedqr.arrays.triangle import frame_inverse
+from unifiedqr.rules.frame import marked_of, report_frame, undefined_unless_zero, without
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_tangent
 
 
 def inverse_of_factors(xp: Namespace, Q: Array, R: Array) -> Array:
@@ -107,11 +108,11 @@ def slogdet_vjp(
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    if xp is None:
-        xp = factors_at_the_door(square=True, Q=Q, R=R)
-        sign = tangent_at_the_door(sign, dtype=Q.dtype, shape=Q.shape[:-2], name="sign")
+    if not is_complete(xp):
+        xp = check_factors(xp, square=True, Q=Q, R=R)
+        sign = check_tangent(xp, sign, dtype=Q.dtype, shape=Q.shape[:-2], name="sign")
     like = sign if sign.dtype == Q.dtype else xp.astype(sign, Q.dtype)
-    sign_bar, logabsdet_bar = cotangents_at_the_door(sign=(like, sign_bar), logabsdet=(like, logabsdet_bar))
+    sign_bar, logabsdet_bar = check_cotangents(xp, sign=(like, sign_bar), logabsdet=(like, logabsdet_bar))
     whole = (None if X is None else X[..., None, None] for X in (sign_bar, logabsdet_bar))
     return determinant_pullback(xp, sign[..., None, None], inverse_of_factors(xp, Q, R), *whole)
 
@@ -156,10 +157,10 @@ def slogdet_jvp(Q: Array, R: Array, sign: Array, A_dot: Array, *, xp: Namespace 
     >>> float(slogdet_jvp(np.eye(2), np.diag([2.0, 4.0]), np.array(1.0), np.eye(2))[1])
     0.75
     """
-    if xp is None:
-        xp = factors_at_the_door(square=True, Q=Q, R=R)
-        sign = tangent_at_the_door(sign, dtype=Q.dtype, shape=Q.shape[:-2], name="sign")
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=Q.shape)
+    if not is_complete(xp):
+        xp = check_factors(xp, square=True, Q=Q, R=R)
+        sign = check_tangent(xp, sign, dtype=Q.dtype, shape=Q.shape[:-2], name="sign")
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=Q.shape)
     dots = determinant_pushforward(xp, sign[..., None, None], inverse_of_factors(xp, Q, R), A_dot)
     sign_dot, logabsdet_dot = (X[..., 0, 0] for X in dots)
     return sign_dot, xp.real(logabsdet_dot) if is_complex(xp, logabsdet_dot) else logabsdet_dot

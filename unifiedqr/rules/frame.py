@@ -17,36 +17,10 @@ variables separate.
 """
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.arrays.dependence import COLUMNS, ENTRIES, anywhere, nan_where, reached, undefined, unless_empty
+from unifiedqr.arrays.operators import Shape, adjoint, plus
+from unifiedqr.arrays.triangle import frame_singular
 from unifiedqr.checks import report_dependent
-from unifiedqr.rules.dependence import (
-    COLUMNS,
-    ENTRIES,
-    anywhere,
-    marked_columns,
-    nan_where,
-    reached,
-    undefined,
-    unless_empty,
-)
-from unifiedqr.rules.operators import Shape, adjoint, identity_like, leading_columns
-from unifiedqr.rules.triangular import equilibrated, inverse_upper, plus
-
-
-def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
-    """Return G = U^-1 for the leading k columns U of R, NaN in marked columns (29r)."""
-    U = leading_columns(R, shape)
-    if R.shape[-2] == 0:
-        return U
-    marked = unless_empty(xp, marked_columns(xp, equilibrated(xp, R, shape).U, shape, every=True))
-    if marked is None:
-        return inverse_upper(xp, U)
-    G = inverse_upper(xp, xp.where(marked, identity_like(xp, U), U))
-    return G * nan_where(xp, marked, G.dtype)
-
-
-def frame_singular(xp: Namespace, G: Array) -> Array:
-    """Return per matrix, in a boolean array (..., 1, 1), whether it has marked columns."""
-    return anywhere(xp, xp.isnan(G))
 
 
 def report_frame(xp: Namespace, factor: Array, G: Array) -> None:

@@ -38,10 +38,11 @@ variables separate; N. J. Higham (2002), Accuracy and Stability of Numerical Alg
 from typing import NamedTuple
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.dependence import anywhere
-from unifiedqr.rules.door import cotangents_at_the_door, least_squares_at_the_door, tangent_at_the_door
+from unifiedqr.arrays.dependence import anywhere
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import adjoint, frame_shape, is_complex, orthogonal_to, plus
+from unifiedqr.arrays.triangle import frame_inverse
 from unifiedqr.rules.frame import (
-    frame_inverse,
     frame_pullback,
     frame_pushforward,
     marked_of,
@@ -49,13 +50,7 @@ from unifiedqr.rules.frame import (
     undefined_unless_zero,
     without,
 )
-from unifiedqr.rules.operators import Shape, adjoint, is_complex, shape_of_product
-from unifiedqr.rules.triangular import plus
-
-
-def squared_lengths(xp: Namespace, X: Array) -> Array:
-    """Return the squared lengths of the columns of X, real, in shape (..., 1, s)."""
-    return xp.sum(xp.abs(X) ** 2, axis=-2, keepdims=True)
+from unifiedqr.rules.validation import check_cotangents, check_least_squares, check_tangent
 
 
 def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
@@ -67,12 +62,6 @@ def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
 def real_part(xp: Namespace, X: Array) -> Array:
     """Return the real part of X, in the dtype of X."""
     return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X
-
-
-def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
-    """Return the shape of the matrix whose frame solves with A, A^H if A is wide and else A, and whether it is A^H."""
-    shape = shape_of_product(xp, A, A)
-    return (shape.T, True) if shape.wide else (shape, False)
 
 
 def solution_pullback(
@@ -137,11 +126,6 @@ def solution_frame_pushforward(xp: Namespace, A: Array, Q: Array, G: Array, A_do
     """Return the tangents of the frame itself (44)."""
     shape, is_adjoint = frame_shape(xp, A)
     return frame_pushforward(xp, Q, G, adjoint(xp, A_dot) if is_adjoint else A_dot, shape)
-
-
-def orthogonal_to(xp: Namespace, Q: Array, r: Array) -> Array:
-    """Return r without what rounding left of range(Q) in it (31o): rows that are large in A and b leave most."""
-    return r - Q @ (adjoint(xp, Q) @ r)
 
 
 def difference_of_products(xp: Namespace, X: Array, Y: Array, W: Array, Z: Array) -> Array:
@@ -286,15 +270,15 @@ def lstsq_vjp(
            [-0.0384]]), array([[0.12],
            [0.16]]))
     """
-    if xp is None:
-        xp = least_squares_at_the_door(A, b, Q, R)
+    if not is_complete(xp):
+        xp = check_least_squares(xp, A, b, Q, R)
     shape, is_adjoint = frame_shape(xp, A)
     G = frame_inverse(xp, R, shape)
     x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
-    (x_bar,) = cotangents_at_the_door(x=(x, x_bar))
+    (x_bar,) = check_cotangents(xp, x=(x, x_bar))
     if residuals_bar is not None:
-        residuals_bar = tangent_at_the_door(
-            residuals_bar, dtype=x.dtype, shape=(*x.shape[:-2], x.shape[-1]), name="residuals_bar"
+        residuals_bar = check_tangent(
+            xp, residuals_bar, dtype=x.dtype, shape=(*x.shape[:-2], x.shape[-1]), name="residuals_bar"
         )
         residuals_bar = xp.expand_dims(residuals_bar, axis=-2)
     return solution_pullback(xp, A, b, x, Q, G, x_bar, residuals_bar)
@@ -346,10 +330,10 @@ def lstsq_jvp(
     >>> x_dot.round(4), residuals_dot.round(4)
     (array([[0.12]]), array([1.28]))
     """
-    if xp is None:
-        xp = least_squares_at_the_door(A, b, Q, R)
-    A_dot = tangent_at_the_door(A_dot, dtype=A.dtype, shape=A.shape)
-    b_dot = tangent_at_the_door(b_dot, dtype=b.dtype, shape=b.shape, name="tangent b_dot")
+    if not is_complete(xp):
+        xp = check_least_squares(xp, A, b, Q, R)
+    A_dot = check_tangent(xp, A_dot, dtype=A.dtype, shape=A.shape)
+    b_dot = check_tangent(xp, b_dot, dtype=b.dtype, shape=b.shape, name="tangent b_dot")
     shape, is_adjoint = frame_shape(xp, A)
     G = frame_inverse(xp, R, shape)
     x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)

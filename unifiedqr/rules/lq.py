@@ -16,19 +16,11 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import adjoint, shape_of_product
-from unifiedqr.rules.products import add_product, combination
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import adjoint, plus, shape_of_product
+from unifiedqr.arrays.triangle import guarded, has_marked
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import (
-    guarded,
-    has_marked,
-    inverse_upper,
-    plus,
-    solve_upper,
-    solve_upper_adjoint,
-    times,
-)
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_tangent
 
 
 def lq_singular(L: Array, Q: Array, *, xp: Namespace) -> Array:
@@ -78,25 +70,18 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     >>> lq_vjp(L, Q, np.array([[1.0]]), None)  # gradient of L_11, the norm of the row
     array([[0.6, 0.8]])
     """
-    if xp is None:
-        xp = factors_at_the_door(L=L, Q=Q)
-        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
-    shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
+    if not is_complete(xp):
+        xp = check_factors(xp, L=L, Q=Q)
+        L_bar, Q_bar = check_cotangents(xp, L=(L, L_bar), Q=(Q, Q_bar))
     if (L_bar is None and Q_bar is None) or Q.shape[-2] == 0:
         return xp.zeros_like(L @ Q)
+    shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     triangle = guarded(xp, adjoint(xp, L), shape)
-    R_bar = None if L_bar is None else triangle.read_of(xp, adjoint(xp, L_bar))
-    E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
-    Y = adjoint(xp, Q_bar) if shape.narrow and Q_bar is not None else None
+    R_bar = None if L_bar is None else triangle.read_of(adjoint(xp, L_bar))
     W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
-    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
-    K = adjoint(xp, plus(K, triangle.undefined(xp, Q_bar_H=Q_bar, W=W, R_bar=R_bar)))  # (27)
-    if Q_bar is None or not shape.deep:
-        return combination(xp, (K, Q))
-    if E is not None:
-        return combination(xp, (adjoint(xp, times(xp, E, triangle.S)), Q_bar), (K, Q))  # (13)
-    Y = solve_upper(xp, triangle.undone(xp), Q_bar) if Y is None else adjoint(xp, Y)
-    return add_product(xp, Y, K, Q)  # (27), L_1^-H Q_bar
+    K, Y = core_pullback(triangle, W, R_bar, Y_H=Q_bar if shape.deep else None)  # L_1^-H Q_bar
+    K = adjoint(xp, plus(K, triangle.undefined(Q_bar_H=Q_bar, W=W, R_bar=R_bar)))
+    return xp.beyond.combination((K, Q)) if Y is None else xp.beyond.combination(Y, (K, Q))  # (27); (27), (13)
 
 
 def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -142,15 +127,16 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     >>> L_dot.round(3) + 0.0, Q_dot.round(3)
     (array([[0.]]), array([[-0.16,  0.12]]))
     """
-    if xp is None:
-        xp = factors_at_the_door(L=L, Q=Q)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
+    if not is_complete(xp):
+        xp = check_factors(xp, L=L, Q=Q)
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]))
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     if Q.shape[-2] == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)
     triangle = guarded(xp, adjoint(xp, L), shape)
-    omega, T, R_dot = core_pushforward(xp, triangle, Q @ adjoint(xp, A_dot), shape)
+    omega, T, R_dot = core_pushforward(triangle, Q @ adjoint(xp, A_dot))
     L_dot = adjoint(xp, R_dot)  # (27t)
     if not shape.deep:
         return L_dot, adjoint(xp, omega) @ Q  # (27t), B - X Q is zero where Q is square
-    return L_dot, solve_upper_adjoint(xp, triangle.undone(xp), A_dot) - adjoint(xp, T) @ Q  # (27t)
+    B = xp.beyond.solve_triangular(adjoint(xp, triangle.undone()), A_dot, upper=False)
+    return L_dot, xp.beyond.combination(B, (adjoint(xp, -T), Q))  # (27t)

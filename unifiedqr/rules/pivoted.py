@@ -19,35 +19,22 @@ D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropa
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import (
-    cotangents_at_the_door,
-    factors_at_the_door,
-    permutation_at_the_door,
-    tangent_at_the_door,
-)
-from unifiedqr.rules.operators import (
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import (
     Shape,
     add_to_leading_columns,
     adjoint,
     columns_at,
-    is_complex,
+    inverse_of,
     leading_columns,
     lowskew,
+    order_of,
+    plus,
     shape_of_product,
 )
-from unifiedqr.rules.products import inner
+from unifiedqr.arrays.triangle import guarded, has_marked
 from unifiedqr.rules.qr import core_pushforward, qr_jvp, qr_singular, qr_vjp
-from unifiedqr.rules.triangular import divide, divide_adjoint, guarded, has_marked, plus, times
-
-
-def inverse_of(xp: Namespace, P: Array) -> Array:
-    """Return the inverse of permutations that are held as real or complex numbers, (..., 1, n), as integers."""
-    return xp.argsort(xp.real(P) if is_complex(xp, P) else P, axis=-1)
-
-
-def order_of(xp: Namespace, P: Array) -> Array:
-    """Return permutations that are held as real or complex numbers, (..., 1, n), as integers."""
-    return xp.argsort(inverse_of(xp, P), axis=-1)
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_permutation, check_tangent
 
 
 def qr_pivoted_vjp(
@@ -97,11 +84,11 @@ def qr_pivoted_vjp(
     >>> qr_pivoted_vjp(Q, R, P, None, np.array([[1.0, 0.0]]))  # gradient of R_11 = |A_12|
     array([[0., 1.]])
     """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, Q=Q, R=R)
-        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
-        P = permutation_at_the_door(xp, P, R)
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
+    if not is_complete(xp):
+        xp = check_factors(xp, truncated=A is not None, Q=Q, R=R)
+        Q_bar, R_bar = check_cotangents(xp, Q=(Q, Q_bar), R=(R, R_bar))
+        P = check_permutation(xp, P, R)
+        A = None if A is None else check_tangent(xp, A, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]), name="A")
     if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
         return xp.zeros_like(Q @ R)
     inverse = inverse_of(xp, P)
@@ -160,12 +147,12 @@ def qr_pivoted_jvp(
     >>> qr_pivoted_jvp(Q, R, P, np.array([[5.0, 7.0]]))[1]
     array([[7., 5.]])
     """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, Q=Q, R=R)
+    if not is_complete(xp):
+        xp = check_factors(xp, truncated=A is not None, Q=Q, R=R)
         whole = (*Q.shape[:-1], R.shape[-1])
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
-        P = permutation_at_the_door(xp, P, R)
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=whole)
+        P = check_permutation(xp, P, R)
+        A = None if A is None else check_tangent(xp, A, dtype=Q.dtype, shape=whole, name="A")
     if R.shape[-2] == 0:  # no column to derive, and in some frameworks none to permute
         return xp.zeros_like(Q), xp.zeros_like(R)
     order = order_of(xp, P)
@@ -180,122 +167,6 @@ def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> A
     if A is None or _is_whole(xp, A, R) or R.shape[-2] == 0:
         return qr_singular(Q, R, xp=xp)
     return has_marked(xp, R, _truncated_shape(xp, A, R))
-
-
-def lq_pivoted_vjp(
-    L: Array, Q: Array, P: Array, L_bar: Array | None, Q_bar: Array | None, *, A: Array = None, xp: Namespace = None
-) -> Array:
-    """Pull cotangents of row-pivoted LQ factors back to the matrix: `qr_pivoted_vjp` of A^H (25).
-
-    Parameters
-    ----------
-    L : array, shape (..., m, r)
-        Lower trapezoidal factor with real diagonal, of either sign; r = min(m, n), or less if truncated.
-    Q : array, shape (..., r, n)
-        Factor with orthonormal rows.
-    P : integer array, shape (..., m)
-        Pivots: ``A[..., P, :] = L Q`` per matrix, up to what was truncated.
-    L_bar, Q_bar : array or None
-        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero; real ones do for complex factors.
-    A : array, shape (..., m, n), optional
-        The matrix itself, which is needed if r < min(m, n).
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, m), of the dtype of `Q`.
-
-    Returns
-    -------
-    A_bar : array, shape (..., m, n)
-        Gradient with respect to A, as `qr_pivoted_vjp` gives it for A^H.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When the factors do not fit each other, a cotangent does not fit its factor, or A is missing.
-
-    Notes
-    -----
-    Equation (25) around (24) and (11r).
-
-    References
-    ----------
-    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import lq_pivoted_vjp
-    >>> L, Q, P = np.array([[2.0], [1.0]]), np.array([[1.0]]), np.array([1, 0])  # A = [[1], [2]]
-    >>> lq_pivoted_vjp(L, Q, P, np.array([[1.0], [0.0]]), None)
-    array([[0.],
-           [1.]])
-    """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, L=L, Q=Q)
-        L_bar, Q_bar = cotangents_at_the_door(L=(L, L_bar), Q=(Q, Q_bar))
-        P = permutation_at_the_door(xp, P, adjoint(xp, L))
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=(*L.shape[:-1], Q.shape[-1]), name="A")
-    R_bar, Q_bar = (None if X is None else adjoint(xp, X) for X in (L_bar, Q_bar))
-    A = None if A is None else adjoint(xp, A)
-    return adjoint(xp, qr_pivoted_vjp(adjoint(xp, Q), adjoint(xp, L), P, Q_bar, R_bar, A=A, xp=xp))  # (25)
-
-
-def lq_pivoted_jvp(
-    L: Array, Q: Array, P: Array, A_dot: Array, *, A: Array = None, xp: Namespace = None
-) -> tuple[Array, Array]:
-    """Push a tangent of the matrix forward to its row-pivoted LQ factors: `qr_pivoted_jvp` of A^H (25).
-
-    Parameters
-    ----------
-    L : array, shape (..., m, r)
-        Lower trapezoidal factor with real diagonal, of either sign; r = min(m, n), or less if truncated.
-    Q : array, shape (..., r, n)
-        Factor with orthonormal rows.
-    P : integer array, shape (..., m)
-        Pivots: ``A[..., P, :] = L Q`` per matrix, up to what was truncated.
-    A_dot : array, shape (..., m, n)
-        Tangent of A.
-    A : array, shape (..., m, n), optional
-        The matrix itself, which is needed if r < min(m, n).
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, m), of the dtype of `Q`.
-
-    Returns
-    -------
-    L_dot : array, shape (..., m, r)
-    Q_dot : array, shape (..., r, n)
-        Tangents of the factors; NaN beyond the rank of a matrix of the batch, as in `qr_jvp`.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When the factors do not fit each other, the tangent does not fit them, or A is missing.
-
-    Notes
-    -----
-    Equation (25) around (24).
-
-    References
-    ----------
-    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import lq_pivoted_jvp
-    >>> L, Q, P = np.array([[2.0], [1.0]]), np.array([[1.0]]), np.array([1, 0])  # A = [[1], [2]]
-    >>> lq_pivoted_jvp(L, Q, P, np.array([[5.0], [7.0]]))[0]
-    array([[7.],
-           [5.]])
-    """
-    if xp is None:
-        xp = factors_at_the_door(truncated=A is not None, L=L, Q=Q)
-        whole = (*L.shape[:-1], Q.shape[-1])
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=whole)
-        P = permutation_at_the_door(xp, P, adjoint(xp, L))
-        A = None if A is None else tangent_at_the_door(A, dtype=Q.dtype, shape=whole, name="A")
-    A = None if A is None else adjoint(xp, A)
-    Q_dot, R_dot = qr_pivoted_jvp(adjoint(xp, Q), adjoint(xp, L), P, adjoint(xp, A_dot), A=A, xp=xp)  # (25)
-    return adjoint(xp, R_dot), adjoint(xp, Q_dot)
 
 
 def _is_whole(xp: Namespace, A: Array, R: Array) -> bool:
@@ -314,29 +185,26 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
-    R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(xp, R_bar)
-    bar = times(xp, R_bar, triangle.per_g)
+    R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(R_bar)
+    bar = triangle.per_g(R_bar)
     P, outside, W = -(bar @ adjoint(xp, R)), A[..., r:] @ adjoint(xp, bar[..., r:]), None  # A_2 V_bar^H + Q_bar
     if Q_bar is not None:
-        given = times(xp, Q_bar, triangle.per_g)
-        W = inner(xp, Q, given)
+        given = triangle.per_g(Q_bar)
+        W = xp.beyond.inner(Q, given)
         P, outside = P + W, outside + given
-    F = lowskew(xp, P) - inner(xp, Q, outside)
-    X = times(xp, divide_adjoint(xp, F, triangle.U), triangle.D)  # (11d)
+    F = lowskew(xp, P) - xp.beyond.inner(Q, outside)
+    X, first = (triangle.by_D(xp.beyond.quotients(triangle.U, Y)[0]) for Y in (F, outside))  # (11d)
     K = add_to_leading_columns(xp, R_bar, X, shape)
-    K = plus(K, triangle.undefined(xp, Q_bar=Q_bar, W=W, R_bar=R_bar))
+    K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar))
     A_bar = Q @ K
-    first = times(xp, divide_adjoint(xp, outside, triangle.U), triangle.D)
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)
 
 
 def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Return Q_dot and R_dot by (6) and (7), A having its pivot columns first."""
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
-    omega, T, R_dot = core_pushforward(xp, triangle, inner(xp, Q, A_dot), shape)
-    B = divide(xp, times(xp, leading_columns(A_dot, shape), triangle.S), triangle.U)
-    N = B - Q @ (omega + T)  # (6)
-    V_dot = R_dot[..., r:] + inner(xp, N, A[..., r:])  # (7)
+    omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner(Q, A_dot))
+    N = triangle.divide_scaled(leading_columns(A_dot, shape)) - Q @ (omega + T)  # (6)
+    V_dot = R_dot[..., r:] + xp.beyond.inner(N, A[..., r:])  # (7)
     return Q @ omega + N, xp.concat([R_dot[..., :r], V_dot], axis=-1)

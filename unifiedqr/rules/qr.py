@@ -23,73 +23,48 @@ L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms,
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.door import cotangents_at_the_door, factors_at_the_door, tangent_at_the_door
-from unifiedqr.rules.operators import (
-    Shape,
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operations import Term
+from unifiedqr.arrays.operators import (
     add_to_leading_columns,
     adjoint,
     leading_columns,
     lowskew,
+    plus,
     shape_of_product,
     skew,
 )
-from unifiedqr.rules.products import add_product, combination, inner
-from unifiedqr.rules.triangular import (
-    Triangle,
-    divide,
-    divide_adjoint,
-    divide_both_adjoint,
-    guarded,
-    has_marked,
-    inverse_upper,
-    plus,
-    times,
-)
+from unifiedqr.arrays.triangle import Triangle, guarded, has_marked
+from unifiedqr.rules.validation import check_cotangents, check_factors, check_tangent
 
 
 def core_pullback(
-    xp: Namespace,
-    triangle: Triangle,
-    W: Array | None,
-    R_bar: Array | None,
-    shape: Shape,
-    *,
-    E: Array | None = None,
-    Y: Array | None = None,
-) -> tuple[Array, Array | None]:
+    triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Array | None
+) -> tuple[Array, Term | None]:
     """Return the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
 
-    `E` is U'^-H of (11d) where it is known (13). What is to be divided by the same triangle may come as `Y`: then the
-    second result is Y U^-H.
+    The second result is the quotient of an m x k matrix, see `Triangle.quotients`.
     """
     # One name for one after the other, so that none outlives its use: they may be as large as A.
-    R, U = triangle.R, triangle.U
-    W = None if W is None else times(xp, W, triangle.per_g)
-    X = None if R_bar is None else R_bar @ adjoint(xp, times(xp, R, triangle.per_g))
+    xp, R, shape = triangle.xp, triangle.R, triangle.shape
+    W = None if W is None else triangle.per_g(W)
+    X = None if R_bar is None else R_bar @ adjoint(xp, triangle.per_g(R))
     X = W if X is None else -X if W is None else W - X  # P of (11), (11d)
     W = W if shape.deep else None
     X = lowskew(xp, X)
-    X = X if W is None else X - W  # (12)
-    if E is not None:
-        X = X @ E
-    elif Y is not None:
-        X, Y = divide_both_adjoint(xp, X, Y, U)
-        Y = times(xp, Y, triangle.S)
-    else:
-        X = divide_adjoint(xp, X, U)
-    X = times(xp, X, triangle.D)  # (11d)
+    X, Y = triangle.quotients(X if W is None else X - W, **dividend)  # (12), (11d)
     return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape), Y  # (11)
 
 
-def core_pushforward(xp: Namespace, triangle: Triangle, C: Array, shape: Shape) -> tuple[Array, Array, Array]:
+def core_pushforward(triangle: Triangle, C: Array) -> tuple[Array, Array, Array]:
     """Return Ω, T = X - Ω and R_dot of (6), (7) from C = Q^H A_dot; NaN in marked columns of Ω and T (29r)."""
-    R, U = triangle.R, triangle.U
-    X = divide(xp, times(xp, leading_columns(C, shape), triangle.S), U)  # (11d)
+    xp = triangle.xp
+    X = triangle.divide_scaled(leading_columns(C, triangle.shape))  # (11d)
     omega = skew(xp, X)
-    R_dot = xp.triu(triangle.unless_marked(xp, C - omega @ R, rows=True))  # (7)
-    T = triangle.unless_marked(xp, X - omega)
-    triangle.report(xp)
-    return triangle.unless_marked(xp, omega), T, R_dot
+    R_dot = xp.triu(triangle.unless_marked(C - omega @ triangle.R, rows=True))  # (7)
+    T = triangle.unless_marked(X - omega)
+    triangle.report()
+    return triangle.unless_marked(omega), T, R_dot
 
 
 def qr_pullback(
@@ -99,22 +74,15 @@ def qr_pullback(
 
     What reaches them is part of Q_bar already: here they tell for which matrices nothing exists that could (29r).
     """
-    shape = shape_of_product(xp, Q, R)
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
+    shape = shape_of_product(xp, Q, R)
     triangle = guarded(xp, R, shape)
-    R_bar = None if R_bar is None else triangle.read_of(xp, R_bar)
-    E = adjoint(xp, inverse_upper(xp, triangle.U)) if shape.tall else None
-    Y = Q_bar if shape.narrow else None
-    W = None if Q_bar is None else inner(xp, Q, Q_bar)
-    K, Y = core_pullback(xp, triangle, W, R_bar, shape, E=E, Y=Y)
-    K = plus(K, triangle.undefined(xp, Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
-    if Q_bar is None or not shape.deep:
-        return combination(xp, (Q, K))  # (11)
-    if E is not None:
-        return combination(xp, (Q_bar, times(xp, E, triangle.S)), (Q, K))  # (13)
-    Y = divide_adjoint(xp, Q_bar, triangle.undone(xp)) if Y is None else Y
-    return add_product(xp, Y, Q, K)  # (12)
+    R_bar = None if R_bar is None else triangle.read_of(R_bar)
+    W = None if Q_bar is None else xp.beyond.inner(Q, Q_bar)
+    K, Y = core_pullback(triangle, W, R_bar, Y=Q_bar if shape.deep else None)
+    K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
+    return xp.beyond.combination((Q, K)) if Y is None else xp.beyond.combination(Y, (Q, K))  # (11); (12), (13)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
@@ -165,9 +133,9 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     array([[ 0.952, -0.8  ],
            [ 0.536,  0.6  ]])
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, R=R)
-        Q_bar, R_bar = cotangents_at_the_door(Q=(Q, Q_bar), R=(R, R_bar))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, R=R)
+        Q_bar, R_bar = check_cotangents(xp, Q=(Q, Q_bar), R=(R, R_bar))
     return qr_pullback(xp, Q, R, Q_bar, R_bar)
 
 
@@ -215,16 +183,15 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     >>> bool(np.allclose(Q_dot @ R + Q @ R_dot, np.eye(2)))
     True
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, R=R)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, R=R)
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
     shape = shape_of_product(xp, Q, R)
     if Q.shape[-1] == 0:
         return xp.zeros_like(Q), xp.zeros_like(R)
     triangle = guarded(xp, R, shape)
-    omega, T, R_dot = core_pushforward(xp, triangle, inner(xp, Q, A_dot), shape)
+    omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner(Q, A_dot))
     if not shape.deep:
         return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square
-    if shape.tall:
-        return combination(xp, (A_dot, triangle.inverse(xp)), (Q, -T)), R_dot
-    return divide(xp, A_dot, triangle.undone(xp)) - Q @ T, R_dot  # (6)
+    B = (A_dot, triangle.inverse()) if shape.tall else triangle.divide(A_dot)
+    return xp.beyond.combination(B, (Q, -T)), R_dot  # (6)

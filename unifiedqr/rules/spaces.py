@@ -16,23 +16,17 @@ variables separate.
 """
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import Shape, adjoint, leading_columns, plus, shape_of_product
+from unifiedqr.arrays.triangle import frame_inverse
 from unifiedqr.checks import report_gauge
-from unifiedqr.rules.door import (
-    cotangents_at_the_door,
-    factors_at_the_door,
-    same_dtype_at_the_door,
-    tangent_at_the_door,
+from unifiedqr.rules.frame import frame_pullback, frame_pushforward, marked_of, report_frame, undefined_unless_zero
+from unifiedqr.rules.validation import (
+    check_cotangents,
+    check_dtypes,
+    check_factors,
+    check_tangent,
 )
-from unifiedqr.rules.frame import (
-    frame_inverse,
-    frame_pullback,
-    frame_pushforward,
-    marked_of,
-    report_frame,
-    undefined_unless_zero,
-)
-from unifiedqr.rules.operators import Shape, adjoint, leading_columns, shape_of_product
-from unifiedqr.rules.triangular import plus
 
 
 def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
@@ -118,9 +112,9 @@ def orth_vjp(Q: Array, R: Array, Q_bar: Array | None, *, xp: Namespace = None) -
     array([[-0.16],
            [ 0.12]])
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, R=R)
-        (Q_bar,) = cotangents_at_the_door(Q=(Q, Q_bar))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, R=R)
+        (Q_bar,) = check_cotangents(xp, Q=(Q, Q_bar))
     shape = shape_of_product(xp, Q, R)
     return range_pullback(xp, Q, frame_inverse(xp, R, shape), Q_bar, None, shape, R)
 
@@ -166,9 +160,9 @@ def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     array([[-0.16],
            [ 0.12]])
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, R=R)
-        A_dot = tangent_at_the_door(A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, R=R)
+        A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))
     shape = shape_of_product(xp, Q, R)
     G = frame_inverse(xp, R, shape)
     report_frame(xp, Q, G)
@@ -226,62 +220,10 @@ def left_null_space_vjp(N: Array, Q: Array, R: Array, N_bar: Array | None, *, xp
     array([[ 0.096],
            [-0.072]])
     """
-    if xp is None:
-        xp = factors_at_the_door(Q=Q, R=R)
-        same_dtype_at_the_door(N=N, Q=Q)
-        (N_bar,) = cotangents_at_the_door(N=(N, N_bar))
+    if not is_complete(xp):
+        xp = check_factors(xp, Q=Q, R=R)
+        check_dtypes(xp, N=N, Q=Q)
+        (N_bar,) = check_cotangents(xp, N=(N, N_bar))
     shape = shape_of_product(xp, Q, R)
     Q_bar = None if N_bar is None else complement_pullback(xp, N, Q, N_bar)
     return range_pullback(xp, Q, frame_inverse(xp, R, shape), Q_bar, None, shape, R, N_bar)
-
-
-def null_space_vjp(N: Array, L: Array, Q: Array, N_bar: Array | None, *, xp: Namespace = None) -> Array:
-    """Pull a cotangent of a basis of the kernel of A back to the matrix: `left_null_space_vjp` of A^H (25).
-
-    Parameters
-    ----------
-    N : array, shape (..., n, n - m)
-        Orthonormal basis of the kernel, of any origin.
-    L : array, shape (..., m, m)
-        Lower triangular factor of the wide matrix A = L Q.
-    Q : array, shape (..., m, n)
-        Factor with orthonormal rows.
-    N_bar : array or None
-        Cotangent, of the shape and dtype of `N`; None stands for zero.
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
-
-    Returns
-    -------
-    A_bar : array, shape (..., m, n)
-        Gradient with respect to A of a loss that depends on the kernel alone; NaN for a matrix of the batch whose rows
-        are numerically dependent, unless the cotangent is zero.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When the factors do not fit each other or the cotangent does not fit N.
-    GaugeError
-        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
-
-    Notes
-    -----
-    Equation (25) around (20) and (34).
-
-    References
-    ----------
-    G. H. Golub, V. Pereyra (1973).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import null_space_vjp
-    >>> N, L, Q = np.array([[-0.8], [0.6]]), np.array([[5.0]]), np.array([[0.6, 0.8]])  # A = [[3, 4]]
-    >>> null_space_vjp(N, L, Q, np.array([[1.0], [0.0]])).round(3)
-    array([[ 0.096, -0.072]])
-    """
-    if xp is None:
-        xp = factors_at_the_door(L=L, Q=Q)
-        same_dtype_at_the_door(N=N, Q=Q)
-        (N_bar,) = cotangents_at_the_door(N=(N, N_bar))
-    return adjoint(xp, left_null_space_vjp(N, adjoint(xp, Q), adjoint(xp, L), N_bar, xp=xp))  # (25)

@@ -23,20 +23,21 @@ Accuracy and Stability of Numerical Algorithms, chapter 19.
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.rules.dependence import anywhere
-from unifiedqr.rules.door import cotangents_at_the_door, tangent_at_the_door, triangle_at_the_door
-from unifiedqr.rules.operators import (
+from unifiedqr.arrays.dependence import anywhere
+from unifiedqr.arrays.namespaces import is_complete
+from unifiedqr.arrays.operators import (
     Shape,
     add_to_leading_columns,
     adjoint,
     identity_like,
     leading_columns,
+    plus,
     shape_of_product,
     up,
 )
-from unifiedqr.rules.products import combination, inner
+from unifiedqr.arrays.triangle import Triangle, guarded, has_marked
 from unifiedqr.rules.qr import core_pullback, core_pushforward
-from unifiedqr.rules.triangular import Triangle, divide, divide_adjoint, guarded, has_marked, plus
+from unifiedqr.rules.validation import check_cotangents, check_tangent, check_triangle
 
 
 def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
@@ -52,15 +53,15 @@ def _frame(xp: Namespace, A: Array, R: Array, shape: Shape) -> tuple[Triangle, A
     """
     triangle = guarded(xp, R, shape, every=True)
     # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
-    Q = combination(xp, (leading_columns(A, shape), triangle.inverse(xp)))
+    Q = xp.beyond.combination((leading_columns(A, shape), triangle.inverse()))
     identity = identity_like(xp, triangle.U)
-    off = inner(xp, Q, Q) - identity
+    off = xp.beyond.inner(Q, Q) - identity
     marked = triangle.marked
     if marked is not None:
         rows = xp.matrix_transpose(marked)
         off = xp.where(xp.logical_and(rows, marked), xp.zeros_like(off), off)
         beyond = R[..., shape.k :]
-        undone = triangle.undone(xp)
+        undone = triangle.undone()
         undone = xp.concat([undone, xp.zeros_like(beyond)], axis=-1) if shape.wide else undone
         triangle = triangle._replace(R=xp.where(rows, undone, R))
     return triangle, Q, identity - up(xp, off)
@@ -69,7 +70,7 @@ def _frame(xp: Namespace, A: Array, R: Array, shape: Shape) -> tuple[Triangle, A
 def _rest(xp: Namespace, Q: Array, marked: Array, X: Array) -> Array:
     """Return Π X for the Q[:, :r] of marked matrices, Q being orthonormal there, and zero for the others."""
     Q = xp.where(marked, xp.zeros_like(Q), Q)
-    return xp.where(anywhere(xp, marked), X - Q @ inner(xp, Q, X), xp.zeros_like(X))
+    return xp.where(anywhere(xp, marked), X - Q @ xp.beyond.inner(Q, X), xp.zeros_like(X))
 
 
 def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -> Array:
@@ -114,22 +115,22 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     array([[0.6],
            [0.8]])
     """
-    if xp is None:
-        xp = triangle_at_the_door(A, R=R)
-        (R_bar,) = cotangents_at_the_door(R=(R, R_bar))
+    if not is_complete(xp):
+        xp = check_triangle(xp, A, R=R)
+        (R_bar,) = check_cotangents(xp, R=(R, R_bar))
     if R_bar is None or R.shape[-2] == 0:
         return xp.zeros_like(A)
     shape = shape_of_product(xp, A, A)
     triangle, Q, factor = _frame(xp, A, R, shape)
-    bar = triangle.read_of(xp, R_bar)
-    K, _ = core_pullback(xp, triangle, None, bar, shape)
-    K = plus(K, triangle.undefined(xp, W=None, R_bar=bar))
-    A_bar = combination(xp, (Q, factor @ K))  # (16), (18)
+    bar = triangle.read_of(R_bar)
+    K, _ = core_pullback(triangle, None, bar)
+    K = plus(K, triangle.undefined(W=None, R_bar=bar))
+    A_bar = xp.beyond.combination((Q, factor @ K))  # (16), (18)
     if triangle.marked is None or not shape.wide:
         return A_bar
     outside = A[..., shape.k :] @ adjoint(xp, bar[..., shape.k :])
     outside = _rest(xp, Q @ factor, triangle.marked, outside)
-    return add_to_leading_columns(xp, A_bar, divide_adjoint(xp, outside, triangle.undone(xp)), shape)  # (16r)
+    return add_to_leading_columns(xp, A_bar, triangle.divide_adjoint(outside), shape)  # (16r)
 
 
 def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
@@ -173,110 +174,18 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     >>> qr_r_jvp(A, np.array([[5.0]]), A)
     array([[5.]])
     """
-    if xp is None:
-        xp = triangle_at_the_door(A, R=R)
-        A_dot = tangent_at_the_door(A_dot, dtype=A.dtype, shape=A.shape)
+    if not is_complete(xp):
+        xp = check_triangle(xp, A, R=R)
+        A_dot = check_tangent(xp, A_dot, dtype=A.dtype, shape=A.shape)
     if R.shape[-2] == 0:
         return xp.zeros_like(R)
     shape = shape_of_product(xp, A, A)
     triangle, Q, factor = _frame(xp, A, R, shape)
-    C = adjoint(xp, factor) @ inner(xp, Q, A_dot)  # (18)
-    R_dot = core_pushforward(xp, triangle, C, shape)[2]  # (7)
+    C = adjoint(xp, factor) @ xp.beyond.inner(Q, A_dot)  # (18)
+    R_dot = core_pushforward(triangle, C)[2]  # (7)
     if triangle.marked is None or not shape.wide:
         return R_dot
-    outside = _rest(xp, Q @ factor, triangle.marked, divide(xp, A_dot[..., : shape.k], triangle.undone(xp)))
+    outside = _rest(xp, Q @ factor, triangle.marked, triangle.divide(A_dot[..., : shape.k]))
     outside = xp.where(triangle.marked, xp.zeros_like(outside), outside)
-    V_dot = R_dot[..., shape.k :] + inner(xp, outside, A[..., shape.k :])  # (16r)
+    V_dot = R_dot[..., shape.k :] + xp.beyond.inner(outside, A[..., shape.k :])  # (16r)
     return xp.concat([R_dot[..., : shape.k], V_dot], axis=-1)
-
-
-def lq_l_vjp(A: Array, L: Array, L_bar: Array | None, *, xp: Namespace = None) -> Array:
-    """Pull a cotangent of L alone back to the matrix: `qr_r_vjp` of A^H (25).
-
-    Parameters
-    ----------
-    A : array, shape (..., m, n)
-        The matrix.
-    L : array, shape (..., m, k)
-        Lower trapezoidal factor of A = L Q with real diagonal, of either sign; k = min(m, n).
-    L_bar : array or None
-        Cotangent, of the shape and dtype of `L`; None stands for zero; a real one does for a complex factor.
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
-
-    Returns
-    -------
-    A_bar : array, shape (..., m, n)
-        Gradient with respect to A, as `qr_r_vjp` gives it for A^H.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When A, the factor and the cotangent do not fit each other.
-
-    Notes
-    -----
-    Equation (25) around (16), (18).
-
-    References
-    ----------
-    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import lq_l_vjp
-    >>> lq_l_vjp(np.array([[3.0, 4.0]]), np.array([[5.0]]), np.array([[1.0]]))
-    array([[0.6, 0.8]])
-    """
-    if xp is None:
-        xp = triangle_at_the_door(A, L=L)
-        (L_bar,) = cotangents_at_the_door(L=(L, L_bar))
-    R_bar = None if L_bar is None else adjoint(xp, L_bar)
-    return adjoint(xp, qr_r_vjp(adjoint(xp, A), adjoint(xp, L), R_bar, xp=xp))  # (25)
-
-
-def lq_l_jvp(A: Array, L: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
-    """Push a tangent of the matrix forward to L alone: `qr_r_jvp` of A^H (25).
-
-    Parameters
-    ----------
-    A : array, shape (..., m, n)
-        The matrix.
-    L : array, shape (..., m, k)
-        Lower trapezoidal factor of A = L Q with real diagonal, of either sign; k = min(m, n).
-    A_dot : array, shape (..., m, n)
-        Tangent of A.
-    xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
-
-    Returns
-    -------
-    L_dot : array, shape (..., m, k)
-        Tangent of L, as `qr_r_jvp` gives it for A^H.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        When A, the factor and the tangent do not fit each other.
-
-    Notes
-    -----
-    Equation (25) around (7), (18).
-
-    References
-    ----------
-    D. A. O. Roberts, L. R. Roberts (2020), arXiv 2009.10071.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from unifiedqr.rules import lq_l_jvp
-    >>> A = np.array([[3.0, 4.0]])
-    >>> lq_l_jvp(A, np.array([[5.0]]), A)
-    array([[5.]])
-    """
-    if xp is None:
-        xp = triangle_at_the_door(A, L=L)
-        A_dot = tangent_at_the_door(A_dot, dtype=A.dtype, shape=A.shape)
-    return adjoint(xp, qr_r_jvp(adjoint(xp, A), adjoint(xp, L), adjoint(xp, A_dot), xp=xp))  # (25)

@@ -8,8 +8,8 @@ import numpy as np
 
 import unifiedqr as uqr
 from unifiedqr._typing import Array, Arrays
+from unifiedqr.arrays.operators import adjoint
 from unifiedqr.backend import Backend
-from unifiedqr.rules.operators import adjoint
 from unifiedqr_lab.bench.cases import Case
 from unifiedqr_lab.instruments import instruments
 

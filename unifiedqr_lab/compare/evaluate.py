@@ -17,10 +17,10 @@ import numpy as np
 
 import unifiedqr as uqr
 from unifiedqr._typing import Array, Arrays
+from unifiedqr.arrays.namespaces import LackingFunctionError
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
-from unifiedqr.standard import LackingFunctionError
 from unifiedqr.trees import flatten_named
 from unifiedqr_lab.compare.directions import cotangent, tangents
 from unifiedqr_lab.compare.job import FUNCTION, Case, Job

@@ -12,7 +12,9 @@ import array_api_compat.numpy
 import numpy as np
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.backend import Backend, Plugin, extend_namespace
+from unifiedqr.arrays.namespaces import extend_namespace
+from unifiedqr.arrays.operations import Operations
+from unifiedqr.backend import Backend, Plugin
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError
 
@@ -76,8 +78,14 @@ def solve_triangular(A: Array, B: Array, /, *, upper: bool) -> Array:
     return X
 
 
-def sign_of_det(A: Array, /) -> None:
-    """Rule out NumPy's ``slogdet``, which has no long double."""
+class ExtendedOperations(Operations):
+    """Substitution written out; determinants by reflectors, for NumPy's ``slogdet`` has no long double."""
+
+    def solve_triangular(self, A: Array, B: Array, *, upper: bool) -> Array:
+        return solve_triangular(A, B, upper=upper)
+
+    def sign_of_det(self, Q: Array) -> None:
+        del Q
 
 
 class ExtendedBackend(Backend):
@@ -86,7 +94,8 @@ class ExtendedBackend(Backend):
     xp = extend_namespace(
         "unifiedqr_lab.compare.extended.xp",
         array_api_compat.numpy,
-        linalg={"qr": qr, "solve_triangular": solve_triangular, "sign_of_det": sign_of_det},
+        linalg={"qr": qr},
+        operations=ExtendedOperations,
     )
 
     def from_numpy(self, x: Array) -> Array:

@@ -15,10 +15,11 @@ import jax.errors
 import jax.numpy as jnp
 
 from unifiedqr._typing import Namespace
-from unifiedqr.backend import extend_namespace
+from unifiedqr.arrays.namespaces import extend_namespace
+from unifiedqr.arrays.operators import Shape
 from unifiedqr.decomposition import Orientation
 from unifiedqr.errors import ShapeError
-from unifiedqr_jax.namespace import xp
+from unifiedqr_jax.namespace import JaxOperations, xp
 
 T = TypeVar("T")
 
@@ -71,16 +72,21 @@ def settled(run: Callable[[Namespace], T], orientation: Orientation, A: Any, *, 
 def _namespace(*, equal: bool) -> Namespace:
     """Return the namespace for symbolic sizes, those that may be equal being equal or not."""
 
-    def shape_of_product(X: jax.Array, Y: jax.Array) -> tuple[Any, Any, bool, bool]:
-        m, n = X.shape[-2], Y.shape[-1]
-        found = orders(m, n)
-        k, longer = (n, m) if found[0] > 0 else (m, n)
-        order = 0 if equal and 0 in found else found[0]
-        return k, _as_number(longer, X), order > 0, order < 0
+    class SymbolicOperations(ExportedOperations):
+        def qr_r(self, A: jax.Array) -> jax.Array:
+            return _qr(A)[1]
+
+        def shape_of_product(self, X: jax.Array, Y: jax.Array) -> Shape:
+            m, n = X.shape[-2], Y.shape[-1]
+            if isinstance(m, int) and isinstance(n, int):
+                return super().shape_of_product(X, Y)
+            found = orders(m, n)
+            k, longer = (n, m) if found[0] > 0 else (m, n)
+            order = 0 if equal and 0 in found else found[0]
+            return Shape(k, _as_number(longer, X), order > 0, order < 0)
 
     name = f"{xp.__name__}.of_{'equal' if equal else 'different'}_sizes"
-    linalg = {"qr": _qr, "qr_r": lambda A: _qr(A)[1]}
-    return extend_namespace(name, xp_exported, linalg=linalg, shape_of_product=shape_of_product)
+    return extend_namespace(name, xp, {"qr": _qr}, SymbolicOperations)
 
 
 def _qr(A: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -98,7 +104,12 @@ def _as_number(size: Any, X: jax.Array) -> Any:
     return size if isinstance(size, int) else jnp.asarray(size).astype(jnp.finfo(X.dtype).dtype)
 
 
-xp_exported = extend_namespace(f"{xp.__name__}.exported", xp, linalg={"pivoted_qr": lambda *_: None})
-"""Without LAPACK's pivoted QR, of which JAX does not promise that exported programs will find it."""
+class ExportedOperations(JaxOperations):
+    """Without LAPACK's pivoted QR, of which JAX does not promise that exported programs will find it."""
 
+    def pivoted_qr(self, A: jax.Array, rank: int) -> None:
+        del A, rank
+
+
+xp_exported = extend_namespace(f"{xp.__name__}.exported", xp, operations=ExportedOperations)
 xp_equal, xp_apart = _namespace(equal=True), _namespace(equal=False)

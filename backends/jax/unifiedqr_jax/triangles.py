@@ -60,8 +60,12 @@ def _blocks_of(U: jax.Array, s: int, above: int, every: int) -> jax.Array:
     return jnp.stack([U[..., i : i + s, i + above * s : i + above * s + s] for i in starts], axis=-3)
 
 
-def divide_both_adjoint(X: jax.Array, Y: jax.Array, U: jax.Array, /) -> tuple[jax.Array, jax.Array]:
-    """Return X U^-H and Y U^-H by one solve: XLA's products of many small matrices take longer."""
+def quotients(U: jax.Array, /, *dividends: jax.Array) -> tuple[jax.Array, ...]:
+    """Return Y U^-H for each dividend Y by one solve: XLA's products of many small matrices take longer."""
+    if len(dividends) == 1:
+        Z = triangular_solve(U, dividends[0].mT.conj(), left_side=True)
+        return (Z.mT.conj(),)
+    X, Y = dividends
     Z = triangular_solve(U, jnp.concat([X, Y], axis=-2), left_side=False, transpose_a=True, conjugate_a=True)
     return Z[..., : X.shape[-2], :], Z[..., X.shape[-2] :, :]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr.backend import make_namespace
+from unifiedqr.arrays.namespaces import make_namespace
+from unifiedqr.arrays.operations import Operations
 from unifiedqr_mpmath import functions
 from unifiedqr_mpmath.array import COMPLEX, REAL, ExactArray, ExactDtype, as_object, combine, context, exact, values_of
 
@@ -210,6 +211,16 @@ def vector_norm(x: ExactArray, /, *, axis: Axis = None, keepdims: bool = False, 
     return xp.sqrt(total(abs(x) ** 2, axis=axis, keepdims=keepdims))
 
 
+class ExactOperations(Operations):
+    """Substitution and pivoted Gram-Schmidt in 100 digits."""
+
+    def solve_triangular(self, A: ExactArray, B: ExactArray, *, upper: bool) -> ExactArray:
+        return solve_triangular(A, B, upper=upper)
+
+    def pivoted_qr(self, A: ExactArray, rank: int) -> tuple[ExactArray, ExactArray, ExactArray]:
+        return pivoted_qr(A, rank)
+
+
 xp = make_namespace(
     "unifiedqr_mpmath.namespace.xp",
     functions.FUNCTIONS
@@ -250,12 +261,12 @@ xp = make_namespace(
     functions.LINALG
     | {
         "qr": qr,
-        "pivoted_qr": pivoted_qr,
         "solve_triangular": solve_triangular,
         "diagonal": diagonal,
         "trace": lambda x, /, *, offset=0, dtype=None: total(diagonal(x, offset=offset), axis=-1),
         "matrix_norm": matrix_norm,
         "vector_norm": vector_norm,
     },
+    ExactOperations,
 )
 """The namespace rules, kernels and losses are written against."""

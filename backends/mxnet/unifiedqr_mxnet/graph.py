@@ -10,9 +10,10 @@ from functools import lru_cache, partial
 from itertools import count
 from typing import Any
 
-import array_api_compat.numpy as np_xp
+import array_api_compat.numpy
 import numpy as np
 
+from unifiedqr.arrays.namespaces import complete_namespace
 from unifiedqr.backend import DTYPES, HALF_DTYPES
 from unifiedqr.checks import reports_later
 from unifiedqr.decomposition import Primitive, rows
@@ -24,6 +25,9 @@ from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 from unifiedqr_mxnet.recording import store
 from unifiedqr_mxnet.scalar import with_numpy_semantics
+
+np_xp = complete_namespace(array_api_compat.numpy)
+
 
 _names: dict[Primitive, str] = {}
 _unnamed = count(1)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from unifiedqr import host
 from unifiedqr.errors import OptionError
 from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
@@ -70,41 +69,6 @@ def qr(x: Any, /, *, mode: str = "reduced") -> tuple[Any, Any]:
     refuse_recording("qr")
     Q, R = np.linalg.qr(host_view(x), mode=mode)
     return from_host(Q, x.ctx), from_host(R, x.ctx)
-
-
-def qr_r(x: Any, /) -> Any:
-    """Return R of A = Q R, Q never being formed; it refuses while a computation is recorded."""
-    refuse_recording("qr_r")
-    R: Any = np.linalg.qr(host_view(x), mode="r")
-    return from_host(R, x.ctx)
-
-
-def try_cholesky(G: Any, /) -> tuple[Any, Any]:
-    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
-    refuse_recording("try_cholesky")
-    values = host_view(G)
-    R = np.empty(values.shape, values.dtype)
-    definite = np.ones((*values.shape[:-2], 1, 1), bool)
-    potrf: Any = scipy.linalg.get_lapack_funcs("potrf", (values,))
-    for index in np.ndindex(values.shape[:-2]):
-        R[index], info = potrf(values[index], lower=False, clean=True)
-        definite[index] = info == 0
-    return from_host(R, G.ctx), from_host(definite, G.ctx)
-
-
-def pivoted_qr(A: Any, rank: int, /) -> tuple[Any, Any, Any] | None:
-    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it has not the dtype.
-
-    Raises
-    ------
-    CapabilityError
-        A computation is being recorded.
-    """
-    if np.dtype(A.dtype).name not in host.PREFIXES:
-        return None
-    refuse_recording("pivoted_qr")
-    Q, R, P = host.pivoted_qr(host_view(A), rank)
-    return tuple(from_host(X, A.ctx) for X in (Q, R, P[..., None, :].astype(Q.dtype)))
 
 
 def solve_triangular(A: Any, B: Any, /, *, upper: bool) -> Any:
@@ -206,9 +170,6 @@ LINALG: dict[str, Callable[..., Any]] = {
     "matrix_transpose": matrix_transpose,
     "vecdot": vecdot,
     "qr": qr,
-    "qr_r": qr_r,
-    "try_cholesky": try_cholesky,
-    "pivoted_qr": pivoted_qr,
     "solve_triangular": solve_triangular,
     "diagonal": diagonal,
     "trace": trace,

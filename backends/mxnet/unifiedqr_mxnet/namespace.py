@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr.backend import make_namespace
+from unifiedqr.arrays.namespaces import make_namespace
 from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, searching, statistics
-from unifiedqr_mxnet.host import seen
+from unifiedqr_mxnet.operations import MXNetOperations
 from unifiedqr_mxnet.scalar import with_numpy_semantics
 
 DTYPES = {
@@ -49,6 +49,7 @@ xp = make_namespace(
     _switched(names)
     | {name: getattr(dtypes, name) for name in PLAIN}
     | DTYPES
-    | {"seen": with_numpy_semantics(seen), "e": e, "inf": inf, "nan": nan, "pi": pi, "newaxis": None},
+    | {"e": e, "inf": inf, "nan": nan, "pi": pi, "newaxis": None},
     _switched(linalg.LINALG),
+    MXNetOperations,
 )

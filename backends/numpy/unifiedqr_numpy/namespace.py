@@ -1,20 +1,34 @@
-"""NumPy as an Array API namespace, by array-api-compat, with LAPACK's column-pivoted QR added."""
+"""NumPy as an Array API namespace, by array-api-compat, with LAPACK's column-pivoted QR beyond it."""
 
-from functools import partial
+from typing import Any
 
 import array_api_compat.numpy
 import numpy as np
 
 from unifiedqr import host
-from unifiedqr.backend import extend_namespace
+from unifiedqr.arrays.namespaces import extend_namespace
+from unifiedqr.arrays.operations import Operations
 
 
-def pivoted_qr(A: np.ndarray, rank: int, /) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype; None if LAPACK has not the dtype."""
-    if A.dtype.name not in host.PREFIXES:
-        return None
-    Q, R, P = host.pivoted_qr(A, rank)
-    return Q, R, P[..., None, :].astype(A.dtype)
+class NumpyOperations(Operations):
+    """What NumPy does better than the portable forms: R alone, and LAPACK's pivots."""
+
+    has_cholesky = True
+
+    def qr_r(self, A: np.ndarray) -> Any:
+        return np.linalg.qr(A, mode="r")
+
+    def pivoted_qr(self, A: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        if A.dtype.name not in host.PREFIXES:
+            return None
+        Q, R, P = host.pivoted_qr(A, rank)
+        return Q, R, P[..., None, :].astype(A.dtype)
+
+    def try_cholesky(self, G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return try_cholesky(G)
+
+    def glance(self, R: np.ndarray) -> tuple[float, float] | None:
+        return host.glance(R)
 
 
 def try_cholesky(G: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +47,6 @@ of_the_standard = {
     for name in ("__array_api_version__", "__array_namespace_info__")
     if name in vars(array_api_compat.numpy)
 }
-linalg = {"pivoted_qr": pivoted_qr, "qr_r": partial(np.linalg.qr, mode="r"), "try_cholesky": try_cholesky}
-beyond = {"glance": host.glance, "place": lambda _: "numpy cpu"}
-xp = extend_namespace("unifiedqr_numpy.namespace.xp", array_api_compat.numpy, linalg, **of_the_standard, **beyond)
+xp = extend_namespace(
+    "unifiedqr_numpy.namespace.xp", array_api_compat.numpy, operations=NumpyOperations, **of_the_standard
+)

@@ -12,10 +12,12 @@ from typing import Any
 import tensorflow as tf
 
 from unifiedqr._typing import Namespace
-from unifiedqr.backend import extend_namespace
+from unifiedqr.arrays.namespaces import extend_namespace
+from unifiedqr.arrays.operators import Shape
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import UndecidedShapeError
 from unifiedqr_tensorflow.namespace import xp as of_known_sizes
+from unifiedqr_tensorflow.namespace.operations import TensorFlowOperations
 
 Tensors = tuple[tf.Tensor, ...]
 Groups = Sequence[tuple[Any, ...]]
@@ -108,27 +110,45 @@ class _Undecided:
         raise UndecidedShapeError
 
 
-# k and max(m, n) of the matrix X Y, whether m > n, and whether m < n.
-Shape = tuple[Any, tf.Tensor, Any, Any]
+class _OfUnknownSizes(TensorFlowOperations):
+    """Operations of arrays whose sizes only the run will tell, m and n at least."""
+
+    def shape_of_product(self, X: tf.Tensor, Y: tf.Tensor) -> Shape:
+        m, n = X.shape[-2], Y.shape[-1]
+        if type(m) is int and type(n) is int:
+            return super().shape_of_product(X, Y)
+        return self.told(X, _size(X, -2), _size(Y, -1))
+
+    def told(self, X: tf.Tensor, m: Any, n: Any) -> Shape:
+        longer = tf.cast(tf.maximum(m, n), X.dtype.real_dtype)
+        return Shape(tf.minimum(m, n), longer, _Undecided(), _Undecided())
 
 
-def _undecided(X: tf.Tensor, Y: tf.Tensor) -> Shape:
-    m, n = _size(X, -2), _size(Y, -1)
-    return tf.minimum(m, n), tf.cast(tf.maximum(m, n), X.dtype.real_dtype), _Undecided(), _Undecided()
+class _OfDeep(_OfUnknownSizes):
+    """Operations for a trace that counts only where A is deep."""
+
+    def told(self, X: tf.Tensor, m: Any, n: Any) -> Shape:
+        return Shape(n, tf.cast(m, X.dtype.real_dtype), True, False)
+
+    @property
+    def of_adjoint(self) -> Namespace:
+        return of_wide
 
 
-def _deep(X: tf.Tensor, Y: tf.Tensor) -> Shape:
-    return _size(Y, -1), tf.cast(_size(X, -2), X.dtype.real_dtype), True, False
+class _OfWide(_OfUnknownSizes):
+    """Operations for a trace that counts only where A is wide or square."""
+
+    def told(self, X: tf.Tensor, m: Any, n: Any) -> Shape:
+        return Shape(m, tf.cast(n, X.dtype.real_dtype), False, True)
+
+    @property
+    def of_adjoint(self) -> Namespace:
+        return of_deep
 
 
-def _wide(X: tf.Tensor, Y: tf.Tensor) -> Shape:
-    return _size(X, -2), tf.cast(_size(Y, -1), X.dtype.real_dtype), False, True
+def _namespace(name: str, operations: type[TensorFlowOperations]) -> Namespace:
+    return extend_namespace(f"{of_known_sizes.__name__}.{name}", of_known_sizes, operations=operations)
 
 
-def _namespace(name: str, shape_of_product: Callable[[tf.Tensor, tf.Tensor], Shape]) -> Namespace:
-    return extend_namespace(f"{of_known_sizes.__name__}.{name}", of_known_sizes, shape_of_product=shape_of_product)
-
-
-of_unknown_sizes = _namespace("of_unknown_sizes", _undecided)
-of_deep, of_wide = _namespace("of_deep", _deep), _namespace("of_wide", _wide)
-of_deep.of_adjoint, of_wide.of_adjoint = of_wide, of_deep
+of_unknown_sizes = _namespace("of_unknown_sizes", _OfUnknownSizes)
+of_deep, of_wide = _namespace("of_deep", _OfDeep), _namespace("of_wide", _OfWide)

@@ -14,7 +14,8 @@ import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.autograd import forward_ad
 
-from unifiedqr.decomposition import Primitive, made_later, primitive, rows
+from unifiedqr.decomposition import Primitive, primitive, rows, watchers
+from unifiedqr.tracing import untraced
 from unifiedqr_torch.namespace import xp
 from unifiedqr_torch.tensors import is_traced
 
@@ -140,16 +141,13 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
 _written_as_calls: list[type[torch.autograd.Function]] = []
 
 
+@untraced
 def _let_calls_stand() -> None:
     """Have `torch.compile` write the calls of primitives into its graph instead of tracing what is inside."""
     for function in _written_as_calls:
         torch.compiler.allow_in_graph(function)
 
 
-# What torch.compiler.assume_constant_result sets, without the seconds that it takes to import the compiler: the
-# function is run by the compiler, not traced.
-_let_calls_stand.__dict__["_dynamo_marked_constant"] = True
-
 for _row in rows():
     bind(_row)
-made_later.append(bind)
+watchers.append(bind)

@@ -1,4 +1,4 @@
-"""PyTorch as an Array API namespace, by array-api-compat; ``linalg.solve_triangular`` is PyTorch's own.
+"""PyTorch as an Array API namespace, by array-api-compat, and what it does better than the portable forms.
 
 Column-pivoted QR, which PyTorch has not, is LAPACK's, of tensors in host memory. Where something traces, it is an
 operation of PyTorch, which compilers write into their graphs as it stands.
@@ -13,8 +13,9 @@ import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
-from unifiedqr.backend import extend_namespace
-from unifiedqr_torch.products import add_product, combination, inner, turn_in_place
+from unifiedqr.arrays.namespaces import extend_namespace
+from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr_torch import products
 from unifiedqr_torch.tensors import conj, is_traced
 
 
@@ -30,22 +31,6 @@ def concat(arrays: Sequence[torch.Tensor], /, *, axis: int | None = 0) -> torch.
     return torch.cat(tuple(arrays), dim=axis)
 
 
-def place(x: torch.Tensor, /) -> str:
-    """Return the kind of device, as measurements are kept by; another word where something traces and hides values."""
-    return "torch traced" if is_traced() else f"torch {x.device.type}"
-
-
-def try_cholesky(G: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
-    R, info = torch.linalg.cholesky_ex(G, upper=True)
-    return R, info[..., None, None] == 0
-
-
-def inverse_upper(U: torch.Tensor, /) -> torch.Tensor:
-    """Return U^-1 for upper-triangular U."""
-    return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
-
-
 def qr(x: torch.Tensor, /, *, mode: str = "reduced") -> tuple[torch.Tensor, torch.Tensor]:
     """Return Q (..., m, k) and R (..., k, n) of A = Q R; (..., m, m) and (..., m, n) with ``mode="complete"``."""
     Q, R = torch.linalg.qr(x, mode=mode)
@@ -54,13 +39,6 @@ def qr(x: torch.Tensor, /, *, mode: str = "reduced") -> tuple[torch.Tensor, torc
         return Q, R
     k = n if m >= n else m
     return _of_shape(Q, (*batch, m, k)), _of_shape(R, (*batch, k, n))
-
-
-def qr_r(x: torch.Tensor, /) -> torch.Tensor:
-    """Return R of A = Q R, Q never being formed."""
-    R = torch.linalg.qr(x, mode="r").R
-    *batch, m, n = x.shape
-    return R if _are_known(m, n) else _of_shape(R, (*batch, n if m >= n else m, n))
 
 
 def _are_known(m: Any, n: Any) -> bool:
@@ -132,11 +110,6 @@ def _extremes(R: torch.Tensor) -> tuple[float, float] | None:
     return min(map(abs, pivots.ravel().tolist())), torch.linalg.vector_norm(R, torch.inf).item()
 
 
-def signs(x: torch.Tensor, /) -> torch.Tensor:
-    """Return -1 for negative numbers, 1 for all others."""
-    return (x.sgn() + 0.5).sgn()  # of NaN 0, and then 1
-
-
 Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -172,25 +145,69 @@ _on_host: Any = torch.library.custom_op(
 )
 _on_host.register_fake(_shapes)
 
+
+class TorchOperations(Operations):
+    """What PyTorch does better than the portable forms."""
+
+    traces = True
+    has_cholesky = True
+    limits = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)  # measured on two cores of a CPU
+
+    def solve_triangular(self, A: torch.Tensor, B: torch.Tensor, *, upper: bool) -> torch.Tensor:
+        return torch.linalg.solve_triangular(A, B, upper=upper)
+
+    def inverse_upper(self, U: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
+
+    def inner(self, X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        return products.inner(X, Y)
+
+    def combination(self, *terms: Any) -> torch.Tensor:
+        return products.combination(*terms)
+
+    def qr_r(self, A: torch.Tensor) -> torch.Tensor:
+        R = torch.linalg.qr(A, mode="r").R
+        *batch, m, n = A.shape
+        return R if _are_known(m, n) else _of_shape(R, (*batch, n if m >= n else m, n))
+
+    def pivoted_qr(self, A: torch.Tensor, rank: int) -> Tensors | None:
+        return pivoted_qr(A, rank)
+
+    def try_cholesky(self, G: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        R, info = torch.linalg.cholesky_ex(G, upper=True)
+        return R, info[..., None, None] == 0
+
+    def is_measured(self, A: torch.Tensor) -> bool:
+        return A.is_cpu and not is_traced()
+
+    def phases(self, R: torch.Tensor) -> torch.Tensor:
+        if R.is_complex():
+            return super().phases(R)
+        return (R.diagonal(0, -2, -1).sgn() + 0.5).sgn()  # of NaN 0, and then 1
+
+    def turn(self, Q: torch.Tensor, R: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return products.turned(Q, R, self.phases(R))
+
+    def branch(
+        self, predicate: torch.Tensor, then: Callable[[], Any], otherwise: Callable[[], Any]
+    ) -> tuple[torch.Tensor, ...]:
+        if is_traced():
+            return super().branch(predicate, then, otherwise)
+        return then() if predicate else otherwise()
+
+    def seen(self, x: torch.Tensor) -> np.ndarray[Any, Any] | None:
+        return seen(x)
+
+    def glance(self, R: torch.Tensor) -> tuple[float, float] | None:
+        return glance(R)
+
+
 xp = extend_namespace(
     "unifiedqr_torch.namespace.xp",
     array_api_compat.torch,
-    linalg={
-        "pivoted_qr": pivoted_qr,
-        "qr": qr,
-        "qr_r": qr_r,
-        "try_cholesky": try_cholesky,
-        "inverse_upper": inverse_upper,
-        "inner": inner,
-        "combination": combination,
-        "add_product": add_product,
-        "turn_in_place": turn_in_place,
-    },
+    linalg={"qr": qr},
+    operations=TorchOperations,
     matrix_transpose=matrix_transpose,
     conj=conj,
     concat=concat,
-    seen=seen,
-    glance=glance,
-    signs=signs,
-    place=place,
 )

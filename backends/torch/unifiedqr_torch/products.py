@@ -7,6 +7,7 @@ takes as long as a product. NumPy asks for huge pages, and is asked for the memo
 import numpy as np
 import torch
 
+from unifiedqr.arrays.operations import Term
 from unifiedqr_torch.tensors import conj, is_plain, is_traced
 
 ROWS = 2048
@@ -29,23 +30,26 @@ def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     return total if whole == m else total.addmm(X[whole:].mT, Y[whole:])
 
 
-def combination(*terms: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Return the sum of X K over the terms (X, K)."""
-    (X, K), *others = terms
-    total = torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(*terms) else X @ K
+def combination(first: Term, *others: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Return the sum of the terms, in the memory of the first one where it is a tensor, nobody else's."""
+    total: torch.Tensor = _product(*first) if isinstance(first, tuple) else first
     for X, K in others:
-        total = add_product(total, X, K)
+        total = _plus_product(total, X, K)
     return total
 
 
-def add_product(Y: torch.Tensor, X: torch.Tensor, K: torch.Tensor, /) -> torch.Tensor:
+def _product(X: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    return torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(X, K) else X @ K
+
+
+def _plus_product(Y: torch.Tensor, X: torch.Tensor, K: torch.Tensor, /) -> torch.Tensor:
     """Return Y + X K, in the memory of Y where nobody watches it."""
     if is_plain(Y) and 2 <= Y.ndim == X.ndim == K.ndim <= 3 and Y.shape[:-2] == X.shape[:-2] == K.shape[:-2]:
         return Y.addmm_(X, K) if Y.ndim == 2 else Y.baddbmm_(X, K)
     return Y + X @ K
 
 
-def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
+def turned(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.Tensor, torch.Tensor]:
     """Return Q D and the upper triangle D^H R, in the memory of Q and R where nobody watches it."""
     D_H = conj(D) if D.is_complex() else D
     if is_plain(Q):  # and so is R, of the same kernel
@@ -54,8 +58,7 @@ def turn_in_place(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple
     return Q * D.unsqueeze(-2), (R * D_H.unsqueeze(-1)).triu()
 
 
-def _is_large_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
-    X, K = terms[0]
+def _is_large_and_plain(X: torch.Tensor, K: torch.Tensor) -> bool:
     if not (X.is_cpu and is_plain(X)):  # a trace asks no sizes
         return False
     is_large = X.shape[:-1].numel() * K.shape[-1] * X.element_size() >= LARGE

@@ -4,7 +4,8 @@ import array_api_compat.numpy as anp
 import numpy as np
 from toy import Array, Node, pull, total
 
-from unifiedqr.backend import NAMESPACE, Backend, Plugin, extend_namespace, make_namespace
+from unifiedqr.arrays.namespaces import NAMESPACE, extend_namespace, make_namespace
+from unifiedqr.backend import Backend, Plugin
 from unifiedqr.errors import CapabilityError
 
 plugin = Plugin("toy", ("unifiedqr-toy",), ("toy",), "unifiedqr_toy:ToyBackend", capabilities=frozenset({"vjp"}))

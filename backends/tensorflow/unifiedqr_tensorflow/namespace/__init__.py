@@ -8,22 +8,20 @@ import math
 from types import ModuleType
 from typing import Any
 
-from unifiedqr.backend import make_namespace
+from unifiedqr.arrays.namespaces import make_namespace
 from unifiedqr_tensorflow.namespace import (
-    bits,
-    control,
     creation,
     dtypes,
     elementwise,
-    host,
     linalg,
     manipulation,
     products,
     searching,
     statistics,
 )
+from unifiedqr_tensorflow.namespace.operations import TensorFlowOperations
 
-PARTS = (control, creation, elementwise, host, manipulation, searching, statistics)
+PARTS = (creation, elementwise, manipulation, searching, statistics)
 
 
 def _defined(part: ModuleType) -> dict[str, Any]:
@@ -37,7 +35,8 @@ names |= elementwise.UNARY | elementwise.BINARY | dtypes.DTYPES
 names |= {name: getattr(dtypes, name) for name in ("can_cast", "finfo", "iinfo", "isdtype", "result_type")}
 names |= {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
 names |= {name: getattr(products, name) for name in ("matmul", "matrix_transpose", "tensordot", "vecdot")}
-names |= {"power_of_two": bits.power_of_two}
 
-xp = make_namespace("unifiedqr_tensorflow.namespace.xp", names, _defined(linalg) | _defined(products))
+xp = make_namespace(
+    "unifiedqr_tensorflow.namespace.xp", names, _defined(linalg) | _defined(products), TensorFlowOperations
+)
 """The namespace rules, kernels and examples are written against."""

@@ -1,4 +1,4 @@
-"""Linear algebra of the Array API standard, on TensorFlow, with a triangular solve and column-pivoted QR added."""
+"""Linear algebra of the Array API standard, on TensorFlow, with a triangular solve added."""
 
 # ruff: noqa: A002 (names and parameters are the standard's)
 
@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from unifiedqr import host
 from unifiedqr_tensorflow.namespace import statistics
 from unifiedqr_tensorflow.namespace.bits import leading_power_of_two
 from unifiedqr_tensorflow.namespace.dtypes import converted, finfo, promoted
-from unifiedqr_tensorflow.namespace.host import seen
 from unifiedqr_tensorflow.vectorization import vectorized
 
 
@@ -57,39 +55,6 @@ def qr(x: tf.Tensor, /, *, mode: str = "reduced") -> QRResult:
     return QRResult(Q, R * scale)
 
 
-def try_cholesky(G: tf.Tensor, /) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1).
-
-    TensorFlow's Cholesky factorization of such a matrix is an error, for the batch and for the program. Its QR
-    decomposition is none, and tells the smallest eigenvalue: at least 1 / ||G^-1||_F.
-    """
-    identity = tf.linalg.diag(tf.ones_like(tf.linalg.diag_part(G)))
-    finite = tf.reduce_all(tf.math.is_finite(tf.abs(G)), axis=(-2, -1), keepdims=True)
-    R = tf.linalg.qr(tf.where(finite, G, identity))[1]
-    pivots = tf.abs(tf.linalg.diag_part(R))
-    regular = tf.reduce_all(pivots > 0, axis=-1)[..., None, None]
-    inverse = tf.linalg.triangular_solve(tf.where(regular, R, identity), identity, lower=False)
-    bound = vector_norm(inverse, axis=(-2, -1), keepdims=True) * vector_norm(G, axis=(-2, -1), keepdims=True)
-    n: Any = G.shape[-1]
-    definite = finite & regular & (bound * (8 * n * finfo(G.dtype).eps) < 1)
-    return tf.linalg.adjoint(tf.linalg.cholesky(tf.where(definite, G, identity))), definite
-
-
-def inner(X: tf.Tensor, Y: tf.Tensor, /) -> tf.Tensor:
-    """Return X^H Y without transposing X first."""
-    return tf.linalg.matmul(X, Y, adjoint_a=True)
-
-
-def pivoted_qr(A: tf.Tensor, rank: int, /) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None:
-    """Return Q, R and the permutation P (..., 1, n), as numbers of A's dtype, by LAPACK; None if it cannot see A."""
-    values = seen(A)
-    if values is None or A.dtype.name not in host.PREFIXES:
-        return None
-    Q, R, P = host.pivoted_qr(values, rank)
-    with tf.device(A.device):
-        return tf.convert_to_tensor(Q), tf.convert_to_tensor(R), tf.convert_to_tensor(P[..., None, :].astype(Q.dtype))
-
-
 def solve(x1: tf.Tensor, x2: tf.Tensor, /) -> tf.Tensor:
     """Return x1^-1 x2 for square x1; a vector x2 counts as a column."""
     A, B = promoted(x1, x2)
@@ -102,29 +67,6 @@ def solve_triangular(A: tf.Tensor, B: tf.Tensor, /, *, upper: bool) -> tf.Tensor
     """Return A^-1 B for triangular A, without reading its other triangle."""
     A, B = promoted(A, B)
     return tf.linalg.triangular_solve(A, B, lower=not upper)
-
-
-def inverse_upper(U: tf.Tensor, /) -> tf.Tensor:
-    """Return U^-1 for upper-triangular U."""
-    if U.shape.is_fully_defined():
-        sizes: list[Any] = U.shape.as_list()
-        identity = tf.eye(sizes[-1], batch_shape=sizes[:-2], dtype=U.dtype)
-    else:
-        identity = tf.linalg.diag(tf.ones_like(tf.linalg.diag_part(U)))
-    return tf.linalg.triangular_solve(U, identity, lower=False)
-
-
-INVERTED = 128
-"""Size of a triangle up to which its inverse and a product are quicker than a solve between two transpositions, each
-of which takes 0.05 ms whatever the size; of a stack of triangles they are not."""
-
-
-def divide_adjoint(Y: tf.Tensor, U: tf.Tensor, /) -> tf.Tensor:
-    """Return Y U^-H for upper-triangular U."""
-    n: Any = U.shape[-1] if U.shape.rank == 2 else None
-    if n is not None and n <= INVERTED:
-        return tf.linalg.matmul(Y, inverse_upper(U), adjoint_b=True)
-    return tf.linalg.adjoint(solve_triangular(U, tf.linalg.adjoint(Y), upper=True))
 
 
 def diagonal(x: tf.Tensor, /, *, offset: int = 0) -> tf.Tensor:
@@ -221,11 +163,6 @@ def _lu_pivots(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     factors, permutation = tf.linalg.lu(x)
     parity = tf.linalg.det(tf.one_hot(permutation, tf.shape(x)[-1], dtype=x.dtype.real_dtype))
     return tf.linalg.diag_part(factors), converted(tf.round(parity), x.dtype)
-
-
-def sign_of_det(x: tf.Tensor, /) -> tf.Tensor | None:
-    """Return the sign of the determinant; None while a graph is traced, which XLA may have to compile and could not."""
-    return tf.linalg.slogdet(x)[0] if tf.executing_eagerly() else None
 
 
 def svdvals(x: tf.Tensor, /) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""HIPS autograd as an Array API namespace: the names of `unifiedqr.backend.NAMESPACE` by those of `autograd.numpy`."""
+"""HIPS autograd as an Array API namespace: the names that are needed by those of `autograd.numpy`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,8 @@ import numpy as np
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.tracer import getval
 
-from unifiedqr.backend import make_namespace
+from unifiedqr.arrays.namespaces import make_namespace
+from unifiedqr.arrays.operations import Operations
 
 Axis = int | tuple[int, ...] | None
 SAME = """
@@ -62,6 +63,13 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
     return anp.concatenate([anp.ravel(x) for x in arrays], 0) if axis is None else anp.concatenate(arrays, axis)
 
 
+class AutogradOperations(Operations):
+    """Everything is eager, and in host memory."""
+
+    def seen(self, x: Any) -> np.ndarray:
+        return value_of(x)
+
+
 xp = make_namespace(
     "unifiedqr_autograd.namespace.xp",
     {
@@ -74,7 +82,6 @@ xp = make_namespace(
         "isdtype": array_api_compat.numpy.isdtype,
         "matrix_transpose": lambda x, /: anp.swapaxes(x, -1, -2),
         "permute_dims": anp.transpose,
-        "seen": value_of,  # everything is eager, and in host memory
         "take_along_axis": take_along_axis,
     },
     {
@@ -85,4 +92,5 @@ xp = make_namespace(
         "trace": lambda x, /: anp.sum(anp.diagonal(x, axis1=-2, axis2=-1), axis=-1),
         "vector_norm": lambda x, /, *, axis=None: anp.sqrt(anp.sum(anp.abs(x) ** 2, axis=axis)),
     },
+    AutogradOperations,
 )

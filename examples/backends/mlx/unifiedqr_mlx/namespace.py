@@ -5,7 +5,8 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from unifiedqr.backend import make_namespace
+from unifiedqr.arrays.namespaces import make_namespace
+from unifiedqr.arrays.operations import Operations
 
 OWN = """
 abs all any argmax argsort asarray astype broadcast_to complex64 concat conj equal exp expand_dims eye flip float32
@@ -73,6 +74,13 @@ def solve_triangular(A: mx.array, B: mx.array, /, *, upper: bool) -> mx.array:
     return solve(A, B)
 
 
+class MLXOperations(Operations):
+    """A triangular solve with a derivative."""
+
+    def solve_triangular(self, A: mx.array, B: mx.array, *, upper: bool) -> mx.array:
+        return solve_triangular(A, B, upper=upper)
+
+
 xp = make_namespace(
     "unifiedqr_mlx.namespace.xp",
     {
@@ -87,8 +95,8 @@ xp = make_namespace(
         "diagonal": diagonal,
         "matrix_norm": lambda x, /: mx.sqrt(mx.sum(mx.square(mx.abs(x)), axis=(-2, -1))),
         "qr": qr,
-        "solve_triangular": solve_triangular,
         "trace": trace,
         "vector_norm": lambda x, /, *, axis=None: mx.sqrt(mx.sum(mx.square(mx.abs(x)), axis=axis)),
     },
+    MLXOperations,
 )

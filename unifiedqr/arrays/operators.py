@@ -64,26 +64,8 @@ class Shape(NamedTuple):
 
 
 def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
-    """Return the shape of A = X Y: the only place where m and n are compared.
-
-    A namespace in which sizes may be unknown while a graph is traced answers for those by its own
-    ``shape_of_product(X, Y)``.
-    """
-    m, n = X.shape[-2], Y.shape[-1]
-    if type(m) is not int or type(n) is not int:
-        native = getattr(xp, "shape_of_product", None)
-        if native is not None:
-            return Shape(*native(X, Y))
-    return Shape(n, m, True, False) if m > n else Shape(m, n, False, m < n)
-
-
-def of_adjoint(xp: Namespace) -> Namespace:
-    """Return the namespace in which what is told of A^H is right, from one in which it is right of A.
-
-    Where a rule was told that A is deep because only the run will tell its sizes, A^H is wide; such a namespace offers
-    the other one as ``of_adjoint``.
-    """
-    return getattr(xp, "of_adjoint", xp)
+    """Return the shape of A = X Y."""
+    return xp.beyond.shape_of_product(X, Y)
 
 
 _complex: dict[tuple[type, object], bool] = {}
@@ -168,3 +150,42 @@ def reverse_rows(xp: Namespace, X: Array) -> Array:
 def reverse(xp: Namespace, X: Array) -> Array:
     """Return J X J, rows and columns in reverse order: an upper triangle becomes a lower one."""
     return xp.flip(X, axis=(-2, -1))
+
+
+def plus(X: Array, number: Array | None) -> Array:
+    """Return X + number, X itself for None."""
+    return X if number is None else X + number
+
+
+def inverse_of(xp: Namespace, P: Array) -> Array:
+    """Return the inverse of permutations that are held as real or complex numbers, (..., 1, n), as integers."""
+    return xp.argsort(xp.real(P) if is_complex(xp, P) else P, axis=-1)
+
+
+def order_of(xp: Namespace, P: Array) -> Array:
+    """Return permutations that are held as real or complex numbers, (..., 1, n), as integers."""
+    return xp.argsort(inverse_of(xp, P), axis=-1)
+
+
+def orthogonal_to(xp: Namespace, Q: Array, r: Array) -> Array:
+    """Return r without what rounding left of range(Q) in it (31o): rows that are large in A and b leave most."""
+    return r - Q @ (adjoint(xp, Q) @ r)
+
+
+def squared_lengths(xp: Namespace, X: Array) -> Array:
+    """Return the squared lengths of the columns of X, real, in shape (..., 1, s)."""
+    return xp.sum(xp.abs(X) ** 2, axis=-2, keepdims=True)
+
+
+def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
+    """Return the shape of the matrix whose frame solves with A, A^H if A is wide and else A, and whether it is A^H."""
+    shape = shape_of_product(xp, A, A)
+    return (shape.T, True) if shape.wide else (shape, False)
+
+
+def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]:
+    """Return Y of (22), B and C."""
+    n = shape_of_product(xp, Q_1, Q_1).k
+    above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
+    B = above - identity_like(xp, above)
+    return xp.concat([B, C], axis=-2), B, C

@@ -20,8 +20,8 @@ first NaN do not stop at a regular matrix.
 """
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.checks import report_dependent, values_at_hand
-from unifiedqr.rules.operators import Shape, is_complex
+from unifiedqr.arrays.operators import Shape, is_complex
+from unifiedqr.checks import report_dependent
 
 
 def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
@@ -55,7 +55,7 @@ def last_of(xp: Namespace, row: Array) -> Array:
 
 def unless_empty(xp: Namespace, marks: Array) -> Array | None:
     """Return boolean marks, or None if they are known to mark nothing."""
-    values = values_at_hand(xp, marks)
+    values = xp.beyond.seen(marks)
     return marks if values is None or b"\x01" in values.tobytes() else None  # half the time of values.any()
 
 
@@ -88,7 +88,7 @@ def reached(xp: Namespace, *terms: tuple[Array, Array | None, int | tuple[int, i
 def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
     """Return numbers of a dtype that are NaN where marked and 1 elsewhere."""
     one = xp.ones_like(marks, dtype=dtype)
-    if not hasattr(xp, "seen") or values_at_hand(xp, marks) is not None:  # nothing is traced
+    if not xp.beyond.traces or xp.beyond.seen(marks) is not None:
         return xp.where(marks, xp.full_like(one, float("nan")), one)
     zero_or_one = xp.where(marks, xp.zeros_like(one), one)
     return zero_or_one / zero_or_one

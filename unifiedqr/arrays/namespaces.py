@@ -1,6 +1,7 @@
-"""An error for each name that a namespace lacks; and namespaces of libraries nobody has adapted.
+"""Namespaces of the Array API standard, complete: with an error for each name they lack, and what rules need beyond it.
 
-These have the standard and nothing beyond.
+A namespace is completed once, when it is made. Adapters make their own; those of libraries that nobody has adapted have
+the standard, and `Operations` in the portable form.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,17 +10,26 @@ from types import ModuleType
 from typing import Any
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.arrays.operations import Operations
 from unifiedqr.errors import CapabilityError
 
-BEYOND = (
-    *("seen", "glance", "fori_loop", "branch", "place", "shape_of_product", "of_adjoint"),
-    *("power_of_two", "signs"),
-    *("linalg.solve_triangular", "linalg.pivoted_qr", "linalg.qr_r", "linalg.sign_of_det"),
-    *("linalg.inner", "linalg.combination", "linalg.add_product", "linalg.turn_in_place", "linalg.try_cholesky"),
-    *("linalg.inverse_upper", "linalg.divide_adjoint", "linalg.divide_both_adjoint"),
+NAMESPACE = tuple(
+    """
+    abs all any argmax argsort asarray astype broadcast_to complex64 complex128 concat conj equal expand_dims exp eye
+    finfo flip float32 float64 floor full_like imag int32 isdtype isfinite isnan log log2 logical_and logical_not
+    logical_or matmul matrix_transpose max mean min ones ones_like permute_dims real reshape sqrt square squeeze stack
+    sum take_along_axis tril triu where zeros zeros_like
+    linalg.diagonal linalg.qr linalg.trace linalg.matrix_norm linalg.vector_norm
+    """.split()
 )
-"""What adapters offer beyond the standard: a function that bears such a name elsewhere is another one."""
+"""The names of the Array API standard that every backend's namespace supplies: what rules, kernels, examples and
+the comparison use."""
 
+OTHERS = {"inner", "repeat", "solve_triangular"}
+"""Operations whose names frameworks have for functions of their own."""
+
+MISPLACED = {name for name in vars(Operations) if not name.startswith("_")} - OTHERS
+"""Operations, which nobody would look for among the names."""
 
 SPELLINGS = {
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "tan2", "sinh", "cosh", "tanh")},
@@ -111,11 +121,82 @@ def refusing(framework: str, root: Mapping[str, Any], path: str = "") -> Callabl
     return refuse
 
 
+def make_namespace(
+    name: str, names: Mapping[str, Any], linalg: Mapping[str, Any], operations: type[Operations] = Operations
+) -> ModuleType:
+    """Return a namespace of these names; any other one raises an error that says what to use instead.
+
+    Parameters
+    ----------
+    name : str
+        ``module.xp``, of the module of the adapter that holds it.
+    names, linalg : mapping of str to object
+        What the namespace, and its ``linalg``, consist of: at least the names in `NAMESPACE`.
+    operations : type
+        `Operations`, or a class derived from it, for what the framework does better.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    CapabilityError
+        A name is missing, or an operation stands among the names.
+    """
+    framework = name.partition(".")[0].removeprefix("unifiedqr_")
+    given = {*names, *(f"linalg.{key}" for key in linalg)}
+    missing, misplaced = sorted(set(NAMESPACE) - given), sorted(MISPLACED & {*names, *linalg})
+    if missing:
+        raise CapabilityError(f"the namespace {name} lacks {', '.join(missing)}; supply what NAMESPACE lists.")
+    if misplaced:
+        raise CapabilityError(
+            f"got {', '.join(misplaced)} among the names of the namespace {name}; expected as methods of a class "
+            f"derived from unifiedqr.arrays.operations.Operations."
+        )
+    xp, linear = (ModuleType(full, f"The Array API of {framework}.") for full in (name, f"{name}.linalg"))
+    xp.__dict__.update(names, linalg=linear, __getattr__=refusing(framework, vars(xp)))
+    linear.__dict__.update(linalg, __getattr__=refusing(framework, vars(xp), "linalg."))
+    return _with_operations(xp, operations, lambda: [*names, "linalg"])
+
+
+def extend_namespace(
+    name: str,
+    base: Any,
+    linalg: Mapping[str, Any] | None = None,
+    operations: type[Operations] | None = None,
+    **names: Any,
+) -> ModuleType:
+    """Return a copy of the namespace `base` with some names, some of its ``linalg``, or its operations replaced."""
+    inherited: Operations | None = getattr(base, "beyond", None)
+    chosen = operations or (Operations if inherited is None else type(inherited))
+    return make_namespace(name, _of(base) | names, _of(base.linalg) | dict(linalg or {}), chosen)
+
+
+def _of(module: ModuleType) -> dict[str, Any]:
+    return {key: value for key, value in vars(module).items() if not key.startswith("__") and key != "beyond"}
+
+
+def is_complete(xp: Namespace) -> bool:
+    """Return whether a namespace has its operations; None has not."""
+    return hasattr(xp, "beyond")
+
+
+def complete_namespace(xp: Namespace) -> Namespace:
+    """Return a namespace with the operations in their portable form, unless it is complete already."""
+    return xp if is_complete(xp) else plain_namespace(xp)
+
+
+def _with_operations(xp: ModuleType, operations: type[Operations], names: Callable[[], list[str]]) -> ModuleType:
+    xp.__dict__.update(beyond=operations(xp), __dir__=names)
+    return xp
+
+
 @cache
 def plain_namespace(base: Namespace) -> Namespace:
     """Return what `base` has of the standard; for anything else its attributes raise `LackingFunctionError`."""
     library = base.__name__.removeprefix("array_api_compat.").partition(".")[0]
-    return _plain(base, library, "")
+    return _with_operations(_plain(base, library, ""), Operations, lambda: dir(base))
 
 
 def _plain(base: Namespace, library: str, path: str) -> ModuleType:
@@ -127,13 +208,13 @@ def _plain(base: Namespace, library: str, path: str) -> ModuleType:
             found = getattr(base, name)
         except AttributeError as error:
             raise _lacking(library, full) from error
-        if full in BEYOND:
-            raise _lacking(library, full)
         if library == "dask" and full == "linalg.qr":
-            return _guarded(found)
-        return _plain(found, library, f".{full}") if isinstance(found, ModuleType) else found
+            found = _guarded(found)
+        elif isinstance(found, ModuleType):
+            found = _plain(found, library, f".{full}")
+        return namespace.__dict__.setdefault(name, found)
 
-    namespace.__dict__.update(__getattr__=cache(find), __dir__=lambda: dir(base))
+    namespace.__dict__.update(__getattr__=find, __dir__=lambda: dir(base))
     return namespace
 
 

@@ -1,4 +1,7 @@
-"""What the public rules check before any arithmetic: shapes, dtypes and whose arrays these are."""
+"""What the public rules check before any arithmetic: shapes, dtypes and whose arrays these are.
+
+Each function takes the namespace that the user named, or None, and returns the one to compute in, or the arrays.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,24 +9,19 @@ from typing import Any
 import array_api_compat
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.arrays.namespaces import complete_namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
-from unifiedqr.standard import plain_namespace
 
 NOT_PLAIN = ("MaskedArray", "matrix")
 """Subclasses of NumPy's array that would go through as one and come out wrong."""
 
-HAVE_ADAPTERS = (
-    array_api_compat.is_numpy_namespace,
-    array_api_compat.is_torch_namespace,
-    array_api_compat.is_jax_namespace,
-)
-"""Tell the namespaces whose functions beyond the standard are those that the rules know."""
 
-
-def factors_at_the_door(*, truncated: bool = False, square: bool = False, **factors: Array) -> Namespace:
-    """Check the two factors of A = X Y, left one first, and give their namespace."""
+def check_factors(
+    xp: Namespace | None, *, truncated: bool = False, square: bool = False, **factors: Array
+) -> Namespace:
+    """Return the namespace of the two factors of A = X Y, left one first, which fit each other."""
     (left_name, left), (right_name, right) = factors.items()
-    xp = _namespace_of(left, right)
+    xp = _namespace_of(left, right, named=xp)
     k = min(left.shape[-2], right.shape[-1]) if _are_stacked(left, right) else -1
     r = right.shape[-2] if k >= 0 else -1
     fits = 0 <= r <= k if truncated else r == k >= 0
@@ -35,14 +33,14 @@ def factors_at_the_door(*, truncated: bool = False, square: bool = False, **fact
             f"{'r' if truncated else 'k'}) and {right_name} (..., {'r' if truncated else 'k'}, n). Pass both as one "
             f"decomposition returned them."
         )
-    same_dtype_at_the_door(**factors)
+    check_dtypes(xp, **factors)
     return xp
 
 
-def complete_at_the_door(**factors: Array) -> Namespace:
-    """Check the two factors of a complete decomposition, left one first, and give their namespace."""
+def check_complete_factors(xp: Namespace | None, **factors: Array) -> Namespace:
+    """Return the namespace of the two factors of a complete decomposition, left one first, which fit each other."""
     (left_name, left), (right_name, right) = factors.items()
-    xp = _namespace_of(left, right)
+    xp = _namespace_of(left, right, named=xp)
     unitary, other = (left, right) if left_name == "Q" else (right, left)
     longer = max(other.shape[-2:], default=-1)
     if not _are_stacked(left, right) or not (unitary.shape[-2] == unitary.shape[-1] == longer == left.shape[-1]):
@@ -51,14 +49,14 @@ def complete_at_the_door(**factors: Array) -> Namespace:
             f"matrix: Q is square and as large as the longer side of the other one. Pass both as one decomposition "
             f"returned them."
         )
-    same_dtype_at_the_door(**factors)
+    check_dtypes(xp, **factors)
     return xp
 
 
-def triangle_at_the_door(A: Array, **factor: Array) -> Namespace:
-    """Check a matrix and its triangular factor, R or L, and give their namespace."""
+def check_triangle(xp: Namespace | None, A: Array, **factor: Array) -> Namespace:
+    """Return the namespace of a matrix and its triangular factor, R or L, which fit each other."""
     ((name, X),) = factor.items()
-    xp = _namespace_of(A, X)
+    xp = _namespace_of(A, X, named=xp)
     fits = _are_stacked(A, X)
     if fits:
         m, n = A.shape[-2:]
@@ -69,13 +67,13 @@ def triangle_at_the_door(A: Array, **factor: Array) -> Namespace:
             f"A {tuple(A.shape)} and {name} {tuple(X.shape)} do not belong together: with A of shape (..., m, n) and "
             f"k = min(m, n), {name} is {needed}. Pass what one decomposition of A returned."
         )
-    same_dtype_at_the_door(A=A, **factor)
+    check_dtypes(xp, A=A, **factor)
     return xp
 
 
-def least_squares_at_the_door(A: Array, b: Array, Q: Array, R: Array) -> Namespace:
-    """Check a least squares problem and the factors of A, or of A^H if A is wide, and give their namespace."""
-    xp = factors_at_the_door(Q=Q, R=R)
+def check_least_squares(xp: Namespace | None, A: Array, b: Array, Q: Array, R: Array) -> Namespace:
+    """Return the namespace of a least squares problem and the factors of A, or of A^H if A is wide, which fit."""
+    xp = check_factors(xp, Q=Q, R=R)
     m, n = A.shape[-2:] if A.ndim >= 2 else (-1, -1)
     if not _are_stacked(A, Q) or (Q.shape[-2], R.shape[-1]) != (max(m, n), min(m, n)):
         raise ShapeError(
@@ -87,12 +85,12 @@ def least_squares_at_the_door(A: Array, b: Array, Q: Array, R: Array) -> Namespa
             f"b has shape {tuple(b.shape)}; for A of shape {tuple(A.shape)} it must be (..., {m}, s), with the batch "
             f"dimensions of A. Give a single right-hand side as (..., {m}, 1)."
         )
-    same_dtype_at_the_door(A=A, b=b, Q=Q)
+    check_dtypes(xp, A=A, b=b, Q=Q)
     return xp
 
 
-def permutation_at_the_door(xp: Namespace, P: Array, R: Array) -> Array:
-    """Check pivots, integers (..., n) per R (..., r, n), and give them as (..., 1, n) in the dtype of R."""
+def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
+    """Return pivots, integers (..., n) per R (..., r, n), as (..., 1, n) in the dtype of R."""
     expected = (*R.shape[:-2], R.shape[-1])
     if tuple(P.shape) != expected or not xp.isdtype(P.dtype, "integral"):
         raise ShapeError(
@@ -102,10 +100,9 @@ def permutation_at_the_door(xp: Namespace, P: Array, R: Array) -> Array:
     return xp.astype(xp.expand_dims(P, axis=-2), R.dtype)
 
 
-def same_dtype_at_the_door(**arrays: Array) -> None:
+def check_dtypes(xp: Namespace, **arrays: Array) -> None:
     """Check that arrays have the same dtype, and one that derivatives are computed in."""
     (name, first), *others = arrays.items()
-    xp = _namespace_of(*arrays.values())
     for other_name, other in others:
         if first.dtype != other.dtype or not _is_computed_in(xp, first.dtype):
             raise DtypeError(
@@ -118,17 +115,19 @@ def _are_stacked(X: Array, Y: Array) -> bool:
     return X.ndim >= 2 and X.ndim == Y.ndim and X.shape[:-2] == Y.shape[:-2]
 
 
-def cotangents_at_the_door(**pairs: tuple[Array, Array | None]) -> tuple[Array | None, ...]:
+def check_cotangents(xp: Namespace, **pairs: tuple[Array, Array | None]) -> tuple[Array | None, ...]:
     """Check that every cotangent that is not None has the shape and dtype of its factor; real becomes complex."""
     return tuple(
-        None if cotangent is None else _fitted(f"cotangent {name}_bar", cotangent, factor.dtype, factor.shape)
+        None if cotangent is None else _fitted(xp, f"cotangent {name}_bar", cotangent, factor.dtype, factor.shape)
         for name, (factor, cotangent) in pairs.items()
     )
 
 
-def tangent_at_the_door(A_dot: Array, *, dtype: object, shape: tuple[int, ...], name: str = "tangent A_dot") -> Array:
+def check_tangent(
+    xp: Namespace, A_dot: Array, *, dtype: object, shape: tuple[int, ...], name: str = "tangent A_dot"
+) -> Array:
     """Check that a tangent, or what `name` says, has the shape and dtype of the matrix; a real one becomes complex."""
-    return _fitted(name, A_dot, dtype, shape)
+    return _fitted(xp, name, A_dot, dtype, shape)
 
 
 def _is_computed_in(xp: Namespace, dtype: Any) -> bool:
@@ -136,8 +135,8 @@ def _is_computed_in(xp: Namespace, dtype: Any) -> bool:
     return bool(floating) and xp.finfo(dtype).bits in (32, 64)
 
 
-def _fitted(name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
-    xp = _namespace_of(array)
+def _fitted(xp: Namespace, name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
+    _refuse_unusual(array)
     if tuple(array.shape) != tuple(shape):
         raise ShapeError(
             f"{name} has shape {tuple(array.shape)}; it must have shape {tuple(shape)}. Reshape or transpose it."
@@ -150,19 +149,25 @@ def _fitted(name: str, array: Array, dtype: Any, shape: Sequence[int]) -> Array:
     raise DtypeError(f"{name} has dtype {array.dtype}; it must have dtype {dtype}. Convert it with xp.astype.")
 
 
-def _namespace_of(*arrays: Array) -> Namespace:
+def _refuse_unusual(*arrays: Array) -> None:
     unusual = [type(array).__name__ for array in arrays if type(array).__name__ in NOT_PLAIN]
     if unusual:
         raise ForeignArrayError(
-            f"a {unusual[0]} came, whose arithmetic is not that of arrays. Pass a plain one: numpy.asarray drops a "
+            f"got a {unusual[0]}, whose arithmetic is not that of arrays; expected a plain one: numpy.asarray drops a "
             f"mask, numpy.ma.filled replaces what it hides."
         )
+
+
+def _namespace_of(*arrays: Array, named: Namespace | None) -> Namespace:
+    _refuse_unusual(*arrays)
+    if named is not None:
+        return complete_namespace(named)
     try:
         xp = array_api_compat.array_namespace(*arrays)
     except TypeError as error:
         kinds = ", ".join(type(array).__name__ for array in arrays)
         raise ForeignArrayError(
-            f"no Array API namespace found for {kinds}. Pass arrays of one Array API library, or name the namespace: "
-            f"xp=unifiedqr.namespace(array)."
+            f"got {kinds}, which have no Array API namespace; expected arrays of one Array API library. Or name the "
+            f"namespace: xp=unifiedqr.namespace(array)."
         ) from error
-    return xp if any(has_adapter(xp) for has_adapter in HAVE_ADAPTERS) else plain_namespace(xp)
+    return complete_namespace(xp)

@@ -1,0 +1,206 @@
+r"""What kernels and rules need of a framework beyond the Array API standard.
+
+Each operation has one signature, one meaning and one portable body, which stands here. An adapter derives a class from
+`Operations` and overrides those that its framework does better; everything else stays as it is. `complete_namespace`
+and its siblings make one object of the class for each namespace ``xp``, where it is found as ``xp.beyond``.
+
+    (30)  D = diag(sign R_jj), sign x = x / |x|, and 1 for x = 0:   A = (Q D)(D^H R) has a real non-negative diagonal
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex
+
+Term = Array | tuple[Array, Array]
+"""An array, or a pair (X, K) that stands for the product X K."""
+
+
+class Limits(NamedTuple):
+    """Matrices for which CholeskyQR is faster than Householder reflectors.
+
+    Attributes
+    ----------
+    slenderness : int
+        The least m / n.
+    columns : int
+        The largest n.
+    rows : int
+        The least m.
+    narrowest : int
+        The least n.
+    entries : int
+        The least number of entries of the whole stack: below, the calls cost more than the work.
+    """
+
+    slenderness: int
+    columns: int
+    rows: int
+    narrowest: int = 1
+    entries: int = 0
+
+    def include(self, shape: tuple[int, ...]) -> bool:
+        """Return whether matrices in a stack of this shape, (..., m, n), are among them."""
+        m, n = shape[-2:]
+        if not (m >= max(self.rows, self.slenderness * n) and self.narrowest <= n <= self.columns):
+            return False
+        return self.entries == 0 or math.prod(shape) >= self.entries
+
+
+class Operations:
+    """The operations of one namespace, in their portable form.
+
+    Attributes
+    ----------
+    xp : namespace
+        The namespace of the Array API standard on which the portable bodies are written.
+    traces : bool
+        Whether arrays may be symbols of a program that runs later, in which a NaN must be computed and not stand as a
+        constant.
+    has_cholesky : bool
+        Whether `try_cholesky` is of any use.
+    limits : Limits or None
+        For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
+    """
+
+    traces = False
+    has_cholesky = False
+    limits: Limits | None = None
+
+    def __init__(self, xp: Namespace) -> None:
+        self.xp = xp
+
+    # Triangles: U is upper triangular, of shape (..., k, k).
+
+    def solve_triangular(self, A: Array, B: Array, *, upper: bool) -> Array:
+        """Return A^-1 B for triangular A.
+
+        LU with partial pivoting of an upper triangular matrix swaps no rows and is back substitution. Reversing the
+        rows and columns of a lower triangular one makes it upper.
+        """
+        xp = self.xp
+        if upper:
+            return xp.linalg.solve(A, B)
+        return xp.flip(xp.linalg.solve(xp.flip(A, axis=(-2, -1)), xp.flip(B, axis=-2)), axis=-2)
+
+    def inverse_upper(self, U: Array) -> Array:
+        """Return U^-1, exactly triangular."""
+        return self.xp.triu(self.solve_triangular(U, identity_like(self.xp, U), upper=True))
+
+    def quotients(self, U: Array, *dividends: Array) -> Arrays:
+        """Return Y U^-H for each dividend Y: by one inverse where there are several, which a small U is worth."""
+        xp = self.xp
+        Y, *others = dividends
+        if not others:
+            return (adjoint(xp, self.solve_triangular(U, adjoint(xp, Y), upper=True)),)
+        E = adjoint(xp, self.inverse_upper(U))
+        return tuple(Y @ E for Y in dividends)
+
+    # Products that pass over the long side of tall matrices, on which almost all time of a derivative is spent.
+
+    def inner(self, X: Array, Y: Array) -> Array:
+        """Return X^H Y, a sum over the long side."""
+        return adjoint(self.xp, X) @ Y
+
+    def combination(self, *terms: Term) -> Array:
+        """Return the sum of the terms; an array that comes first is the caller's alone, and may be written over."""
+        products: list[Array] = [term[0] @ term[1] if type(term) is tuple else term for term in terms]
+        return sum(products[1:], products[0])
+
+    # Factorizations.
+
+    def qr_r(self, A: Array) -> Array:
+        """Return R of A = Q R, with any signs, and whatever below its diagonal; Q is not formed where that can be."""
+        return self.xp.linalg.qr(A)[1]
+
+    def pivoted_qr(self, A: Array, rank: int) -> tuple[Array, Array, Array] | None:
+        """Return Q, R and the pivots of LAPACK's geqp3, stopped after `rank` steps; None where there is no kernel.
+
+        The pivots are numbers (..., 1, n) of the dtype of A.
+        """
+        del A, rank
+        return None
+
+    def try_cholesky(self, G: Array) -> tuple[Array, Array]:
+        """Return the upper triangle R with R^H R = G, and whether there is one, (..., 1, 1)."""
+        xp = self.xp
+        return identity_like(xp, G), xp.zeros_like(xp.sum(xp.abs(G), axis=(-2, -1), keepdims=True)) > 0
+
+    def is_measured(self, A: Array) -> bool:
+        """Return whether A lives where `limits` were measured."""
+        del A
+        return False
+
+    def sign_of_det(self, Q: Array) -> Array | None:
+        """Return the determinant of a unitary Q, (...); None where there is no kernel."""
+        slogdet = getattr(self.xp.linalg, "slogdet", None)  # which the standard leaves to an extension
+        return None if slogdet is None else slogdet(Q)[0]
+
+    # Signs of the factors.
+
+    def phases(self, R: Array) -> Array:
+        """Return the diagonal of D, shape (..., k) (30)."""
+        xp = self.xp
+        diagonal = xp.linalg.diagonal(R)
+        one = xp.ones_like(diagonal)
+        if not is_complex(xp, R):
+            return xp.where(diagonal < 0, -one, one)
+        modulus = xp.abs(diagonal)
+        modulus = xp.where(modulus > 0, modulus, xp.ones_like(modulus))
+        # Part by part: exactly 1 or -1 where R_jj is real, and no square of the modulus that could overflow.
+        real, imag = (xp.astype(part(diagonal) / modulus, R.dtype) for part in (xp.real, xp.imag))
+        return xp.where(xp.equal(diagonal, xp.zeros_like(diagonal)), one, real + 1j * imag)
+
+    def turn(self, Q: Array, R: Array) -> tuple[Array, Array]:
+        """Return Q D and the upper triangle D^H R (30); Q and R are a kernel's alone, and may be written over."""
+        xp, D = self.xp, self.phases(R)
+        D_H = xp.conj(D) if is_complex(xp, D) else D
+        return Q * xp.expand_dims(D, axis=-2), xp.triu(xp.expand_dims(D_H, axis=-1) * R)
+
+    # Loops, branches and values, which a framework that traces has in a form of its own.
+
+    def repeat(self, count: Any, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
+        """Return the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
+
+        The number of the step is a Python integer, or a scalar of a trace.
+        """
+        for j in range(count):
+            state = step(j, state)
+        return state
+
+    def branch(self, predicate: Array, then: Callable[[], Arrays], otherwise: Callable[[], Arrays]) -> Arrays:
+        """Return then() or otherwise(), of the same shapes and dtypes, by a boolean scalar.
+
+        Where its value is not at hand both are computed.
+        """
+        value = self.seen(predicate)
+        if value is not None:
+            return then() if value else otherwise()
+        return tuple(self.xp.where(predicate, X, Y) for X, Y in zip(then(), otherwise(), strict=True))
+
+    def seen(self, x: Array) -> Any:
+        """Return x as a NumPy array if its values are at hand, in host memory and outside any trace, else None."""
+        return x if type(x).__module__ == "numpy" else None
+
+    def glance(self, R: Array) -> tuple[float, float] | None:
+        """Return the least modulus on the diagonals and the largest of all; None unless that costs next to nothing."""
+        del R
+        return None
+
+    def power_of_two(self, exponents: Array) -> Array:
+        """Return 2 to the power of integers, which are real numbers."""
+        return 2.0**exponents
+
+    # Sizes, which may be unknown while a program is traced.
+
+    def shape_of_product(self, X: Array, Y: Array) -> Shape:
+        """Return the shape of A = X Y: the only place where m and n are compared."""
+        m, n = X.shape[-2], Y.shape[-1]
+        return Shape(n, m, True, False) if m > n else Shape(m, n, False, m < n)
+
+    @property
+    def of_adjoint(self) -> Namespace:
+        """The namespace in which what is told of A^H is right, if this one is right of A."""
+        return self.xp

@@ -1,0 +1,256 @@
+r"""Right division by the leading triangle U of R, and the guards that keep it honest.
+
+U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, u the unit roundoff.
+
+    (11d)  S = diag(2^-e_j), g = 2^h: the columns of U S are of size 1, and g lies halfway, in orders of magnitude,
+           between the largest and the smallest column of R. Multiplying by S and g is exact.
+
+Columns that depend on those before them are the subject of `unifiedqr.arrays.dependence`.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from unifiedqr._typing import Array, Namespace
+from unifiedqr.arrays.dependence import (
+    COLUMNS,
+    ENTRIES,
+    ROWS,
+    anywhere,
+    last_of,
+    last_pivot_is_free,
+    marked_columns,
+    nan_where,
+    reached,
+    undefined,
+    unless_empty,
+)
+from unifiedqr.arrays.operations import Term
+from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex, leading_columns
+from unifiedqr.arrays.scaling import exponents_of, sizes_of_columns, times
+from unifiedqr.checks import report_dependent
+
+
+class Equilibrated(NamedTuple):
+    """The leading triangle with columns of one size, and what leads back from it (11d).
+
+    Attributes
+    ----------
+    U : array, shape (..., k, k)
+        U S, with columns of size 1.
+    S : array, shape (..., 1, k)
+        The diagonal of S, real.
+    g : array, shape (..., 1, 1)
+        A power of two halfway between the sizes of the columns of R, real.
+    """
+
+    U: Array
+    S: Array
+    g: Array
+
+
+def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
+    """Return U S, the diagonal of S, and g (11d).
+
+    A column of zeros or subnormal numbers has no say in g, and g is its own factor.
+    """
+    sizes, normal = sizes_of_columns(xp, R)
+    e = exponents_of(xp, xp.where(normal, sizes, xp.max(sizes, axis=-1, keepdims=True)))
+    h = xp.floor((xp.max(e, axis=-1, keepdims=True) + xp.min(e, axis=-1, keepdims=True)) / 2)
+    S = xp.beyond.power_of_two(-leading_columns(xp.where(normal, e, h), shape))
+    return Equilibrated(times(xp, leading_columns(R, shape), S), S, xp.beyond.power_of_two(h))
+
+
+class Triangle(NamedTuple):
+    """R as a rule multiplies with it, and its leading triangle as a rule divides by it.
+
+    Attributes
+    ----------
+    xp : namespace
+    shape : Shape
+        That of A.
+    R : array, shape (..., k, n)
+        As it came.
+    U : array, shape (..., k, k)
+        The leading triangle with columns of size 1, and those of the identity where marked (29r) or never read (11k).
+    S : array, shape (..., 1, k), or None
+        What U was multiplied by (11d); None for ones.
+    g : array, shape (..., 1, 1), or None
+        Halfway between the sizes of the columns of R (11d); None for one.
+    marked : array, shape (..., 1, k), or None
+        Marked columns; None if it is known that there are none.
+    """
+
+    xp: Namespace
+    shape: Shape
+    R: Array
+    U: Array
+    S: Array | None = None
+    g: Array | None = None
+    marked: Array | None = None
+
+    def per_g(self, X: Array) -> Array:
+        """Return X / g."""
+        return X if self.g is None else times(self.xp, X, 1 / self.g)
+
+    def by_D(self, X: Array) -> Array:
+        """Return X g S: what is left to do for a quotient by U when its dividend was divided by g."""
+        return X if self.S is None or self.g is None else times(self.xp, X, self.S * self.g)
+
+    def inverse(self) -> Array:
+        """Return U^-1, of the leading triangle of R."""
+        S = None if self.S is None else self.xp.matrix_transpose(self.S)
+        return times(self.xp, self.xp.beyond.inverse_upper(self.U), S)
+
+    def undone(self) -> Array:
+        """Return the leading triangle of R, as far as a rule reads it."""
+        return times(self.xp, self.U, None if self.S is None else 1 / self.S)
+
+    def divide(self, Y: Array) -> Array:
+        """Return Y U^-1, of the leading triangle of R."""
+        xp = self.xp
+        return adjoint(xp, xp.beyond.solve_triangular(adjoint(xp, self.undone()), adjoint(xp, Y), upper=False))
+
+    def divide_scaled(self, Y: Array) -> Array:
+        """Return (Y S) U^-1, which is Y U^-1 of the leading triangle of R (11d)."""
+        xp, Y_H = self.xp, adjoint(self.xp, times(self.xp, Y, self.S))
+        return adjoint(xp, xp.beyond.solve_triangular(adjoint(xp, self.U), Y_H, upper=False))
+
+    def divide_adjoint(self, Y: Array) -> Array:
+        """Return Y U^-H, of the leading triangle of R."""
+        return self.xp.beyond.quotients(self.undone(), Y)[0]
+
+    def quotients(self, X: Array, *, Y: Array | None = None, Y_H: Array | None = None) -> tuple[Array, Term | None]:
+        """Return g X U^-H for a k x k X, and Y U^-H, or its adjoint for the adjoint of Y, of the leading triangle of R.
+
+        The second one is a term of a sum. It remains a product where m is so much larger than k that an inverse and a
+        product cost less than a solve; where k is small one call serves both.
+        """
+        xp, shape, U, S = self.xp, self.shape, self.U, self.S
+        if shape.tall:
+            inverse = xp.beyond.inverse_upper(U)
+            X = X @ adjoint(xp, inverse)
+            inverse = times(xp, inverse, None if S is None else xp.matrix_transpose(S))
+            Y = (inverse, Y_H) if Y_H is not None else None if Y is None else (Y, adjoint(xp, inverse))  # (13)
+        elif Y is not None and shape.narrow:
+            X, Y = xp.beyond.quotients(U, X, Y)
+            Y = times(xp, Y, S)
+        elif Y_H is not None and shape.narrow:
+            X, Y = xp.beyond.quotients(U, X, adjoint(xp, Y_H))
+            Y = adjoint(xp, times(xp, Y, S))
+        else:
+            (X,) = xp.beyond.quotients(U, X)
+            if Y_H is not None:
+                Y = xp.beyond.solve_triangular(self.undone(), Y_H, upper=True)
+            Y = Y if Y is None or Y_H is not None else self.divide_adjoint(Y)
+        return self.by_D(X), Y  # (11d)
+
+    def read_of(self, R_bar: Array) -> Array:
+        """Return a cotangent of R without what R never varies in, in the marked rows: all below the diagonal, phases.
+
+        In the other rows that cancels in the rules, which divide by their own U there.
+        """
+        if self.marked is None:
+            return R_bar
+        xp = self.xp
+        read = xp.triu(R_bar)
+        if is_complex(xp, R_bar):
+            above = xp.triu(R_bar, k=1)
+            read = above + xp.astype(xp.real(read - above), R_bar.dtype)
+        return xp.where(xp.matrix_transpose(self.marked), read, R_bar)
+
+    def undefined(
+        self,
+        *,
+        W: Array | None,
+        R_bar: Array | None,
+        Q_bar: Array | None = None,
+        Q_bar_H: Array | None = None,
+        others: tuple[Array, ...] = (),
+    ) -> Array | None:
+        """Return NaN for the matrices of which a cotangent reaches what has no derivative, 0 for others, (..., 1, 1).
+
+        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead. `others` are
+        cotangents of what depends on every column. None if nothing is marked.
+        """
+        xp, marked = self.xp, self.marked
+        if marked is None:
+            return None
+        rows = xp.matrix_transpose(marked)
+        entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
+        struck = reached(xp, (marked, Q_bar, COLUMNS), (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire)
+        return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
+
+    def unless_marked(self, X: Array, *, rows: bool = False) -> Array:
+        """Return X with NaN in its marked columns, or rows."""
+        if self.marked is None:
+            return X
+        factors = nan_where(self.xp, self.marked, X.dtype)
+        return X * (self.xp.matrix_transpose(factors) if rows else factors)
+
+    def report(self) -> None:
+        """Report the matrices that have marked columns: a tangent has no end there."""
+        if self.marked is not None:
+            report_dependent(self.xp, anywhere(self.xp, self.marked), self.R)
+
+
+def has_marked(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Array:
+    """Return per matrix, (..., 1, 1), whether one of the leading k columns is marked, and a part has no derivative."""
+    if R.shape[-2] == 0:
+        return anywhere(xp, xp.isnan(R))  # no column, none dependent
+    return anywhere(xp, marked_columns(xp, equilibrated(xp, R, shape).U, shape, every=every))
+
+
+def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Triangle:
+    """Return R with its leading triangle scaled (11d), and with columns of the identity where marked (29r).
+
+    `every` pivot counts for a rule to which (11k) does not apply. Where the values of R can be looked at for nothing,
+    and need neither, the triangle comes back as it is: multiplying by powers of two would not change a digit of any
+    result.
+    """
+    if _is_harmless(xp, R, shape):
+        return Triangle(xp, shape, R, leading_columns(R, shape))
+    U, S, g = equilibrated(xp, R, shape)
+    marked = replaced = marked_columns(xp, U, shape, every=every)
+    if not every and last_pivot_is_free(xp, R, shape):
+        replaced = xp.logical_or(marked, last_of(xp, S) > 0)  # (11k)
+    U = xp.where(replaced, identity_like(xp, U), U)  # (29r)
+    return Triangle(xp, shape, R, U, S, g, unless_empty(xp, marked))
+
+
+MODEST = {2.0**-23: 2.0**8, 2.0**-52: 2.0**64}
+"""Up to which size of columns, and of its inverse, scaling serves nobody, by the eps of the dtype: without it products
+overflow for cotangents alone that are within so much of overflow themselves."""
+
+
+def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
+    """Return whether R is known to have pivots and columns of modest size, none of them dependent."""
+    extremes = xp.beyond.glance(R)
+    if extremes is None:
+        return False
+    least, largest = extremes
+    eps = _eps(xp, R.dtype)
+    modest, length = MODEST[eps], largest * R.shape[-2] ** 0.5  # no column is longer
+    return largest <= modest and least >= 1 / modest and least > 4 * shape.longer * eps * length
+
+
+@cache
+def _eps(xp: Namespace, dtype: Any) -> float:
+    return float(xp.finfo(dtype).eps)  # some namespaces take their time
+
+
+def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
+    """Return G = U^-1 for the leading k columns U of R, NaN in marked columns (29r)."""
+    U = leading_columns(R, shape)
+    if R.shape[-2] == 0:
+        return U
+    marked = unless_empty(xp, marked_columns(xp, equilibrated(xp, R, shape).U, shape, every=True))
+    if marked is None:
+        return xp.beyond.inverse_upper(U)
+    G = xp.beyond.inverse_upper(xp.where(marked, identity_like(xp, U), U))
+    return G * nan_where(xp, marked, G.dtype)
+
+
+def frame_singular(xp: Namespace, G: Array) -> Array:
+    """Return per matrix, in a boolean array (..., 1, 1), whether it has marked columns."""
+    return anywhere(xp, xp.isnan(G))

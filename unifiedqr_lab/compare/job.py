@@ -212,6 +212,9 @@ def matrix_job(
                 if row is not None and "b" in row.inputs:
                     keys.append(f"right_{position}_{dtype}")
                     arrays.setdefault(keys[1], _in_dtype(_right_hand_side(matrix), dtype, f"right {position}"))
+                if row is not None and "w" in row.inputs:
+                    keys.append(f"weights_{position}_{dtype}")
+                    arrays.setdefault(keys[2], _in_dtype(_weights(matrix), dtype, f"weights {position}"))
                 name = function.label if function and target == FUNCTION else target
                 cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
     if not cases:
@@ -240,6 +243,11 @@ def why_not(name: str, shape: tuple[int, ...]) -> str:
     if name.endswith("truncated") and min(m, n) < EXAMPLE_RANK:
         return f"{name} takes {EXAMPLE_RANK} steps, which needs as many rows and columns"
     return ""
+
+
+def _weights(matrix: Matrix) -> Array:
+    """Return weights of the rows, positive, one or two powers of two apart."""
+    return np.exp2(np.random.default_rng(SEED + 1).standard_normal((*matrix.values.shape[:-1], 1)))
 
 
 def _right_hand_side(matrix: Matrix) -> Array:

@@ -154,7 +154,7 @@ def jvp(
     """
     if len(tangents) != len(primals):
         raise ShapeError(
-            f"{len(primals)} primals and {len(tangents)} tangents came; there must be one tangent per primal."
+            f"got {len(primals)} primals and {len(tangents)} tangents; expected one tangent for each primal."
         )
     leaves, structures = flatten_arguments(primals)
     pairs = zip(structures, tangents, strict=True)

@@ -13,6 +13,7 @@ References
 N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms, chapters 7 (A. van der Sluis) and 19.
 """
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,10 @@ class Diagnosis:
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences)
+        return f"<p>{self.decomposition} in {self.dtype}</p><ul>{told}</ul>"
 
 
 def diagnose(
@@ -253,7 +258,7 @@ def _cotangent(name: str, bar: Any, factor: Any) -> Any:
     backend, (bar,) = resolve(bar)
     bar = backend.to_numpy(bar)
     if bar.shape != factor.shape:
-        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; it must have shape {factor.shape}.")
+        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; expected shape {factor.shape}.")
     return bar
 
 

@@ -189,3 +189,8 @@ def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]
     above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
     B = above - identity_like(xp, above)
     return xp.concat([B, C], axis=-2), B, C
+
+
+def real_part(xp: Namespace, X: Array) -> Array:
+    """Return the real part of X, in the dtype of X."""
+    return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X

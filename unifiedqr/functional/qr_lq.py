@@ -244,7 +244,7 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
 def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positive: bool, method: str) -> Arrays:
     chosen("mode", mode, MODES[name])
     if pivoting not in (True, False):
-        raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
+        raise OptionError(f"got pivoting={pivoting!r}; expected True or False.")
     backend, (A,) = resolve(A)
     if mode != "complete" and not pivoting:
         check_rank(backend, rank, 0, pivoting=False, mode=mode)
@@ -261,7 +261,7 @@ def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positi
         check_pivots(backend, A, name, lines)
     if steps is not None:
         check_method(method, pivoting=True)
-        error = OptionError(f"rank={steps} came; it must be an integer from 0 to min(m, n), which is smaller.")
+        error = OptionError(f"got rank={steps}; expected an integer from 0 to min(m, n), which is smaller.")
         A = backend.assured(A, lambda m, n: (steps <= m) & (steps <= n), error)
         return run_resolved(backend, A, truncated(name, steps, bool(positive)))
     words = [name, *(["pivoted"] if pivoting else []), *([] if mode == "reduced" else [mode])]

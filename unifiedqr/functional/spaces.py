@@ -223,7 +223,7 @@ def slogdet(A: Any, /) -> SlogdetResult[Any]:
     backend, (A,) = resolve(A)
     m, n = sizes_of(backend, A, "slogdet")
     error = ShapeError(
-        f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; it needs square matrices (..., n, n)."
+        f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; expected square matrices (..., n, n)."
     )
     A = backend.assured(A, lambda m, n: m == n, error)
     n = m if n is None else n

@@ -46,6 +46,17 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     return x, residuals, rank, Q, G
 
 
+def weighted_least_squares(xp: Namespace, A: Array, b: Array, w: Array) -> tuple[Array, Array, Array, Array]:
+    """Return x, the weighted sums of squared residuals, the rank, and G of the frame of W^{1/2} A (51), A deep.
+
+    The weights are numbers (..., m, 1) of the dtype of A; a negative one makes everything NaN.
+    """
+    roots = xp.sqrt(xp.real(w) if is_complex(xp, w) else w)
+    roots = xp.astype(roots, A.dtype)
+    x, residuals, rank, _, G = least_squares(xp, roots * A, roots * b)
+    return x, residuals, rank, G
+
+
 def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: float | None) -> Arrays:
     """Return the solution x of minimum norm, squared residuals, the rank (..., 1, 1), and A^+ with its bases (33)."""
     order, back = _by_size_of_rows(xp, A)
@@ -89,7 +100,7 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
 
 
 def _marks(xp: Namespace, X: Array) -> Array:
-    """Tell where numbers that are 0 or 1 are 1."""
+    """Return where numbers that are 0 or 1 are 1."""
     return xp.abs(X) > 0.5
 
 

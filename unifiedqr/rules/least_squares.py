@@ -40,7 +40,7 @@ from typing import NamedTuple
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import anywhere
 from unifiedqr.arrays.namespaces import is_complete
-from unifiedqr.arrays.operators import adjoint, frame_shape, is_complex, orthogonal_to, plus
+from unifiedqr.arrays.operators import adjoint, frame_shape, is_complex, orthogonal_to, plus, real_part
 from unifiedqr.arrays.triangle import frame_inverse
 from unifiedqr.rules.frame import (
     frame_pullback,
@@ -57,11 +57,6 @@ def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
     """Return Re <x_j, y_j> of the columns, in the dtype of X, in shape (..., 1, s)."""
     products = xp.conj(X) * Y if is_complex(xp, X) else X * Y
     return real_part(xp, xp.sum(products, axis=-2, keepdims=True))
-
-
-def real_part(xp: Namespace, X: Array) -> Array:
-    """Return the real part of X, in the dtype of X."""
-    return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X
 
 
 def solution_pullback(

@@ -46,7 +46,7 @@ MEASURED = {
         ("qr-complete", "lq-complete", "qr-pivoted-complete", "lq-pivoted-complete"), _ROUNDING["complete"]
     ),
     **dict.fromkeys(("null_space", "left_null_space"), _ROUNDING["basis"]),
-    "lstsq": _ROUNDING["solution"],
+    **dict.fromkeys(("lstsq", "lstsq-weighted"), _ROUNDING["solution"]),
     "lstsq-pivoted": _ROUNDING["shortest"],
     "orth": _ROUNDING["projector"],
     "slogdet": _ROUNDING["determinant"],

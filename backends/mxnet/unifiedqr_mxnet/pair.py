@@ -147,7 +147,7 @@ def _check_parts(real: RealArray, imag: RealArray) -> None:
     for part in (real, imag):
         if not isinstance(part, mx.np.ndarray):
             raise ForeignArrayError(
-                f"the parts of a ComplexArray are arrays of mxnet.np, and {type(part).__name__} came. Make the pair "
+                f"got {type(part).__name__} as a part of a ComplexArray; expected an array of mxnet.np. Make the pair "
                 f"with unifiedqr.namespace('mxnet').asarray."
             )
     if real.shape != imag.shape:

@@ -1,7 +1,7 @@
 """What the documentation site needs besides MkDocs and its plugins; `mkdocs.yml` names this file as its hooks.
 
 Formulas become MathML when the site is built, so that pages need no script and no other host for them. Each tag of a
-formula is an anchor, and a tag in a text, such as (11), is a link to it: in guides, and in the docstrings that the
+formula is an anchor, and a tag in a text, such as (QR.3), is a link to it: in guides, and in the docstrings that the
 reference shows.
 """
 
@@ -28,7 +28,7 @@ from unifiedqr_lab.conformance.capability_table import excerpt
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "https://github.com/unifiedqr/unifiedqr/blob/main"
-TAG = re.compile(r"\\tag\{(\d+[a-z]?)\}")
+TAG = re.compile(r"\\tag\{([A-Z]+\.\d+)\}")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 DISPLAY = re.compile(r"^( *)\$\$\n(.*?)\n *\$\$$", re.DOTALL | re.MULTILINE)
 TABLE = re.compile(r"^( *)<!-- transforms: (\w+)\n(.*?)\n *-->$", re.DOTALL | re.MULTILINE)
@@ -59,12 +59,16 @@ drawn: set[str] = set()
 """The characters of all formulas, which the font of the site has to have."""
 
 
+def _anchor(tag: str) -> str:
+    return f"eq-{tag.replace('.', '-').lower()}"
+
+
 class Tag(InlineProcessor):
     """A tag in a text, as a reference that mkdocs-autorefs resolves."""
 
     def handleMatch(self, m: re.Match[str], _: str) -> tuple[Element, int, int]:
         """Return the element for a match."""
-        reference = Element("autoref", identifier=f"eq-{m[1]}")
+        reference = Element("autoref", identifier=_anchor(m[1]))
         reference.text = m[0]
         return reference, m.start(), m.end()
 
@@ -113,7 +117,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     folder = Path(page.file.abs_src_path).parent
 
     def anchored(formula: re.Match[str]) -> str:
-        anchors = "".join(f"[](){{ #eq-{tag} }}" for tag in TAG.findall(formula[2]))
+        anchors = "".join(f"[](){{ #{_anchor(tag)} }}" for tag in TAG.findall(formula[2]))
         return f"{formula[1]}{anchors}\n\n{formula[0]}" if anchors else formula[0]
 
     def table(asked: re.Match[str]) -> str:

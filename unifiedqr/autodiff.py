@@ -1,6 +1,6 @@
 """Framework-neutral autodiff: the same code gives the same gradients in every framework.
 
-Everything pairs as <X_bar, dX> = Re tr(X_bar^H dX) (1), so that the gradient of a real L is dL/dRe + i dL/dIm.
+Everything pairs as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1), so that the gradient of a real L is dL/dRe + i dL/dIm.
 
 Arguments and results of the functions that are differentiated are pytrees: arrays, or tuples, lists, named tuples,
 dicts and dataclasses of pytrees, and whatever is registered with optree. None is an empty one. In an argument

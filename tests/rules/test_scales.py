@@ -1,4 +1,4 @@
-"""Columns (rows, for LQ) of any sizes have right factors and derivatives, wherever these can be represented (11d)."""
+"""Columns (rows, for LQ) of any sizes have right factors and derivatives, wherever these can be represented (QR.7)."""
 
 from functools import cache
 

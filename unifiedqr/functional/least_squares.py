@@ -83,12 +83,12 @@ def lstsq(
 
     Notes
     -----
-    Derivatives (31) and (32), at constant rank (33); no singular value decomposition takes part. Without pivoting a
-    matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
+    Derivatives (LS.3) and (LS.4), at constant rank (LS.6); no singular value decomposition takes part. Without pivoting
+    a matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
     derivative is that along perturbations which keep the rank; at others the solution jumps.
 
-    Weights have the derivative (51), at zero too. Damping appends the rows diag(d) to A and zeros to b (52),
-    constraints are solved by the null-space method (53): x = C^+ e + N z, with N a basis of the null space of C. A
+    Weights have the derivative (LS.8), at zero too. Damping appends the rows diag(d) to A and zeros to b (LS.9),
+    constraints are solved by the null-space method (LS.10): x = C^+ e + N z, with N a basis of the null space of C. A
     negative weight in a compiled program, dependent constraints, and a matrix without full rank give NaN.
 
     Rows may be of very unlike size, as weights of 1e8 or row scalings make them: where the first rows are much smaller
@@ -162,7 +162,7 @@ def _column_of(backend: Backend, w: Array, A: Array) -> Array:
 def _under_conditions(
     A: Any, b: Any, weights: Any, damping: Any, constraints: Any, pivoting: bool, rcond: float | None
 ) -> LstsqResult[Any]:
-    """Return the solution with weights, damping, constraints, any of which may be None: (51) to (53)."""
+    """Return the solution with weights, damping, constraints, any of which may be None: (LS.8) to (LS.10)."""
     pair: Any = (None, None) if constraints is None else constraints
     if type(pair) not in (tuple, list) or len(pair) != 2:
         raise OptionError(f"got constraints of type {type(pair).__name__}; expected a pair (C, e), for C x = e.")
@@ -216,7 +216,7 @@ def _checked_weights(backend: Backend, w: Array, A: Array, m: int) -> Array:
 
 
 def _damped(backend: Backend, A: Array, b: Array, w: Array | None, d: Array) -> tuple[Array, Array, Array | None]:
-    """Return the problem with the rows diag(d) appended to A, zeros to b and ones to the weights (52)."""
+    """Return the problem with the rows diag(d) appended to A, zeros to b and ones to the weights (LS.9)."""
     xp, n = backend.xp, A.shape[-1]
     if not xp.isdtype(d.dtype, ("real floating", "integral")) or (len(d.shape) > 0 and d.shape[-1] not in (1, n)):
         raise OptionError(
@@ -241,7 +241,7 @@ def _damped(backend: Backend, A: Array, b: Array, w: Array | None, d: Array) -> 
 def _constrained(
     backend: Backend, A: Array, b: Array, w: Array | None, C: Array, e: Array, pivoting: bool, rcond: float | None
 ) -> tuple[Array, Array, Array]:
-    """Return solution, minimum and rank under C x = e, by the null-space method (53); b is (..., m, s)."""
+    """Return solution, minimum and rank under C x = e, by the null-space method (LS.10); b is (..., m, s)."""
     xp, n = backend.xp, A.shape[-1]
     p, columns = sizes_of(backend, C, "lstsq's C of the constraints C x = e")
     is_vector = _is_vector(backend, C, e)
@@ -255,7 +255,7 @@ def _constrained(
     x_0 = _solved(backend, C, e, None, False, None).x
     N = backend.bind(row("null_space"))(C)[0]
     z, squares, rank = _solved(backend, xp.matmul(A, N), b - xp.matmul(A, x_0), w, pivoting, rcond)
-    return x_0 + xp.matmul(N, z), squares, rank  # (53)
+    return x_0 + xp.matmul(N, z), squares, rank  # (LS.10)
 
 
 def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:

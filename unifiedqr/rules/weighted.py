@@ -3,12 +3,12 @@ r"""Derivative rules of weighted least squares, smooth in the weights down to ze
 min sum_i w_i |b_i - a_i x|^2 for a deep A of m x n with rows a_i, W = diag(w) real and non-negative, W^{1/2} A = Q R of
 full rank, G = R^-1, so that (A^H W A)^-1 = G G^H; r = b - A x, ρ = sum_i w_i |r_i|^2 per right-hand side:
 
-    (51)  P = A G,  t = G^H x_bar,  z = P t,  y = G t,  u = W z + 2 W r ρ_bar
-          b_bar = u,  A_bar = W r y^H - u x^H,  w_bar = Re sum_s (conj(z) r + ρ_bar |r|^2)
-          x_dot = G (P^H (W f + w_dot r) + G^H A_dot^H W r),  f = b_dot - A_dot x
-          ρ_dot = sum_i (w_dot_i |r_i|^2 + 2 w_i Re conj(r_i) f_i)
-          G_dot = -G C,  C = P^H W A_dot G + P^H diag(w_dot) P / 2
-          C_bar = -G^H G_bar,  A_bar = W P C_bar G^H,  w_bar = Re sum_j conj(P) (P C_bar) / 2
+    (LS.8)  P = A G,  t = G^H x_bar,  z = P t,  y = G t,  u = W z + 2 W r ρ_bar
+            b_bar = u,  A_bar = W r y^H - u x^H,  w_bar = Re sum_s (conj(z) r + ρ_bar |r|^2)
+            x_dot = G (P^H (W f + w_dot r) + G^H A_dot^H W r),  f = b_dot - A_dot x
+            ρ_dot = sum_i (w_dot_i |r_i|^2 + 2 w_i Re conj(r_i) f_i)
+            G_dot = -G C,  C = P^H W A_dot G + P^H diag(w_dot) P / 2
+            C_bar = -G^H G_bar,  A_bar = W P C_bar G^H,  w_bar = Re sum_j conj(P) (P C_bar) / 2
 
 No square root of a weight is differentiated, and W^{1/2} A is read through P alone: a row of weight zero, which takes
 no part in the solution, has a derivative with respect to its weight. G is a frame as in `unifiedqr.rules.frame`: what
@@ -30,7 +30,7 @@ from unifiedqr.rules.validation import check_cotangents, check_tangent, check_we
 
 
 def _residuals(xp: Namespace, P: Array, A: Array, b: Array, w: Array, x: Array) -> Array:
-    """Return r = b - A x without what rounding left of range(A) in it, in the weighted inner product (31o)."""
+    """Return r = b - A x without what rounding left of range(A) in it, in the weighted inner product (LS.7)."""
     r = b - A @ x
     return r - P @ (adjoint(xp, P) @ (w * r))
 
@@ -46,7 +46,7 @@ def weighted_pullback(
     residuals_bar: Array | None,
     G_bar: Array | None,
 ) -> tuple[Array, Array, Array]:
-    """Return A_bar, b_bar and w_bar by (51); w and w_bar are (..., m, 1), of the dtype of A."""
+    """Return A_bar, b_bar and w_bar by (LS.8); w and w_bar are (..., m, 1), of the dtype of A."""
     marked, w = marked_of(xp, G), real_part(xp, w)
     undefined = undefined_unless_zero(xp, A, marked, x_bar, residuals_bar, G_bar)
     if marked is not None:
@@ -66,7 +66,7 @@ def weighted_pullback(
         PC_bar = -P @ (adjoint(xp, G) @ G_bar)
         A_bar = A_bar + w * (PC_bar @ adjoint(xp, G))
         w_bar = w_bar + _sum_of_products(xp, P, PC_bar) / 2
-    return A_bar, u, w_bar  # (51)
+    return A_bar, u, w_bar  # (LS.8)
 
 
 def _sum_of_products(xp: Namespace, X: Array, Y: Array) -> Array:
@@ -86,7 +86,7 @@ def weighted_pushforward(
     b_dot: Array,
     w_dot: Array,
 ) -> tuple[Array, Array, Array]:
-    """Return the tangents of x, of the weighted squared residuals and of G by (51)."""
+    """Return the tangents of x, of the weighted squared residuals and of G by (LS.8)."""
     report_frame(xp, A, G)
     marked, w, w_dot = marked_of(xp, G), real_part(xp, w), real_part(xp, w_dot)
     P, f = A @ G, b_dot - A_dot @ x
@@ -97,7 +97,7 @@ def weighted_pushforward(
     P = A @ G
     C = adjoint(xp, P) @ (w * (A_dot @ G) + w_dot * P / 2)
     G_dot = -G @ C
-    return x_dot, residuals_dot, G_dot if marked is None else G_dot * nan_where(xp, marked, G.dtype)  # (51)
+    return x_dot, residuals_dot, G_dot if marked is None else G_dot * nan_where(xp, marked, G.dtype)  # (LS.8)
 
 
 def lstsq_weighted_vjp(
@@ -145,7 +145,7 @@ def lstsq_weighted_vjp(
 
     Notes
     -----
-    Equation (51), which holds for weights of zero too.
+    Equation (LS.8), which holds for weights of zero too.
 
     References
     ----------
@@ -214,7 +214,7 @@ def lstsq_weighted_jvp(
 
     Notes
     -----
-    Equation (51).
+    Equation (LS.8).
 
     References
     ----------

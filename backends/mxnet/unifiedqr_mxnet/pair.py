@@ -1,7 +1,7 @@
 """Complex arrays for a framework that has none: a pair of real MXNet arrays.
 
 MXNet records the operations on the two parts, so gradients need nothing of their own: with the loss L real, the
-gradient of a pair is dL/dRe + i dL/dIm, as the pairing <X_bar, dX> = Re tr(X_bar^H dX) (1) has it.
+gradient of a pair is dL/dRe + i dL/dIm, as the pairing <X_bar, dX> = Re tr(X_bar^H dX) (PR.1) has it.
 """
 
 from collections.abc import Callable

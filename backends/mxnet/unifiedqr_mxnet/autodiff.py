@@ -1,5 +1,8 @@
 """Primitives as differentiable functions of MXNet arrays, pairs and symbols.
 
+What lies in host memory NumPy computes there, by the same kernels and rules, without a copy of real arrays: MXNet takes
+tens of microseconds to hand one operation to its engine, which for small matrices is all of the time.
+
 MXNet sees real arrays only: a pair goes in and comes out as its two parts. There is no second order, since MXNet cannot
 record a backward pass (an explicit rule of `unifiedqr.rules` it can), and no forward mode.
 """
@@ -12,7 +15,8 @@ from typing import Any, NamedTuple
 from unifiedqr.decomposition import Primitive
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.graph import call_symbolically
-from unifiedqr_mxnet.namespace import xp
+from unifiedqr_mxnet.host_memory import from_host, host_view, is_on_host
+from unifiedqr_mxnet.namespace import host_xp, xp
 from unifiedqr_mxnet.pair import ComplexArray, RealArray
 from unifiedqr_mxnet.recording import record
 from unifiedqr_mxnet.scalar import with_numpy_semantics
@@ -54,20 +58,45 @@ def is_symbolic(x: MXArray) -> bool:
 @with_numpy_semantics
 def _call_eagerly(primitive: Primitive, inputs: MXArrays) -> MXArrays:
     with mx.autograd.pause(train_mode=mx.autograd.is_training()):
-        computed = primitive.forward(xp, *inputs)
-        # The record must not hold what it keeps for the backward pass: handles of their own, of the same memory.
-        outputs = tuple(y.detach() for y in computed)
-        kept = primitive.kept(tuple(x.detach() for x in inputs), computed)
+        outputs, pullback = (_on_host if all(map(is_on_host, inputs)) else _by_mxnet)(primitive, inputs)
     if mx.autograd.is_recording():
-
-        def pullback(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
-            return flattened(primitive.vjp(xp, kept, assembled(cotangents, computed)))
-
         record(flattened(inputs), flattened(outputs), pullback)
     noted = calls.get()
     if noted is not None:
         noted.append(Call(primitive, inputs, outputs))
     return outputs
+
+
+Pullback = Callable[[Sequence[RealArray]], Sequence[RealArray]]
+
+
+def _on_host(primitive: Primitive, inputs: MXArrays) -> tuple[MXArrays, Pullback]:
+    """Return the outputs, and the pullback between cotangents of their parts, computed by NumPy."""
+    ctx, values = inputs[0].ctx, tuple(map(host_view, inputs))
+    computed = primitive.forward(host_xp, *values)
+    kept = primitive.kept(values, computed)
+    outputs = tuple(from_host(y, ctx) for y in computed)
+    likes = tuple(isinstance(y, ComplexArray) for y in outputs)
+
+    def pullback(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
+        parts = iter(cotangents)
+        bars = [ComplexArray(next(parts), next(parts)) if is_pair else next(parts) for is_pair in likes]
+        return flattened([from_host(X, ctx) for X in primitive.vjp(host_xp, kept, tuple(map(host_view, bars)))])
+
+    return outputs, pullback
+
+
+def _by_mxnet(primitive: Primitive, inputs: MXArrays) -> tuple[MXArrays, Pullback]:
+    """Return the outputs, and the pullback between cotangents of their parts, computed where the arrays are."""
+    computed = primitive.forward(xp, *inputs)
+    # The record must not hold what it keeps for the backward pass: handles of their own, of the same memory.
+    outputs = tuple(y.detach() for y in computed)
+    kept = primitive.kept(tuple(x.detach() for x in inputs), computed)
+
+    def pullback(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
+        return flattened(primitive.vjp(xp, kept, assembled(cotangents, computed)))
+
+    return outputs, pullback
 
 
 def flattened(arrays: Sequence[MXArray]) -> list[Any]:

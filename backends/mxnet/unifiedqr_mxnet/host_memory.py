@@ -24,7 +24,7 @@ class _Export:
 
 def host_view(x: Any) -> np.ndarray:
     """Return the values as a NumPy array to be read only: a view of a real array in host memory, else a copy."""
-    if isinstance(x, ComplexArray) or x.size == 0 or not _is_on_host(x):
+    if isinstance(x, ComplexArray) or x.size == 0 or not is_on_host(x):
         return x.asnumpy()
     return np.from_dlpack(_Export(x))
 
@@ -39,7 +39,8 @@ def from_host(values: np.ndarray, ctx: Any) -> Any:
     return shared.as_in_ctx(ctx)
 
 
-def _is_on_host(x: Any) -> bool:
+def is_on_host(x: Any) -> bool:
+    """Return whether an array or pair lies in host memory."""
     return x.ctx.device_type.startswith("cpu")  # or cpu_pinned, cpu_shared
 
 
@@ -49,4 +50,4 @@ def seen(x: Any) -> np.ndarray | None:
     Nor while reports are put off: looking waits for the engine, and between two operations of a rule that is time in
     which nothing is handed to it.
     """
-    return None if are_put_off() or not _is_on_host(x) else x.asnumpy()
+    return None if are_put_off() or not is_on_host(x) else x.asnumpy()

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from unifiedqr.arrays.namespaces import make_namespace
+from unifiedqr.arrays.namespaces import extend_namespace, make_namespace
+from unifiedqr.checks import are_put_off
 from unifiedqr_mxnet import creation, dtypes, elementwise, linalg, manipulation, searching, statistics
 from unifiedqr_mxnet.operations import MXNetOperations
 from unifiedqr_mxnet.scalar import with_numpy_semantics
+from unifiedqr_numpy.namespace import NumpyOperations
+from unifiedqr_numpy.namespace import xp as numpy_xp
 
 DTYPES = {
     "bool": np.bool_,
@@ -53,3 +56,14 @@ xp = make_namespace(
     _switched(linalg.LINALG),
     MXNetOperations,
 )
+
+
+class HostOperations(NumpyOperations):
+    """NumPy's, of arrays that MXNet lends; nothing is looked at before gradients are written."""
+
+    def seen(self, x: Any) -> Any:
+        return None if are_put_off() else x
+
+
+host_xp = extend_namespace("unifiedqr_mxnet.namespace.host_xp", numpy_xp, operations=HostOperations)
+"""NumPy's namespace, in which kernels and rules run on what lies in host memory."""

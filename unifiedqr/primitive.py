@@ -70,6 +70,9 @@ class Primitive:
         Which QR decomposition it is.
     inputs, outputs : tuple of str
         Names of the arrays taken and given, in order.
+    sides : mapping of str to str
+        What runs along the rows and the columns of each input and output: "m" and "n" along those of A, "l" along the
+        longer of both, "s" along the right-hand sides, "1" along none that could be spread over devices.
     results : int
         How many of the outputs users get; those after them serve the derivatives.
     discrete : tuple of str
@@ -91,6 +94,7 @@ class Primitive:
     orientation: Orientation
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    sides: Mapping[str, str]
     results: int
     discrete: tuple[str, ...]
     keeps: tuple[str, ...]
@@ -142,6 +146,12 @@ ADJOINT = ("A", "Q", "R")
 """What turns into its adjoint between a decomposition of A and that of A^H."""
 
 
+def _sides_of_adjoint(name: str, sides: str) -> str:
+    """Return the sides of an array of a decomposition of A^H, as sides of A."""
+    sides = sides.translate(str.maketrans("mn", "nm"))
+    return sides[::-1] if name in ADJOINT else sides
+
+
 def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int) -> Primitive:
     """Return the decomposition of A that is another one of A^H (25).
 
@@ -175,6 +185,7 @@ def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int
         orientation=Orientation(adjoint=not row.orientation.adjoint, reversed=row.orientation.reversed),
         inputs=row.inputs,
         outputs=tuple(outputs),
+        sides={names[old]: _sides_of_adjoint(old, row.sides[old]) for old in names},
         results=results,
         discrete=tuple(names[old] for old in row.discrete),
         keeps=tuple(names[old] for old in row.keeps),
@@ -216,6 +227,7 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
         row,
         name=name,
         outputs=(*row.outputs[: row.results], "P", *row.outputs[row.results :]),
+        sides={**row.sides, "P": "1n"},
         results=row.results + 1,
         discrete=("P", *row.discrete),
         keeps=(*row.keeps, "P"),

@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 
 from unifiedqr import applications
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
-from unifiedqr.kernels.reduced import METHODS, r_alone, reduced_lq, reduced_ql, reduced_qr, reduced_rq
+from unifiedqr.kernels.reduced import METHODS, r_alone, reduced_lq, reduced_qr
 from unifiedqr.kernels.reflectors import complete_qr
 from unifiedqr.primitive import SHAPES, Orientation, Primitive, mirrored, on_demand, permuted, shape_name, watchers
 from unifiedqr.rules import complete, pivoted
 from unifiedqr.rules.lq import lq_jvp, lq_singular, lq_vjp
-from unifiedqr.rules.ql import ql_jvp, ql_singular, ql_vjp
 from unifiedqr.rules.qr import qr_jvp, qr_singular, qr_vjp
-from unifiedqr.rules.rq import rq_jvp, rq_singular, rq_vjp
 from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp, r_singular
 
 __all__ = [
@@ -86,8 +85,6 @@ def _truncated_singular(A: Array, Q: Array, R: Array, *_: Array, xp: Namespace) 
 _FAMILIES = {
     "qr": _Family(("Q", "R"), ("m1", "1n"), reduced_qr, qr_vjp, qr_jvp, qr_singular),
     "lq": _Family(("L", "Q"), ("m1", "1n"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
-    "rq": _Family(("R", "Q"), ("m1", "1n"), reduced_rq, rq_vjp, rq_jvp, rq_singular, Orientation(adjoint=True, reversed=True)),
-    "ql": _Family(("Q", "L"), ("m1", "1n"), reduced_ql, ql_vjp, ql_jvp, ql_singular, Orientation(reversed=True)),
     "qr-r": _Family(("R",), ("1n",), _r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
     "qr-complete": _Family(
         ("Q", "R"),
@@ -141,20 +138,22 @@ _PIVOTED = {
 }
 """The decompositions of A[:, p]: of which, and the kernel that finds p too."""
 
-_LQ = {
-    "lq-l": ("qr-r", {"L": "R"}, 1),
-    "lq-complete": ("qr-complete", {"L": "R", "Q": "Q", "G": "G", "S": "S"}, 2),
-    "lq-pivoted": ("qr-pivoted", {"L": "R", "Q": "Q", "P": "P"}, 3),
-    "lq-pivoted-l": ("qr-pivoted-r", {"L": "R", "P": "P"}, 2),
-    "lq-pivoted-complete": ("qr-pivoted-complete", {"L": "R", "Q": "Q", "P": "P", "G": "G", "S": "S"}, 3),
+_MIRRORS = {
+    "rq": ("lq", {"R": "L", "Q": "Q"}, 2, REVERSED_ROWS),
+    "ql": ("qr", {"Q": "Q", "L": "R"}, 2, REVERSED_COLUMNS),
+    "lq-l": ("qr-r", {"L": "R"}, 1, ADJOINT),
+    "lq-complete": ("qr-complete", {"L": "R", "Q": "Q", "G": "G", "S": "S"}, 2, ADJOINT),
+    "lq-pivoted": ("qr-pivoted", {"L": "R", "Q": "Q", "P": "P"}, 3, ADJOINT),
+    "lq-pivoted-l": ("qr-pivoted-r", {"L": "R", "P": "P"}, 2, ADJOINT),
+    "lq-pivoted-complete": ("qr-pivoted-complete", {"L": "R", "Q": "Q", "P": "P", "G": "G", "S": "S"}, 3, ADJOINT),
 }
-"""The LQ decompositions that are QR decompositions of A^H: of which, with its outputs by their new names."""
+"""The mirror images: of which, with its outputs by their new names, the number of results, and the reflection."""
 
 
 def _made(name: str, *, positive: bool, method: str) -> Primitive:
-    if name in _LQ:
-        original, outputs, results = _LQ[name]
-        return mirrored(_made(original, positive=positive, method=method), name, outputs, results)
+    if name in _MIRRORS:
+        original, outputs, results, reflection = _MIRRORS[name]
+        return mirrored(_made(original, positive=positive, method=method), name, outputs, results, reflection)
     if name in _PIVOTED:
         original, kernel = _PIVOTED[name]
         row = _made(original, positive=positive, method=method)
@@ -166,7 +165,7 @@ def _made(name: str, *, positive: bool, method: str) -> Primitive:
 # Made once and looked up: backends keep what they build from a row, and tracing compilers can follow a lookup.
 _ROWS = {
     (name, positive, method): _made(name, positive=positive, method=method)
-    for name in (*_FAMILIES, *_PIVOTED, *_LQ)
+    for name in (*_FAMILIES, *_PIVOTED, *_MIRRORS)
     for positive in (True, False)
     for method in METHODS
     if "pivoted" not in name or method != "cholesky"
@@ -228,7 +227,7 @@ EXAMPLE_RANK = 2
 """Rank of the truncated decompositions in the conformance suite and the comparison."""
 
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
-    **{name: partial(primitive, name) for name in (*_FAMILIES, *_PIVOTED, *_LQ)},
+    **{name: partial(primitive, name) for name in (*_FAMILIES, *_PIVOTED, *_MIRRORS)},
     **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
     **{name: partial(applications.row, name) for name in applications.ROWS},
     "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),

@@ -17,6 +17,7 @@ from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.operators import adjoint, columns_at, inverse_of, order_of, reverse, reverse_columns
+from unifiedqr.arrays.reflections import ADJOINT, Reflection
 from unifiedqr.tracing import untraced
 
 SHAPES = ("deep", "square", "wide")
@@ -142,58 +143,65 @@ def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
     return made
 
 
-ADJOINT = ("A", "Q", "R")
-"""What turns into its adjoint between a decomposition of A and that of A^H."""
-
-
-def _sides_of_adjoint(name: str, sides: str) -> str:
-    """Return the sides of an array of a decomposition of A^H, as sides of A."""
+def _sides(reflection: Reflection, name: str, sides: str) -> str:
+    """Return the sides of an array on the other side of a reflection, by its name on this one."""
+    if reflection is not ADJOINT:
+        return sides
     sides = sides.translate(str.maketrans("mn", "nm"))
-    return sides[::-1] if name in ADJOINT else sides
+    return sides[::-1] if name in reflection.turns else sides
 
 
-def mirrored(row: Primitive, name: str, outputs: Mapping[str, str], results: int) -> Primitive:
-    """Return the decomposition of A that is another one of A^H (25).
+def mirrored(
+    row: Primitive, name: str, outputs: Mapping[str, str], results: int, reflection: Reflection = ADJOINT
+) -> Primitive:
+    """Return the decomposition of A that is another one of its reflection: (25), (42), (43).
 
     `outputs` has the names of the new row's outputs in their order, each with the name it has in `row`.
     """
     names = {"A": "A", **{old: new for new, old in outputs.items()}}
     places = [row.outputs.index(old) for old in outputs.values()]
+    turned, is_adjoint = reflection.turned, reflection is ADJOINT
 
-    def turned(xp: Namespace, names: tuple[str, ...], arrays: Cotangents) -> tuple[Array, ...]:
-        pairs = zip(names, arrays, strict=True)
-        return tuple(adjoint(xp, X) if X is not None and name in ADJOINT else X for name, X in pairs)
+    def inside(xp: Namespace) -> Namespace:
+        return xp.beyond.of_adjoint if is_adjoint else xp
 
     def forward(xp: Namespace, A: Array) -> Arrays:
-        found = turned(xp, row.outputs, row.forward(xp.beyond.of_adjoint, adjoint(xp, A)))
+        found = turned(xp, row.outputs, row.forward(inside(xp), *turned(xp, row.inputs, (A,))))
         # The conjugate of a zero is 0 - 0i: the triangle is selected last.
-        return tuple(xp.tril(found[i]) if row.outputs[i] == "R" else found[i] for i in places)
+        return tuple(xp.tril(found[i]) if is_adjoint and row.outputs[i] == "R" else found[i] for i in places)
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         given = dict(zip(outputs.values(), cotangents, strict=True))
         bars = turned(xp, row.outputs, [given[old] for old in row.outputs])
-        return turned(xp, row.inputs, row.vjp(xp.beyond.of_adjoint, turned(xp, row.keeps, kept), bars))
+        return turned(xp, row.inputs, row.vjp(inside(xp), _inner(xp, kept), bars))
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
-        dots = row.jvp(xp.beyond.of_adjoint, turned(xp, row.keeps, kept), turned(xp, row.inputs, tangents))
+        dots = row.jvp(inside(xp), _inner(xp, kept), turned(xp, row.inputs, tangents))
         found = turned(xp, row.outputs, dots)
         return tuple(found[i] for i in places)
 
+    def _inner(xp: Namespace, kept: Arrays) -> Arrays:
+        given = dict(zip(keeps, kept, strict=True))
+        return turned(xp, row.keeps, [given[names[old]] for old in row.keeps])
+
+    order = tuple(outputs)
+    keeps = order if row.keeps == row.outputs else tuple(names[old] for old in row.keeps)
+    before = row.orientation
     return Primitive(
         name=name,
         options=row.options,
-        orientation=Orientation(adjoint=not row.orientation.adjoint, reversed=row.orientation.reversed),
+        orientation=replace(before, adjoint=not before.adjoint) if is_adjoint else replace(before, reversed=True),
         inputs=row.inputs,
-        outputs=tuple(outputs),
-        sides={names[old]: _sides_of_adjoint(old, row.sides[old]) for old in names},
+        outputs=order,
+        sides={names[old]: _sides(reflection, old, row.sides[old]) for old in names},
         results=results,
         discrete=tuple(names[old] for old in row.discrete),
-        keeps=tuple(names[old] for old in row.keeps),
+        keeps=keeps,
         forward=forward,
         vjp=vjp,
         jvp=jvp,
-        singular=lambda xp, kept: row.singular(xp.beyond.of_adjoint, turned(xp, row.keeps, kept)),
-        shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes),
+        singular=lambda xp, kept: row.singular(inside(xp), _inner(xp, kept)),
+        shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes) if is_adjoint else row.shapes,
         spans=row.spans,
         pivots=row.pivots,
     )

@@ -9,15 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.arrays.operators import (
-    adjoint,
-    is_complex,
-    reverse,
-    reverse_columns,
-    reverse_rows,
-    rows_at,
-    shape_of_product,
-)
+from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_product
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
 
@@ -108,18 +100,6 @@ def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto")
     Q, R = reduced_qr(xp, adjoint(xp, A), positive=positive, method=method)
     # The conjugate of a zero is 0 - 0i: select the triangle last.
     return xp.tril(adjoint(xp, R)), adjoint(xp, Q)
-
-
-def reduced_ql(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return Q (..., m, k) and L (..., k, n) of A = Q L, L lower triangular in its last k columns (42)."""
-    Q, R = reduced_qr(xp, reverse_columns(xp, A), positive=positive, method=method)
-    return reverse_columns(xp, Q), reverse(xp, R)
-
-
-def reduced_rq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return R (..., m, k) and Q (..., k, n) of A = R Q, R upper triangular in its last k rows (43)."""
-    L, Q = reduced_lq(xp, reverse_rows(xp, A), positive=positive, method=method)
-    return reverse(xp, L), reverse_rows(xp, Q)
 
 
 BLOCK = 2**18

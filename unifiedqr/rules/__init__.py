@@ -1,15 +1,26 @@
 """The derivative formulas by themselves, on plain arrays of any Array API library; no autodiff is involved."""
 
-from unifiedqr.rules.complete import lq_complete_jvp, lq_complete_vjp, qr_complete_jvp, qr_complete_vjp
+from unifiedqr.rules.complete import qr_complete_jvp, qr_complete_vjp
 from unifiedqr.rules.determinant import slogdet_jvp, slogdet_vjp
 from unifiedqr.rules.least_squares import lstsq_jvp, lstsq_vjp
 from unifiedqr.rules.lq import lq_jvp, lq_vjp
-from unifiedqr.rules.pivoted import lq_pivoted_jvp, lq_pivoted_vjp, qr_pivoted_jvp, qr_pivoted_vjp
-from unifiedqr.rules.ql import ql_jvp, ql_vjp
+from unifiedqr.rules.mirrors import (
+    lq_complete_jvp,
+    lq_complete_vjp,
+    lq_l_jvp,
+    lq_l_vjp,
+    lq_pivoted_jvp,
+    lq_pivoted_vjp,
+    null_space_vjp,
+    ql_jvp,
+    ql_vjp,
+    rq_jvp,
+    rq_vjp,
+)
+from unifiedqr.rules.pivoted import qr_pivoted_jvp, qr_pivoted_vjp
 from unifiedqr.rules.qr import qr_jvp, qr_vjp
-from unifiedqr.rules.rq import rq_jvp, rq_vjp
-from unifiedqr.rules.spaces import left_null_space_vjp, null_space_vjp, orth_jvp, orth_vjp
-from unifiedqr.rules.triangle_only import lq_l_jvp, lq_l_vjp, qr_r_jvp, qr_r_vjp
+from unifiedqr.rules.spaces import left_null_space_vjp, orth_jvp, orth_vjp
+from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp
 
 __all__ = [
     "left_null_space_vjp",

@@ -337,6 +337,7 @@ def main(rank, world, directory):
     for name, case in CASES[world].items():
         if chosen not in name:
             continue
+        print(name, flush=True)
         try:
             found[name] = case(mesh)
         except Exception:  # every process goes on to the next case; what it left behind would be one of its errors

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex
+from unifiedqr.arrays.rows import Rows
 
 Term = Array | tuple[Array, Array]
 """An array, or a pair (X, K) that stands for the product X K."""
@@ -112,6 +113,16 @@ class Operations:
         """Return the sum of the terms; an array that comes first is the caller's alone, and may be written over."""
         products: list[Array] = [term[0] @ term[1] if type(term) is tuple else term for term in terms]
         return sum(products[1:], products[0])
+
+    # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
+
+    def rows_apart(self, A: Array) -> Rows | None:
+        """Return how the rows of a tall A are apart; None if they are together, or nobody can tell."""
+        del A
+
+    def total(self, X: Array) -> Array:
+        """Return the sum of what every holder of rows of A found from its own, X here."""
+        return X
 
     # Factorizations.
 

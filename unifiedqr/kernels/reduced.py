@@ -2,14 +2,19 @@
 
 CholeskyQR passes over a tall matrix by products alone, Householder's reflectors wait for memory. Which is faster
 depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits`` says where it was measured.
+Where rows are apart products send n x n sums alone, whatever the shape, and Householder's reflectors become TSQR.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Namespace
-from unifiedqr.arrays.operators import adjoint, is_complex, shape_of_product
+from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_product
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
+
+Factor = Callable[[Array], tuple[Array, Array]]
+"""Gives Q and R of each matrix of a stack, with any signs."""
 
 METHODS = ("auto", "householder", "cholesky")
 """Algorithms of the forward."""
@@ -22,8 +27,37 @@ def reduced_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto")
     m, n = A.shape[-2], A.shape[-1]
     if m == 0 or n == 0:
         return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
+    return householder_qr(xp, A, positive=positive, factor=xp.linalg.qr)
+
+
+def rowwise_householder_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
+    """Return reduced factors of A, diag(R) positive, by reflectors that take the largest rows of a block first."""
+
+    def factor(A: Array) -> tuple[Array, Array]:
+        order = xp.argsort(-xp.matrix_transpose(sizes_of_rows(xp, A)), axis=-1)
+        order, back = (xp.matrix_transpose(X) for X in (order, xp.argsort(order, axis=-1)))
+        Q, R = xp.linalg.qr(rows_at(xp, A, order))
+        return rows_at(xp, Q, back), R
+
+    return householder_qr(xp, A, positive=True, factor=factor)
+
+
+def sizes_of_rows(xp: Namespace, A: Array) -> Array:
+    """Return max|x| per row, (..., m, 1)."""
+    return xp.max(xp.abs(A), axis=-1, keepdims=True)
+
+
+def householder_qr(xp: Namespace, A: Array, *, positive: bool, factor: Factor) -> tuple[Array, Array]:
+    """Return reduced factors of A, no size of which is zero, by a QR decomposition of blocks of rows."""
     e = _exponents(xp, A) if is_complex(xp, A) else None
-    Q, R = xp.linalg.qr(A if e is None else scaled(xp, A, -e))
+    A = A if e is None else scaled(xp, A, -e)
+    rows = xp.beyond.rows_apart(A)
+    if rows is None:
+        Q, R = factor(A)
+    else:
+        Q, R = factor(rows.split(A))
+        Q_2, R = factor(rows.stacked(R))
+        Q = rows.joined(Q @ rows.shares(Q_2))
     R = R if e is None else scaled(xp, R, e)
     return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
 
@@ -36,7 +70,8 @@ def r_alone(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") ->
         return reduced_qr(xp, A, positive=positive)[1]
     e = _exponents(xp, A) if is_complex(xp, A) else None
     A = A if e is None else scaled(xp, A, -e)
-    R = _triangle_of_blocks(xp, A) if positive else xp.beyond.qr_r(A)  # the signs of blocks are not the kernel's
+    # The signs of blocks are not the kernel's.
+    R = _triangle_of_blocks(xp, A) if positive or xp.beyond.rows_apart(A) is not None else xp.beyond.qr_r(A)
     R = R if e is None else scaled(xp, R, e)
     return xp.triu(xp.expand_dims(_conjugate(xp, xp.beyond.phases(R)), axis=-1) * R if positive else R)
 
@@ -51,6 +86,8 @@ def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> b
     if m is None or n is None or n == 0 or not xp.beyond.has_cholesky:
         return False
     if method == "cholesky":
+        return shape_of_product(xp, A, A).deep
+    if xp.beyond.rows_apart(A) is not None:
         return shape_of_product(xp, A, A).deep
     limits = xp.beyond.limits
     if not positive or limits is None or type(m) is not int or type(n) is not int:  # of a program for many sizes
@@ -71,6 +108,9 @@ BLOCK = 2**18
 
 def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
     """Return R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
+    rows_apart = xp.beyond.rows_apart(A)
+    if rows_apart is not None:
+        return xp.beyond.qr_r(rows_apart.stacked(xp.beyond.qr_r(rows_apart.split(A))))
     m, n = A.shape[-2:]
     if type(m) is not int or type(n) is not int:  # known only later
         return xp.beyond.qr_r(A)
@@ -88,7 +128,7 @@ def _exponents(xp: Namespace, A: Array) -> Array:
 
     Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (11d).
     """
-    sizes, normal = sizes_of_columns(xp, A)
+    sizes, normal = sizes_of_columns(xp, A, spread=True)
     least = smallest_normal(xp, A) * xp.ones_like(sizes)
     return exponents_of(xp, xp.where(normal, sizes, least))
 

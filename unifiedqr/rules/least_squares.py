@@ -56,7 +56,7 @@ from unifiedqr.rules.validation import check_cotangents, check_least_squares, ch
 def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
     """Return Re <x_j, y_j> of the columns, in the dtype of X, in shape (..., 1, s)."""
     products = xp.conj(X) * Y if is_complex(xp, X) else X * Y
-    return real_part(xp, xp.sum(products, axis=-2, keepdims=True))
+    return real_part(xp, xp.beyond.total(xp.sum(products, axis=-2, keepdims=True)))
 
 
 def real_part(xp: Namespace, X: Array) -> Array:
@@ -79,8 +79,8 @@ def solution_pullback(
         G, x = without(xp, G, lacking), without(xp, x, lacking)
     x_bar = plus(0 * x if x_bar is None else x_bar, undefined)
     if is_adjoint:
-        c = adjoint(xp, Q) @ x_bar
-        w, z = G @ c, G @ (adjoint(xp, Q) @ x)
+        c = xp.beyond.inner(Q, x_bar)
+        w, z = G @ c, G @ xp.beyond.inner(Q, x)
         return difference_of_products(xp, z, orthogonal_to(xp, Q, x_bar - Q @ c), w, x), w  # (32)
     t = adjoint(xp, G) @ x_bar
     w, y = Q @ t, G @ t
@@ -99,15 +99,15 @@ def solution_pushforward(
     shape, is_adjoint = frame_shape(xp, A)
     f = b_dot - A_dot @ x
     if is_adjoint:
-        z = G @ (adjoint(xp, Q) @ x)
+        z = G @ xp.beyond.inner(Q, x)
         across = adjoint(xp, A_dot) @ z
-        x_dot = Q @ (adjoint(xp, G) @ f - adjoint(xp, Q) @ across) + across  # (32)
+        x_dot = Q @ (adjoint(xp, G) @ f - xp.beyond.inner(Q, across)) + across  # (32)
         return x_dot, 0 * x_dot[..., :1, :]
     if not shape.deep:
-        x_dot = G @ (adjoint(xp, Q) @ f)
+        x_dot = G @ xp.beyond.inner(Q, f)
         return x_dot, 0 * x_dot[..., :1, :]
     r = orthogonal_to(xp, Q, b - A @ x)
-    x_dot = G @ (adjoint(xp, Q) @ f + adjoint(xp, G) @ (adjoint(xp, A_dot) @ r))
+    x_dot = G @ (xp.beyond.inner(Q, f) + adjoint(xp, G) @ xp.beyond.inner(A_dot, r))
     return x_dot, 2 * real_pairing(xp, r, f)  # (31)
 
 

@@ -138,5 +138,8 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     L_dot = adjoint(xp, R_dot)  # (27t)
     if not shape.deep:
         return L_dot, adjoint(xp, omega) @ Q  # (27t), B - X Q is zero where Q is square
-    B = xp.beyond.solve_triangular(adjoint(xp, triangle.undone()), A_dot, upper=False)
+    if shape.tall:
+        B = (adjoint(xp, triangle.inverse()), A_dot)
+    else:
+        B = xp.beyond.solve_triangular(adjoint(xp, triangle.undone()), A_dot, upper=False)
     return L_dot, xp.beyond.combination(B, (adjoint(xp, -T), Q))  # (27t)

@@ -21,8 +21,7 @@ from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
 from torch.distributed.tensor.placement_types import Placement
 
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits
-from unifiedqr.arrays.operators import adjoint
+from unifiedqr.arrays.operators import Shape, adjoint
 from unifiedqr.checks import warn
 from unifiedqr.errors import ShardingWarning
 from unifiedqr.primitive import Primitive
@@ -46,37 +45,80 @@ def like(X: DTensor, local: torch.Tensor, *, shape: tuple[int, ...] | None = Non
     return distributed(local, X.device_mesh, X.placements, X.shape if shape is None else shape)
 
 
-def tsqr(A: Any) -> tuple[DTensor, DTensor]:
-    """Return Q, spread as A, and R on every device, of one QR of the local rows and one of all triangles.
+class Shards:
+    """The blocks of rows that the devices hold, filled up with zeros to equally many rows: one more axis of the stack.
 
-    The largest rows come first in both, so that the errors of small ones are small.
+    Parameters
+    ----------
+    A : DTensor, shape (..., m, n)
+        Of any stack that is spread like those that are split.
     """
-    mesh, (*batch, m, n) = A.device_mesh, A.shape
-    axes = [axis for axis, p in enumerate(A.placements) if p.is_shard(A.ndim - 2)]
-    Q, R = _sorted_qr(A.to_local())
-    own, most, count = R.shape[-2], m, 1
-    for axis in axes:
-        most, count = -(-most // mesh.size(axis)), count * mesh.size(axis)
-    k = min(most, n)
-    if k < n and count > 1:
-        warn(
-            f"{m} x {n} matrices are spread in shards of {most} rows: what moves between the devices is as much as the "
-            f"matrix. Spread them over fewer devices, or the batch, by A.redistribute.",
-            ShardingWarning,
+
+    def __init__(self, A: Any) -> None:
+        self.placements, self.mesh, self.m = A.placements, A.device_mesh, A.shape[-2]
+        self.axes = [axis for axis, p in enumerate(A.placements) if p.is_shard(A.ndim - 2)]
+        self.own, self.most, self.count = A.to_local().shape[-2], self.m, 1
+        for axis in self.axes:
+            self.most, self.count = -(-self.most // self.mesh.size(axis)), self.count * self.mesh.size(axis)
+
+    def split(self, A: Any) -> DTensor:
+        local, *batch = A.to_local(), *A.shape[:-2]
+        padded = torch.cat([local, local.new_zeros((*local.shape[:-2], self.most - self.own, A.shape[-1]))], -2)
+        return distributed(padded.unsqueeze(-3), self.mesh, self.placements, (*batch, self.count, *padded.shape[-2:]))
+
+    def stacked(self, R: Any) -> DTensor:
+        *batch, count, k, n = R.shape
+        if k < n:
+            warn(
+                f"{self.m} x {n} matrices are spread in shards of {k} rows: what moves between the devices is as much "
+                f"as the matrix. Spread them over fewer devices, or the batch, by A.redistribute.",
+                ShardingWarning,
+            )
+        placements = [Replicate() if axis in self.axes else p for axis, p in enumerate(self.placements)]
+        whole = R.redistribute(placements=placements)
+        return like(whole, whole.to_local().flatten(-3, -2), shape=(*batch, count * k, n))
+
+    def shares(self, Q: Any) -> DTensor:
+        *batch, rows, k = Q.shape
+        blocks = Q.to_local().unflatten(-2, (self.count, -1))
+        whole = like(Q, blocks, shape=(*batch, self.count, rows // self.count, k))
+        return whole.redistribute(placements=self.placements)
+
+    def joined(self, Q: Any) -> DTensor:
+        local = Q.to_local().squeeze(-3)[..., : self.own, :]
+        return distributed(local, self.mesh, self.placements, (*Q.shape[:-3], self.m, Q.shape[-1]))
+
+
+def each(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Have each device apply a function of matrices to those that it holds."""
+
+    def of_own(x: Any, /, *others: Any, **options: Any) -> Any:
+        found = f(x.to_local(), *(y.to_local() for y in others), **options)
+        return tuple(_in_stack(x, X) for X in found) if isinstance(found, tuple) else _in_stack(x, found)
+
+    return of_own
+
+
+def _in_stack(x: DTensor, local: torch.Tensor) -> DTensor:
+    return like(x, local, shape=(*x.shape[:-2], *local.shape[-2:]))
+
+
+def _reducing(name: str, of_nothing: float) -> Callable[..., Any]:
+    """Return ``max`` or ``min``, to which a device without rows adds nothing."""
+    reduce = getattr(namespace.xp, name)
+
+    def reduced(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        if axis != -2 or not any(p.is_shard(x.ndim - 2) for p in x.placements):
+            return reduce(x, axis=axis, keepdims=keepdims)
+        local = x.to_local()
+        local = local if local.shape[-2] else local.new_full((*local.shape[:-2], 1, local.shape[-1]), of_nothing)
+        placements = [Partial(name) if p.is_shard(x.ndim - 2) else p for p in x.placements]
+        found = distributed(
+            reduce(local, axis=-2, keepdims=True), x.device_mesh, placements, (*x.shape[:-2], 1, x.shape[-1])
         )
-    padded = torch.cat([R, R.new_zeros((*R.shape[:-2], k - own, n))], -2)
-    triangles = small(distributed(padded, mesh, A.placements, (*batch, count * k, n)))
-    Q_2, R = _sorted_qr(triangles.to_local())
-    shares = like(triangles, Q_2, shape=(*batch, count * k, R.shape[-2])).redistribute(placements=A.placements)
-    Q = Q @ shares.to_local()[..., :own, :]
-    return like(A, Q, shape=(*batch, m, R.shape[-2])), like(triangles, R.contiguous(), shape=(*batch, *R.shape[-2:]))
+        return small(found) if keepdims else small(found).squeeze(-2)
 
-
-def _sorted_qr(A: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    sizes = A.abs().amax(-1, keepdim=True) if A.shape[-1] else A.new_zeros((*A.shape[:-1], 1))
-    order = torch.argsort(sizes, dim=-2, descending=True, stable=True)
-    Q, R = torch.linalg.qr(A.take_along_dim(order, -2))
-    return torch.empty_like(Q).scatter_(-2, order.expand(Q.shape), Q), R
+    return reduced
 
 
 def _local_placements(X: Any, K: Any) -> list[Placement] | None:
@@ -97,21 +139,19 @@ def _local_placements(X: Any, K: Any) -> list[Placement] | None:
     return found
 
 
-class Deep(Limits):
-    """Every deep matrix."""
-
-    def include(self, shape: tuple[int, ...]) -> bool:
-        return shape[-2] > shape[-1] > 0
-
-
 class ShardedOperations(TorchOperations):
     """Operations on matrices whose rows are spread over devices, and on small ones that every device has."""
 
-    limits = Deep(1, 0, 1)  # a sum of n x n numbers in place of a triangle from each device
-
-    def is_measured(self, A: torch.Tensor) -> bool:
-        del A
+    @property
+    def has_cholesky(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether CholeskyQR can choose by values; a trace has TSQR."""
         return not is_traced()
+
+    def rows_apart(self, A: Any) -> Shards | None:
+        return Shards(A) if any(p.is_shard(A.ndim - 2) for p in A.placements) else None
+
+    def shape_of_product(self, X: Any, Y: Any) -> Shape:
+        return super().shape_of_product(X, Y)._replace(spread=True)
 
     def solve_triangular(self, A: Any, B: Any, *, upper: bool) -> Any:
         A, rows = small(A), B.ndim - 2
@@ -123,10 +163,6 @@ class ShardedOperations(TorchOperations):
     def inverse_upper(self, U: Any) -> Any:
         U = small(U)
         return like(U, super().inverse_upper(U.to_local()))
-
-    def quotients(self, U: Any, *dividends: Any) -> Any:
-        E = adjoint(self.xp, self.inverse_upper(U))
-        return tuple(Y @ E for Y in dividends)
 
     def inner(self, X: Any, Y: Any) -> Any:
         placements = None if torch.is_grad_enabled() else _local_placements(X.mT, Y)
@@ -152,7 +188,7 @@ class ShardedOperations(TorchOperations):
         return distributed(local, X.device_mesh, places[0] or (), (*X.shape[:-1], K.shape[-1]))
 
     def qr_r(self, A: Any) -> Any:
-        return tsqr(A)[1]
+        return each(super().qr_r)(A)
 
     def try_cholesky(self, G: Any) -> tuple[Any, Any]:
         G = small(G)
@@ -195,17 +231,20 @@ def agreed(marks: Any) -> np.ndarray[Any, Any]:
     return to_numpy(found).astype(bool)
 
 
-def _qr(A: Any, /, *, mode: str = "reduced") -> tuple[DTensor, DTensor]:
-    del mode
-    return tsqr(A)
-
-
 def _conj(x: Any, /) -> Any:
     return like(x, conj(x.to_local()))
 
 
 xp = extend_namespace(
-    "unifiedqr_torch.sharded.xp", namespace.xp, linalg={"qr": _qr}, operations=ShardedOperations, conj=_conj
+    "unifiedqr_torch.sharded.xp",
+    namespace.xp,
+    linalg={"qr": each(lambda A: tuple(torch.linalg.qr(A)))},
+    operations=ShardedOperations,
+    conj=_conj,
+    max=_reducing("max", -torch.inf),
+    min=_reducing("min", torch.inf),
+    argsort=each(namespace.xp.argsort),
+    take_along_axis=each(namespace.xp.take_along_axis),
 )
 
 
@@ -268,7 +307,7 @@ def call(row: Primitive, inputs: tuple[Any, ...]) -> Tensors:
     """Return the outputs of a primitive of DTensors, differentiably in reverse mode."""
     if not torch.compiler.is_compiling():
         for X in inputs:
-            if not is_sharded(X) and is_sharded(unwrapped(X)) or forward_ad.unpack_dual(X).tangent is not None:
+            if (not is_sharded(X) and is_sharded(unwrapped(X))) or forward_ad.unpack_dual(X).tangent is not None:
                 raise lacking()
     _see_to(row)
     return _functions[row].apply(*inputs)  # pyright: ignore[reportReturnType]

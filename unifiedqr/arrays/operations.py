@@ -105,6 +105,10 @@ class Operations:
         """Return X^H Y, a sum over the long side."""
         return adjoint(self.xp, X) @ Y
 
+    def inner_of_rows(self, X: Array, Y: Array) -> Array:
+        """Return X Y^H, a sum over the long side."""
+        return X @ adjoint(self.xp, Y)
+
     def combination(self, *terms: Term) -> Array:
         """Return the sum of the terms; an array that comes first is the caller's alone, and may be written over."""
         products: list[Array] = [term[0] @ term[1] if type(term) is tuple else term for term in terms]

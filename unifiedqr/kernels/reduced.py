@@ -57,7 +57,7 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool, factor: Factor) -
     else:
         Q, R = factor(rows.split(A))
         Q_2, R = factor(rows.stacked(R))
-        Q = rows.joined(Q @ rows.shares(Q_2))
+        Q = rows.joined(xp.beyond.combination((Q, rows.shares(Q_2))))
     R = R if e is None else scaled(xp, R, e)
     return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
 

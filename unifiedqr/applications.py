@@ -121,6 +121,8 @@ def _slogdet_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     return *determinant_pushforward(xp, sign, inverse, A_dot), -inverse @ A_dot @ inverse
 
 
+_SOLVED = {"A": "mn", "b": "ms", "x": "ns", "residuals": "1s", "rank": "11"}
+
 _LEFT_NULL_SPACE = Primitive(
     name="left_null_space",
     options=(),
@@ -146,7 +148,7 @@ ROWS = {
         orientation=Orientation(),
         inputs=("A", "b"),
         outputs=("x", "residuals", "rank", "Q", "G"),
-        sides={"A": "mn", "b": "ms", "x": "ns", "residuals": "1s", "rank": "11", "Q": "l1", "G": "11"},
+        sides=_SOLVED | {"Q": "l1", "G": "11"},
         results=3,
         discrete=("rank",),
         keeps=("A", "b", "x", "Q", "G"),
@@ -207,10 +209,7 @@ def least_squares_of_constant_rank(rcond: float | None) -> Primitive:
         orientation=Orientation(),
         inputs=("A", "b"),
         outputs=("x", "residuals", "rank", "G", "Q", "V"),
-        sides={
-            **{"A": "mn", "b": "ms", "x": "ns", "residuals": "1s", "rank": "11"},
-            **{"G": "nm", "Q": "m1", "V": "n1"},
-        },
+        sides=_SOLVED | {"G": "nm", "Q": "m1", "V": "n1"},
         results=3,
         discrete=("rank",),
         keeps=("A", "b", "x", "G", "Q", "V"),

@@ -38,7 +38,8 @@ __all__ = [
 class _Family(NamedTuple):
     """The rows of one decomposition, which differ by the gauge and by how the factors are computed.
 
-    `sides` are those of the outputs. `keeps` are all outputs where it is None. The rules take what is kept, then cotangents or the tangent, and ``xp``.
+    `sides` are those of the outputs. `keeps` are all outputs where it is None. The rules take what is kept, then
+    cotangents or the tangent, and ``xp``.
     """
 
     results: tuple[str, ...]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.arrays.holders import Holders, namespace_of_holders
 from unifiedqr.arrays.operators import adjoint, columns_at, inverse_of, order_of, reverse, reverse_columns
 from unifiedqr.arrays.reflections import ADJOINT, Reflection
 from unifiedqr.tracing import untraced
@@ -86,6 +87,8 @@ class Primitive:
         Whether the first result is a basis that matters through the space it spans alone.
     pivots : bool
         Whether it looks for independent columns (rows) itself; otherwise the leading ones must be.
+    communicates : bool
+        Whether its functions exchange sums with others that run the same: see `of_holders`.
     forward, vjp, jvp, singular : callable
         As described at the head of the module.
     """
@@ -106,6 +109,7 @@ class Primitive:
     shapes: tuple[str, ...] = SHAPES
     spans: bool = False
     pivots: bool = False
+    communicates: bool = False
 
     @property
     def triangle(self) -> str | None:
@@ -204,6 +208,7 @@ def mirrored(
         shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes) if is_adjoint else row.shapes,
         spans=row.spans,
         pivots=row.pivots,
+        communicates=row.communicates,
     )
 
 
@@ -244,4 +249,44 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
         jvp=jvp,
         singular=singular,
         pivots=True,
+    )
+
+
+def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
+    """Return a decomposition of matrices whose m rows, None for equally many each, several holders have."""
+
+    def over(xp: Namespace) -> Namespace:
+        return namespace_of_holders(xp, holders, m)
+
+    def is_apart(name: str) -> bool:
+        return "m" in row.sides[name] or "l" in row.sides[name]
+
+    def checked(arrays: Arrays, names: tuple[str, ...], *, differentiated: bool) -> None:
+        apart = next(X for name, X in zip(names, arrays, strict=True) if is_apart(name))
+        holders.check(apart, differentiated=differentiated)
+
+    def forward(xp: Namespace, *inputs: Array) -> Arrays:
+        checked(inputs, row.inputs, differentiated=False)
+        return row.forward(over(xp), *inputs)
+
+    def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        checked(kept, row.keeps, differentiated=True)
+        bars = [
+            X if X is None or is_apart(name) or holders.are_typed else holders.total(X)
+            for name, X in zip(row.outputs, cotangents, strict=True)
+        ]
+        return row.vjp(over(xp), kept, bars)
+
+    def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        checked(kept, row.keeps, differentiated=True)
+        return row.jvp(over(xp), kept, tangents)
+
+    return replace(
+        row,
+        options=(*row.options, f"of {holders.count} holders"),
+        communicates=True,
+        forward=forward,
+        vjp=vjp,
+        jvp=jvp,
+        singular=lambda xp, kept: row.singular(over(xp), kept),
     )

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
+from unifiedqr_jax.shards import shards
 from unifiedqr_jax.sizes import orders
 
 
@@ -49,6 +51,10 @@ class JaxBackend(Backend):
 
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         return orders(m, n)
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        is_named = isinstance(where, str) or (isinstance(where, (tuple, list)) and all(isinstance(a, str) for a in where))
+        return shards(where) if is_named else super().holders(where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., JaxArrays]:
         return bind(primitive)

@@ -8,7 +8,7 @@ from unifiedqr.arguments import resolve
 from unifiedqr.arrays.holders import Holders, namespace_of_holders
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive, mirrored, primitive
-from unifiedqr.errors import ShapeError
+from unifiedqr.errors import CapabilityError, ShapeError
 from unifiedqr.functional.inputs import chosen, run_resolved, sizes_of
 from unifiedqr.functional.least_squares import solution
 from unifiedqr.primitive import of_holders
@@ -297,6 +297,11 @@ class RowsOver:
         sizes_of(backend, A, original.name)
         axis = -1 if columns else -2
         holders, m = self._holders_of(backend, A, axis)
+        if "cholesky" in original.options and not holders.may_branch:
+            raise CapabilityError(
+                f"got method='cholesky' over {self.where!r}; expected 'auto' or 'householder', since {backend.name} sums "
+                f"nothing up inside of a branch that depends on values."
+            )
         rows = m if m is not None else None if A.shape[axis] is None else A.shape[axis] * holders.count
         n = A.shape[-2 if columns else -1]
         if rows is None or n is None or rows < n:

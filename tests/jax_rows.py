@@ -104,7 +104,9 @@ def collectives(text):
             r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(", body
         ):
             sizes = re.findall(r"(\w+)\[([\d,]*)\]", shapes)
-            count = sum(SIZES[kind_of] * int(np.prod([int(s) for s in dims.split(",") if s])) for kind_of, dims in sizes)
+            count = sum(
+                SIZES[kind_of] * int(np.prod([int(s) for s in dims.split(",") if s])) for kind_of, dims in sizes
+            )
             found.append((kind, count, name not in always))
     return found
 
@@ -245,7 +247,9 @@ def shards():
     rows = NamedSharding(mesh, ROWS)
 
     def mapped(f, inputs=ROWS, outputs=(ROWS, P()), **options):
-        return jax.shard_map(lambda *X: jax.tree.leaves(f(*X)), mesh=mesh, in_specs=inputs, out_specs=list(outputs), **options)
+        return jax.shard_map(
+            lambda *X: jax.tree.leaves(f(*X)), mesh=mesh, in_specs=inputs, out_specs=list(outputs), **options
+        )
 
     def loss(Q, R):
         return jnp.sum(Q * Q_bar) + jnp.sum(R * R_bar)
@@ -254,7 +258,9 @@ def shards():
         A = jnp.asarray(conditioned(kappa) if kappa > 1 else X)
         for method in ("auto", "householder"):
             alone = derivatives(lambda A: loss(*uqr.qr(A)), jnp.asarray(V))
-            spread = derivatives(lambda A, m=method: loss(*mapped(partial(over.qr, method=m))(A)), jax.device_put(V, rows))
+            spread = derivatives(
+                lambda A, m=method: loss(*mapped(partial(over.qr, method=m))(A)), jax.device_put(V, rows)
+            )
             for kind in ("value", "grad", "hvp", "jvp") if kappa == 1 else ("grad",):
                 found, costs = measured(spread[kind], jax.device_put(A, rows))
                 error = float(relative_error(found, jax.jit(alone[kind])(A)))
@@ -278,7 +284,10 @@ def shards():
         "r": (lambda A: cubes(*mapped(partial(over.qr, mode="r"), outputs=(P(),))(A)), LOSSES["qr r"]),
         "lq": (lambda A: cubes(*mapped(over.lq, COLUMNS, (P(), COLUMNS))(A)), LOSSES["lq"]),
         "orth": (of_range(lambda A: mapped(over.orth, outputs=(ROWS,))(A)[0]), LOSSES["orth"]),
-        "lstsq": (lambda A: cubes(*mapped(lambda a, b: over.lstsq(a, b)[:2], (ROWS, ROWS), (P(), P()))(A, B)), LOSSES["lstsq"]),
+        "lstsq": (
+            lambda A: cubes(*mapped(lambda a, b: over.lstsq(a, b)[:2], (ROWS, ROWS), (P(), P()))(A, B)),
+            LOSSES["lstsq"],
+        ),
     }
     for name, (f, (reference, spec)) in cases.items():
         X_here = jnp.asarray(transposed(X, spec))
@@ -298,6 +307,54 @@ def shards():
     say(name="unchecked values", error=float(relative_error(Q @ R, A)))
 
 
+def process(rank, port):
+    """One of two processes, with four devices each: nobody reaches all of A."""
+    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(rank), initialization_timeout=60)
+    mesh = mesh_of(AxisType.Auto)
+    rows, X = NamedSharding(mesh, ROWS), random(M, N, 1)
+
+    def spread(X):
+        return jax.make_array_from_callback(X.shape, rows, lambda index: X[index])
+
+    A, V, b = spread(X), spread(random(M, N, 2)), spread(B)
+    losses = {
+        "qr": lambda A, _: cubes(*uqr.qr(A)),
+        "r": lambda A, _: cubes(uqr.qr(A, mode="r")),
+        "lstsq": lambda A, b: cubes(*uqr.lstsq(A, b)[:2]),
+    }
+    for name, loss in losses.items():
+        gradient = jax.grad(loss)
+        for kind, f in {
+            "grad": lambda A, _, b, f=gradient: f(A, b),
+            "hvp": lambda A, V, b, f=gradient: jax.jvp(lambda A: f(A, b), (A,), (V,))[1],
+        }.items():
+            expected = f(*map(jnp.asarray, (X, random(M, N, 2), B)))
+            for eager in (True, False) if kind == "grad" else (False,):
+                found = (f if eager else jax.jit(f))(A, V, b)
+                parts = found.addressable_shards
+                error = max(float(relative_error(np.asarray(part.data), expected[part.index])) for part in parts)
+                say(name=name, kind=kind, eager=eager, error=error, stays=found.sharding.is_equivalent_to(rows, 2))
+    Q, R = uqr.qr(A)
+    say(name="to_numpy", error=float(relative_error(uqr.to_numpy(R), uqr.to_numpy(uqr.qr(jnp.asarray(X)).R))))
+    try:
+        uqr.to_numpy(Q)
+    except uqr.ShardingError as error:
+        say(name="to_numpy of Q", message=str(error))
+    found, expected = uqr.diagnose(A), uqr.diagnose(X)
+    say(
+        name="diagnose",
+        same=(found.rank, found.dependent, found.size, found.read)
+        == (expected.rank, expected.dependent, expected.size, expected.read),
+        condition=found.condition / expected.condition,
+    )
+    dependent = X.copy()
+    dependent[:, 5] = dependent[:, 2]
+    say(name="dependent", at=uqr.diagnose(spread(dependent)).dependent, expected=uqr.diagnose(dependent).dependent)
+    uqr.set_checks("raise")  # which looks at nothing that is not here
+    gradient = jax.grad(lambda A: cubes(uqr.qr(A).Q))(spread(dependent))
+    say(name="checks", nan=bool(np.isnan(np.asarray(gradient.addressable_data(0))).all()))
+
+
 if __name__ == "__main__":
-    assert len(jax.devices()) == DEVICES
-    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards)}[sys.argv[1]]()
+    section, *options = sys.argv[1:]
+    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards, process)}[section](*options)

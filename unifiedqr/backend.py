@@ -139,6 +139,11 @@ class Backend(ABC):
         """Return every device of the framework on this machine; by default the host alone."""
         return ("cpu",)
 
+    def is_spread(self, x: Array) -> bool:
+        """Return whether x is in parts, on several devices or in several processes, that `to_numpy` would gather."""
+        del x
+        return False
+
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.
 

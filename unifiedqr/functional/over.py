@@ -299,8 +299,8 @@ class RowsOver:
         holders, m = self._holders_of(backend, A, axis)
         if "cholesky" in original.options and not holders.may_branch:
             raise CapabilityError(
-                f"got method='cholesky' over {self.where!r}; expected 'auto' or 'householder', since {backend.name} sums "
-                f"nothing up inside of a branch that depends on values."
+                f"got method='cholesky' over {self.where!r}; expected 'auto' or 'householder': {backend.name} sums up "
+                f"nothing inside of a branch that depends on values."
             )
         rows = m if m is not None else None if A.shape[axis] is None else A.shape[axis] * holders.count
         n = A.shape[-2 if columns else -1]

@@ -65,8 +65,7 @@ class JaxBackend(Backend):
         return orders(m, n)
 
     def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
-        is_named = isinstance(where, str) or (isinstance(where, (tuple, list)) and all(isinstance(a, str) for a in where))
-        return shards(where) if is_named else super().holders(where, rank, size)
+        return shards(where) if isinstance(where, (str, tuple)) else super().holders(where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., JaxArrays]:
         return bind(primitive)

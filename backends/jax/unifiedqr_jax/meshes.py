@@ -65,10 +65,10 @@ def report_gathering(row: Primitive, A: jax.Array) -> None:
     if spread[0 if along_columns else 1] or (spread[1 if along_columns else 0] and not is_tall):
         sides, other = ("columns", "rows") if along_columns else ("rows", "columns")
         warn(
-            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last two dimensions, and as much as "
-            f"all of it moves between devices. It stays where it is if it has more {sides} than {other} and these alone "
+            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last dimensions, and as "
+            f"much as all of it moves. It stays where it is if it has more {sides} than {other} and these alone "
             f"are spread: jax.device_put(A, jax.NamedSharding(mesh, "
-            f"{'P(None, axis)' if along_columns else 'P(axis, None)'})).",
+            f"P({'None, axis' if along_columns else 'axis, None'}))).",
             ShardingWarning,
         )
 

@@ -46,8 +46,9 @@ def rows_over(where: Any, /, *, rank: int | None = None, size: int | None = None
     -----
     The derivative is that of the sum of what all holders compute: each one's loss may use its rows of Q, and, with a
     share of the weight, its copy of R. Inside `jax.shard_map` the types of arrays say which are copies, and the loss is
-    what the program says; its default ``check_vma=True`` is needed for derivatives. Kernels: (48), (38), (49), TSQR
-    where they are refused; rules: those of `qr` and the others, whose sums over rows are followed by sums over holders.
+    what the program says; its default ``check_vma=True`` is needed for derivatives. Kernels: (CH.1), (CH.2), (CH.3),
+    and TSQR where these are refused; rules: those of `qr` and the others, whose sums over rows are followed by sums
+    over holders.
 
     References
     ----------
@@ -145,7 +146,7 @@ class RowsOver:
 
         Notes
         -----
-        Derivatives as in `unifiedqr.qr`, of A^H (25).
+        Derivatives as in `unifiedqr.qr`, of A^H (LQ.1).
 
         References
         ----------
@@ -222,7 +223,7 @@ class RowsOver:
 
         Notes
         -----
-        Derivative (31). Where rows are of very unlike size the largest are taken first here, and then among all.
+        Derivative (LS.3). Where rows are of very unlike size the largest are taken first here, and then among all.
 
         References
         ----------
@@ -240,7 +241,7 @@ class RowsOver:
         made = self._over(backend, A, row("lstsq"), columns=False)
         if A.shape[-2] == 0:  # everybody takes part in the sums
             A, b = _with_a_row(backend, A), _with_a_row(backend, b, axis=-2 if len(b.shape) == len(A.shape) else -1)
-        return solution(backend, A, b, made)
+        return solution(backend, A, b, None, made)
 
     def namespace(self, A: Any, /) -> Namespace:
         """Return the namespace in which the rules of `unifiedqr.rules` are those of the whole matrix, as their ``xp``.

@@ -7,6 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+
+from jax.core import Tracer
 
 from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend
@@ -22,7 +25,7 @@ class JaxBackend(Backend):
     """JAX arrays and tracers, on any device."""
 
     xp = xp
-    array_types = (jax.Array,)
+    array_types = (jax.Array, Tracer)  # a tracer is a jax.Array, but since JAX 0.10 its class no longer derives from it
 
     def as_array(self, x: Any) -> jax.Array:
         return x.__jax_array__() if hasattr(x, self.plugin.protocol) else super().as_array(x)
@@ -31,7 +34,7 @@ class JaxBackend(Backend):
         dtype = jax.dtypes.canonicalize_dtype(x.dtype)
         if dtype != x.dtype:
             warnings.warn(
-                f"{x.dtype} came and jax computes it in {dtype}, because its 64-bit mode is off. Call "
+                f"got {x.dtype}, which jax computes in {dtype}, because its 64-bit mode is off. Call "
                 f"jax.config.update('jax_enable_x64', True) first, or pass {dtype}.",
                 stacklevel=2,
             )
@@ -39,7 +42,7 @@ class JaxBackend(Backend):
 
     def to_numpy(self, x: jax.Array) -> np.ndarray:
         value = jax.lax.stop_gradient(x)
-        if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer) and not x.is_fully_addressable:
+        if isinstance(x, jax.Array) and not isinstance(x, Tracer) and not x.is_fully_addressable:
             if not x.is_fully_replicated:
                 raise ShardingError(
                     f"got an array of shape {x.shape} of which this process reaches a part alone; expected one that is "
@@ -59,7 +62,7 @@ class JaxBackend(Backend):
         return tuple(str(device) for device in jax.devices())
 
     def is_spread(self, x: jax.Array) -> bool:
-        return not isinstance(x, jax.core.Tracer) and not x.is_fully_replicated
+        return not isinstance(x, Tracer) and not x.is_fully_replicated
 
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         return orders(m, n)

@@ -39,7 +39,8 @@ def devices_of(A: jax.Array) -> int:
 
 
 def _sharding_of(A: jax.Array) -> Any:
-    return jax.typeof(A).sharding if isinstance(A, Tracer) else A.sharding
+    typed: Any = jax.typeof(A) if isinstance(A, Tracer) else A
+    return typed.sharding
 
 
 def _mesh_of(A: jax.Array) -> Any:

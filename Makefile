@@ -3,13 +3,13 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 CONSTRAINTS ?= ci/constraints.txt
-EXTRAS ?= all,mxnet
+EXTRAS ?= all,mxnet,gallery
 ALONE ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare bench test test-all fuzz latest newer lint package format support capabilities names golden clean
+.PHONY: help setup compare bench test test-all browser fuzz latest newer lint package format pictures support capabilities names gallery golden docs clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,17 +32,23 @@ test: setup  ## Run the tests; with UNIFIEDQR_TEST_BACKENDS=torch those of one f
 test-all: setup  ## Run every test, exhaustive repetitions too (an hour)
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-1000} $(BIN)/python -m pytest -n 2 --dist loadscope
 
+browser: setup  ## Install what the tests of the reports need: a browser, if this is root on Debian, and axe-core
+	VENV=$(VENV) sh ci/browser.sh
+
 fuzz: setup  ## Search for counterexamples with new seeds, UNIFIEDQR_EXAMPLES of them (default 10000) a framework
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-10000} $(BIN)/python -m pytest -n 2 tests/test_random_search.py
 
 latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
-	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=all \
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=all,gallery \
 	  ALONE="mxnet graphviz requests urllib3 idna certifi charset-normalizer"
 
 newer:  ## Run the conformance suite and a comparison on a newer Python: make newer PYTHON=python3.13
 	$(MAKE) setup VENV=.venv-newer CONSTRAINTS=ci/constraints-latest.txt EXTRAS=tensorflow,jax,lab
 	.venv-newer/bin/unifiedqr conformance
 	.venv-newer/bin/unifiedqr compare --dtype float64
+
+pictures: setup  ## Draw the pictures of the documents: a comparison, and the benchmark in docs/benchmark.json
+	$(BIN)/python ci/pictures.py docs
 
 lint: setup  ## Check style, types and the direction of imports
 	VENV=$(VENV) sh ci/lint.sh
@@ -53,8 +59,8 @@ package:  ## Build the sdist and the wheel, check them, and install and use them
 format: setup  ## Bring the code into the project's format
 	$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
 
-support: setup  ## Write the support table of the README from what the conformance suite sees
-	$(BIN)/python ci/support.py README.md
+support: setup  ## Write the table of support from what the conformance suite sees
+	$(BIN)/python ci/support.py docs/support.md
 
 capabilities: setup  ## Run the table of capabilities and write docs/capabilities.md
 	$(BIN)/python ci/capabilities.py docs
@@ -62,8 +68,14 @@ capabilities: setup  ## Run the table of capabilities and write docs/capabilitie
 names: setup  ## Run every name of the Array API standard in every namespace and write docs/namespace.md
 	$(BIN)/python ci/names.py docs
 
+gallery: setup  ## Run the programs of examples/gallery and write their pictures and pages
+	$(BIN)/python ci/gallery.py docs/gallery
+
 golden: setup  ## Compute the golden vectors anew, in 100-digit arithmetic
 	$(BIN)/python -m unifiedqr_lab.conformance.golden
+
+docs: setup  ## Build the documentation into build/site; a broken link or reference fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) .venv-latest .venv-newer build report.html report.json bench.html bench.json

@@ -1,7 +1,7 @@
 """Write what a benchmark found into the documents, as numbers and as a document.
 
-``python ci/benchmark.py BENCHMARK FOLDER [README]`` reads the JSON file that ``make bench`` wrote, and writes
-``benchmark.json`` and ``benchmark.md`` into the folder, and the speed table of the README.
+``python ci/benchmark.py BENCHMARK FOLDER [DOCUMENT]`` reads the JSON file that ``make bench`` wrote, and writes
+``benchmark.json`` and ``benchmark.md`` into the folder, and the short table of a document such as ``docs/speed.md``.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 ``python ci/package.py FOLDER`` empties the folder, builds into ``FOLDER/dist`` and makes three environments beside it:
 one with NumPy alone, from the source distribution; one with the extra ``lab`` and one with ``torch`` and ``lab``, from
-the wheel. In each, what the README shows first has to print what the README says, and the command line has to work or
+the wheel. In each, what the README shows has to print what the README says, and the command line has to work or
 to say what to install. Versions come from ci/constraints.txt.
 """
 
@@ -136,7 +136,8 @@ def main(folder: Path) -> None:
         start,
     )
 
-    first, in_torch = EXAMPLES[0], next(example for example in EXAMPLES if "import torch" in example[0])
+    in_torch = next(example for example in EXAMPLES if "import torch" in example[0])
+    first = next(example for example in EXAMPLES if "import torch" not in example[0])
 
     alone = Environment(folder / "numpy", tools)
     before, start = alone.megabytes(), time.perf_counter()
@@ -149,7 +150,7 @@ def main(folder: Path) -> None:
     for program, *arguments in (("unifiedqr", "compare"), ("python", "-m", "unifiedqr", "compare")):
         said = alone.run(program, *arguments, status=2)
         check(said.count("\n") == 1 and said.endswith(f"{INSTALL}\n"), f"compare without its extra said\n{said}")
-    told("NumPy only: the first example; compare says what to install", start)
+    told("NumPy only: its example; compare says what to install", start)
 
     lab = Environment(folder / "lab", tools)
     use(lab, f"{wheel}[lab]", [first])

@@ -7,5 +7,5 @@ set -eu
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 "$VENV/bin/python" -m pip install --quiet --constraint "$CONSTRAINTS" pip
 "$VENV/bin/python" -m pip install --quiet --constraint "$CONSTRAINTS" --build-constraint "$CONSTRAINTS" \
-  --group test --group lint --editable ".[$EXTRAS]"
+  --group test --group lint --group docs --editable ".[$EXTRAS]"
 [ -z "$ALONE" ] || "$VENV/bin/python" -m pip install --quiet --constraint "$CONSTRAINTS" --no-deps $ALONE

@@ -64,7 +64,7 @@ class Problem:
     hopeless : numpy.ndarray of bool, shape (...)
         Where leading columns (rows) are dependent, so that no derivative exists.
     kinked : numpy.ndarray of bool, shape (...)
-        Where the last pivot of a real square or wide matrix vanishes, so that a sign is undetermined (11k).
+        Where the last pivot of a real square or wide matrix vanishes, so that a sign is undetermined (QR.6).
     """
 
     decomposition: str
@@ -78,7 +78,7 @@ class Problem:
     kinked: np.ndarray
 
     def condition(self, index):
-        """Return the condition of what the derivatives of one matrix of the stack read (11k)."""
+        """Return the condition of what the derivatives of one matrix of the stack read (QR.6)."""
         m, n = self.A.shape[-2:]
         free = not self.dtype.startswith("complex") and (m <= n if self.decomposition == "qr" else n <= m)
         read = (self.A / self.sizes)[index]

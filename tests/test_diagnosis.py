@@ -118,7 +118,7 @@ def test_what_does_not_fit_is_refused():
         uqr.diagnose(A, decomposition="svd")
     with pytest.raises(uqr.OptionError, match="L_bar was given, but qr has the factors Q and R"):
         uqr.diagnose(A, L_bar=A)
-    with pytest.raises(uqr.ShapeError, match=r"Q_bar has shape \(3, 5\); it must have shape \(5, 3\)"):
+    with pytest.raises(uqr.ShapeError, match=r"Q_bar has shape \(3, 5\); expected shape \(5, 3\)"):
         uqr.diagnose(A, A.T)
     with pytest.raises(uqr.ShapeError, match=r"diagnose got a numpy array of shape \(3,\)"):
         uqr.diagnose(A[0])

@@ -82,7 +82,8 @@ def test_unknown_names_list_the_known_ones():
 def test_arrays_of_two_frameworks_are_refused():
     torch, jax = uqr.get_backend("torch"), uqr.get_backend("jax")
     with pytest.raises(
-        uqr.ForeignArrayError, match=r"must belong to one framework, and Tensor of torch, ArrayImpl of jax"
+        uqr.ForeignArrayError,
+        match=r"got Tensor of torch, ArrayImpl of jax in one call; expected arrays of one framework",
     ):
         uqr.vjp(lambda A, B: A @ B, torch.from_numpy(np.eye(2)), jax.from_numpy(np.eye(2)))
     with pytest.raises(uqr.ForeignArrayError, match="Tensor of torch, ndarray of numpy"):

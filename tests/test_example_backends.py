@@ -60,7 +60,8 @@ except uqr.CapabilityError as error:
 
 
 def test_the_guide_shows_the_toy_as_it_is():
-    guide, source = (ROOT / "backends" / "README.md").read_text(), (EXAMPLES / "toy" / "unifiedqr_toy.py").read_text()
+    guide = (ROOT / "docs" / "extending" / "backend.md").read_text()
+    source = (EXAMPLES / "toy" / "unifiedqr_toy.py").read_text()
     shown = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
     assert len(shown) >= 4
     assert all(block.rstrip() in source for block in shown)

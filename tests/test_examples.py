@@ -1,4 +1,4 @@
-"""The examples and the code of the README run and print what the README shows."""
+"""The examples run, and print the same gradient in every framework; the README leads to them."""
 
 import os
 import re
@@ -11,7 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", README, re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 
 
@@ -42,16 +41,6 @@ def test_every_example_prints_the_same_gradient():
     assert len({tuple(found) for found in numbers.values()}) == 1, numbers
 
 
-@pytest.mark.parametrize(("code", "shown"), BLOCKS, ids=range(len(BLOCKS)))
-def test_readme_block_prints_what_it_shows(code, shown):
-    """Digits that rounding decides are shown as they came; they are compared to the precision of rounding."""
-    printed = run("-c", code)
-    assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", shown).split()
-    for came, said in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
-        assert float(came) == pytest.approx(float(said), rel=1e-6, abs=1e-13)
-
-
 def test_the_readme_has_code_for_every_framework():
-    assert len(BLOCKS) >= 2
     for framework in ("torch", "tensorflow", "mxnet", "jax"):
         assert f"examples/{framework}_gradient.py" in README

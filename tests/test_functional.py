@@ -64,10 +64,10 @@ def test_half_precision_is_computed_in_single_and_handed_back_in_kind(backend):
 @pytest.mark.parametrize(
     ("A", "error", "says"),
     [
-        (np.arange(6).reshape(2, 3), uqr.DtypeError, "dtype int64; it needs float32, float64, complex64, complex128"),
+        (np.arange(6).reshape(2, 3), uqr.DtypeError, "dtype int64; expected float32, float64, complex64, complex128"),
         (np.ones((2, 2), dtype=bool), uqr.DtypeError, "dtype bool"),
         (np.array([[1, "a"]], dtype=object), uqr.DtypeError, "dtype object"),
-        (np.ones(3), uqr.ShapeError, r"shape \(3,\); it needs a matrix"),
+        (np.ones(3), uqr.ShapeError, r"shape \(3,\); expected a matrix"),
         (3.0, uqr.ShapeError, r"shape \(\)"),
         ([[1.0, 2.0], [3.0]], uqr.ForeignArrayError, "rectangular list of numbers"),
         ([["a"]], uqr.ForeignArrayError, "got builtins.str; expected an array of"),

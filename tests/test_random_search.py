@@ -9,7 +9,7 @@ from tests.truth import truth
 from unifiedqr.checks import checks
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
-from unifiedqr_lab.conformance.checks import routes
+from unifiedqr_lab.conformance.case_checks import routes
 from unifiedqr_lab.conformance.tolerance import relative_error
 
 

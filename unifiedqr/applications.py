@@ -21,6 +21,7 @@ from unifiedqr.rules.least_squares import (
     solution_pushforward,
 )
 from unifiedqr.rules.spaces import complement_pullback, complement_pushforward, range_pullback
+from unifiedqr.rules.weighted import weighted_pullback, weighted_pushforward
 
 
 def _sum(*terms: Array | None) -> Array | None:
@@ -73,6 +74,17 @@ def _constant_rank_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     inverse = PseudoInverse(*frame)
     dots = constant_rank_pushforward(xp, inverse, A, b, x, A_dot, b_dot)
     return *dots, _tangent_of_rank(xp, inverse.G), *pseudo_inverse_pushforward(xp, inverse, A_dot)
+
+
+def _weighted_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+    A, b, w, x, G = kept
+    x_bar, residuals_bar, _, G_bar = cotangents
+    return weighted_pullback(xp, A, b, w, x, G, x_bar, residuals_bar, G_bar)
+
+
+def _weighted_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+    x_dot, residuals_dot, G_dot = weighted_pushforward(xp, *kept, *tangents)
+    return x_dot, residuals_dot, _tangent_of_rank(xp, G_dot), G_dot
 
 
 def _orth_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
@@ -152,6 +164,21 @@ ROWS = {
         vjp=_lstsq_vjp,
         jvp=_lstsq_jvp,
         singular=_has_no_frame,
+    ),
+    "lstsq-weighted": Primitive(
+        name="lstsq-weighted",
+        options=(),
+        orientation=Orientation(),
+        inputs=("A", "b", "w"),
+        outputs=("x", "residuals", "rank", "G"),
+        results=3,
+        discrete=("rank",),
+        keeps=("A", "b", "w", "x", "G"),
+        forward=kernels.weighted_least_squares,
+        vjp=_weighted_vjp,
+        jvp=_weighted_jvp,
+        singular=_has_no_frame,
+        shapes=("deep",),
     ),
     "orth": Primitive(
         name="orth",

@@ -1,6 +1,6 @@
 """Framework-neutral autodiff: the same code gives the same gradients in every framework.
 
-Everything pairs as <X_bar, dX> = Re tr(X_bar^H dX) (1), so that the gradient of a real L is dL/dRe + i dL/dIm.
+Everything pairs as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1), so that the gradient of a real L is dL/dRe + i dL/dIm.
 
 Arguments and results of the functions that are differentiated are pytrees: arrays, or tuples, lists, named tuples,
 dicts and dataclasses of pytrees, and whatever is registered with optree. None is an empty one. In an argument
@@ -154,7 +154,7 @@ def jvp(
     """
     if len(tangents) != len(primals):
         raise ShapeError(
-            f"{len(primals)} primals and {len(tangents)} tangents came; there must be one tangent per primal."
+            f"got {len(primals)} primals and {len(tangents)} tangents; expected one tangent for each primal."
         )
     leaves, structures = flatten_arguments(primals)
     pairs = zip(structures, tangents, strict=True)

@@ -48,7 +48,7 @@ def set_checks(mode: str) -> None:
     A check looks at values that are in host memory already: it is silent for arrays on another device, inside a
     compiled or traced function (``torch.compile``, ``tf.function``, ``jax.jit``, a hybridized block) and under a
     vectorizing map. Column j is dependent when |R_jj| <= 4 max(m, n) eps ||R[:, j]||; the last pivot of a real square
-    or wide matrix is exempt (11k).
+    or wide matrix is exempt (QR.6).
 
     Examples
     --------
@@ -128,7 +128,7 @@ def report_dependent(xp: Namespace, nowhere: Array, factor: Array) -> None:
 def report_gauge(xp: Namespace, violation: Array) -> None:
     """Warn or raise if a cotangent depends on an arbitrary choice of basis.
 
-    `violation` is v of (21) divided by what is allowed, real, of shape (..., 1, 1).
+    `violation` is v of (CQ.6) divided by what is allowed, real, of shape (..., 1, 1).
     """
     if mode() == "off":
         return
@@ -140,7 +140,7 @@ def report_gauge(xp: Namespace, violation: Array) -> None:
         return
     message = (
         f"the loss depends on which basis of the space was chosen, {values.max():.1e} times as much as rounding would "
-        f"(21): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or "
+        f"(CQ.6): the derivative is that of a loss of the space alone. Write the loss with the projector N N^H, or "
         f"accept it by unifiedqr.set_checks('off')."
     )
     if mode() == "raise":

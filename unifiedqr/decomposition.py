@@ -194,7 +194,7 @@ def check_method(method: str, *, pivoting: bool) -> str:
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
     if pivoting and method == "cholesky":
-        raise OptionError("method='cholesky' came with pivoting=True: it cannot pivot. Leave one of them out.")
+        raise OptionError("got method='cholesky' with pivoting=True; expected one of them: CholeskyQR cannot pivot.")
     return method
 
 

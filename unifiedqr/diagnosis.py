@@ -3,16 +3,17 @@ r"""What can be said of a matrix before its decomposition is differentiated: ran
 A derivative inherits from the computed factors a relative error of the order of eps κ_c, whatever the arrangement of
 the rule, where
 
-    (41)  κ_c = κ(A_1 D),   D the diagonal matrix that gives the columns of A_1 unit length,
+    (ER.1)  κ_c = κ(A_1 D),   D the diagonal matrix that gives the columns of A_1 unit length,
 
 and A_1 holds the leading columns that a derivative reads: all k, but without the last one for a real square or wide
-matrix (11k). Scaling columns is harmless, so that κ(A) itself says too much.
+matrix (QR.6). Scaling columns is harmless, so that κ(A) itself says too much.
 
 References
 ----------
 N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms, chapters 7 (A. van der Sluis) and 19.
 """
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +46,16 @@ class Diagnosis:
         Number of the first leading column (row, for LQ and RQ; counted from the last one for RQ and QL) that depends on
         those before it; -1 if there is none.
     condition : float or numpy.ndarray
-        Condition κ_c (41) of the leading block that a derivative reads; inf if a column (row) of it vanishes.
+        Condition κ_c (ER.1) of the leading block that a derivative reads; inf if a column (row) of it vanishes.
     expected_error : float or numpy.ndarray
         Relative error to expect of a gradient in the Frobenius norm; NaN where no derivative exists.
     gauge_violation : float, numpy.ndarray or None
-        How much the loss depends on the phases of the factors (3), relative to its cotangents; None for a real A and
+        How much the loss depends on the phases of the factors (PR.4), relative to its cotangents; None for a real A and
         without cotangents.
     size : tuple of int
         Rows and columns of A, exchanged for LQ.
     read : int
-        How many of the leading columns (rows) a derivative reads: k, or k - 1 for a real square or wide matrix (11k).
+        How many of the leading columns (rows) a derivative reads: k, or k - 1 for a real square or wide matrix (QR.6).
     """
 
     decomposition: str
@@ -95,6 +96,10 @@ class Diagnosis:
     def __str__(self) -> str:
         return "\n".join(self.sentences)
 
+    def _repr_html_(self) -> str:
+        told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences)
+        return f"<p>{self.decomposition} in {self.dtype}</p><ul>{told}</ul>"
+
 
 def diagnose(
     A: Any, Q_bar: Any = None, R_bar: Any = None, *, L_bar: Any = None, decomposition: str = "qr"
@@ -124,7 +129,7 @@ def diagnose(
 
     Notes
     -----
-    Condition (41); gauge (3): ||Im diag P|| / (||Q^H Q_bar|| + ||R_bar R^H||), P = Q^H Q_bar - R_bar R^H. It costs
+    Condition (ER.1); gauge (PR.4): ||Im diag P|| / (||Q^H Q_bar|| + ||R_bar R^H||), P = Q^H Q_bar - R_bar R^H. It costs
     a singular value decomposition and is not differentiable.
 
     References
@@ -155,7 +160,7 @@ def diagnose(
     Q_bar = None if bars["Q"] is None else turn.matrix(xp, bars["Q"])
     R_bar = None if bars[triangle] is None else turn.triangle(xp, bars[triangle])
     m, n = matrix.shape[-2:]
-    read = min(m, n) - (m <= n and matrix.dtype.kind == "f" and m > 0)  # (11k)
+    read = min(m, n) - (m <= n and matrix.dtype.kind == "f" and m > 0)  # (QR.6)
     eps = float(np.finfo(dtype).eps)
     dependent, condition = _first_dependent(R[..., :read], 4 * max(m, n) * eps), conditions(matrix[..., :read])
     return Diagnosis(
@@ -172,7 +177,7 @@ def diagnose(
 
 
 def conditions(A: Any) -> Any:
-    """Return the 2-norm condition of each matrix of a stack, its columns scaled to unit length (41).
+    """Return the 2-norm condition of each matrix of a stack, its columns scaled to unit length (ER.1).
 
     Parameters
     ----------
@@ -253,7 +258,7 @@ def _cotangent(name: str, bar: Any, factor: Any) -> Any:
     backend, (bar,) = resolve(bar)
     bar = backend.to_numpy(bar)
     if bar.shape != factor.shape:
-        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; it must have shape {factor.shape}.")
+        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; expected shape {factor.shape}.")
     return bar
 
 

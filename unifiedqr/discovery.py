@@ -251,7 +251,7 @@ def decided(arrays: list[Any]) -> Backend | None:
     if len({name for _, name in deciding}) > 1:
         came = ", ".join(f"{kind} of {name}" for kind, name in deciding)
         raise ForeignArrayError(
-            f"the arrays of one call must belong to one framework, and {came} came. Convert all of them with "
+            f"got {came} in one call; expected arrays of one framework. Convert all of them with "
             f"unifiedqr.namespace(...).asarray."
         )
     return next(iter(deciding.values()), None)

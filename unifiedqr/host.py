@@ -85,7 +85,7 @@ def pivoted_qr(A: Any, rank: int) -> Factors:
     """
     dtype = A.dtype.name
     if dtype not in PREFIXES:
-        raise DtypeError(f"a matrix of dtype {dtype} came; convert it to one of {', '.join(PREFIXES)}.")
+        raise DtypeError(f"got a matrix of dtype {dtype}; expected one of {', '.join(PREFIXES)}. Convert it.")
     *batch, m, n = A.shape
     columns: Any = np.empty((*batch, n, m), dtype)  # each matrix in the order of LAPACK
     columns.swapaxes(-1, -2)[...] = A

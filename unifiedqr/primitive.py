@@ -142,7 +142,7 @@ def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
 def mirrored(
     row: Primitive, name: str, outputs: Mapping[str, str], results: int, reflection: Reflection = ADJOINT
 ) -> Primitive:
-    """Return the decomposition of A that is another one of its reflection: (25), (42), (43).
+    """Return the decomposition of A that is another one of its reflection: (LQ.1), (LQ.4), (LQ.5).
 
     `outputs` has the names of the new row's outputs in their order, each with the name it has in `row`.
     """
@@ -195,7 +195,7 @@ def mirrored(
 
 
 def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primitive:
-    """Return the decomposition of A[:, p] that is another one of A, p locally constant (24).
+    """Return the decomposition of A[:, p] that is another one of A, p locally constant (PV.1).
 
     `forward` gives the outputs of `row` with the pivots P, numbers (..., 1, n), after the results.
     """
@@ -208,11 +208,11 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
         bars = (*cotangents[: row.results], *cotangents[row.results + 1 :])
         (A_bar,) = row.vjp(xp, inner(xp, kept), bars)
-        return (columns_at(xp, A_bar, inverse_of(xp, kept[-1])),)  # (24)
+        return (columns_at(xp, A_bar, inverse_of(xp, kept[-1])),)  # (PV.1)
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
         P = kept[-1]
-        dots = row.jvp(xp, inner(xp, kept), (columns_at(xp, tangents[0], order_of(xp, P)),))  # (24)
+        dots = row.jvp(xp, inner(xp, kept), (columns_at(xp, tangents[0], order_of(xp, P)),))  # (PV.1)
         return *dots[: row.results], xp.zeros_like(P), *dots[row.results :]
 
     def singular(xp: Namespace, kept: Arrays) -> Array:

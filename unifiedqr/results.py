@@ -4,9 +4,28 @@ For a type checker they are generic in the type of array. What has another dtype
 real for a complex A) is ``Any`` to it, because the array types of some frameworks name their dtype.
 """
 
+import html
+import math
 from typing import Any, Generic, NamedTuple
 
 from unifiedqr._typing import ArrayT
+
+SMALL = 64
+"""Entries of an array that a notebook shows."""
+
+
+def _as_html(self: Any) -> str:
+    """Return what a notebook shows: names, shapes, dtypes, and the entries of small arrays as their framework does."""
+    rows: list[str] = []
+    for name, X in zip(self._fields, self, strict=True):
+        shape: tuple[Any, ...] = tuple(X.shape)
+        small = all(isinstance(n, int) for n in shape) and math.prod(shape) <= SMALL
+        cells = (" × ".join(map(str, shape)) or "scalar", str(X.dtype), repr(X) if small else "")
+        entries = "".join(f'<td style="text-align: left"><pre>{html.escape(cell)}</pre></td>' for cell in cells)
+        rows.append(f'<tr><th scope="row">{name}</th>{entries}</tr>')
+    headings = "".join(f'<th scope="col">{heading}</th>' for heading in ("", "shape", "dtype", "entries"))
+    caption = f"<caption>{type(self).__name__}</caption>"
+    return f"<table>{caption}<thead><tr>{headings}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 class QRResult(NamedTuple, Generic[ArrayT]):
@@ -14,6 +33,9 @@ class QRResult(NamedTuple, Generic[ArrayT]):
 
     Q: ArrayT
     R: ArrayT
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class PivotedQRResult(NamedTuple, Generic[ArrayT]):
@@ -23,6 +45,9 @@ class PivotedQRResult(NamedTuple, Generic[ArrayT]):
     R: ArrayT
     P: Any
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
 
 class PivotedRResult(NamedTuple, Generic[ArrayT]):
     """The triangular factor of A[..., :, P] = Q R, and P, integers (..., n)."""
@@ -30,12 +55,18 @@ class PivotedRResult(NamedTuple, Generic[ArrayT]):
     R: ArrayT
     P: Any
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
 
 class LQResult(NamedTuple, Generic[ArrayT]):
     """Factors of A = L Q."""
 
     L: ArrayT
     Q: ArrayT
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class PivotedLQResult(NamedTuple, Generic[ArrayT]):
@@ -45,12 +76,18 @@ class PivotedLQResult(NamedTuple, Generic[ArrayT]):
     Q: ArrayT
     P: Any
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
 
 class PivotedLResult(NamedTuple, Generic[ArrayT]):
     """The triangular factor of A[..., P, :] = L Q, and P, integers (..., m)."""
 
     L: ArrayT
     P: Any
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class RQResult(NamedTuple, Generic[ArrayT]):
@@ -59,12 +96,18 @@ class RQResult(NamedTuple, Generic[ArrayT]):
     R: ArrayT
     Q: ArrayT
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
 
 class QLResult(NamedTuple, Generic[ArrayT]):
     """Factors of A = Q L."""
 
     Q: ArrayT
     L: ArrayT
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
 
 class LstsqResult(NamedTuple, Generic[ArrayT]):
@@ -74,9 +117,15 @@ class LstsqResult(NamedTuple, Generic[ArrayT]):
     residuals: Any
     rank: Any
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
 
 class SlogdetResult(NamedTuple, Generic[ArrayT]):
     """Signs of determinants and logarithms of their moduli."""
 
     sign: ArrayT
     logabsdet: Any
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)

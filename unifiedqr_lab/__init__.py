@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from unifiedqr.errors import MissingExtraError
 
-REQUIRED = ("clevercsv", "cloudpickle", "jinja2", "mpmath", "plotly", "rich", "safetensors", "typer")
+REQUIRED = ("clevercsv", "cloudpickle", "jinja2", "mpmath", "rich", "safetensors", "typer")
 """What the extra ``lab`` installs."""
 
 

@@ -116,6 +116,10 @@ class Instruments:
         del f
         return None
 
+    def blas(self) -> str:
+        """Return the name and version of the linear algebra the framework was built with; "" if it does not say."""
+        return ""
+
     def wait(self, arrays: Arrays) -> None:
         """Return when the values of the arrays are computed, if the framework computes them in the background."""
         del arrays

@@ -85,7 +85,7 @@ print(R.dtype, A_bar.dtype, bool(np.allclose(R[0, 0], np.linalg.norm(A[:, 0]))))
 def test_double_precision_that_jax_rounds_is_said():
     printed, said = run(GIVEN, x64=False)
     assert printed == ["float32", "float32", "True"]
-    assert "UserWarning: float64 came and jax computes it in float32" in said
+    assert "UserWarning: got float64, which jax computes in float32" in said
     assert "jax_enable_x64" in said
 
 

@@ -75,7 +75,7 @@ def test_every_size_may_be_symbolic(complex_):
 
 
 def test_the_last_pivot_of_a_square_matrix_may_be_zero():
-    """A is diag(1, 2, 0), of which no entry of Q or R above the last pivot turns into NaN (11k)."""
+    """A is diag(1, 2, 0), of which no entry of Q or R above the last pivot turns into NaN (QR.6)."""
     A = jnp.diag(jnp.asarray([1.0, 2.0, 0.0]))
     program = exported(jax.grad(lambda A: uqr.qr(A).R[0, 1] + uqr.qr(A).R[0, 0]), "m, 3", "m >= 3")
     # R_11 = |a_1|, R_12 = a_1 . a_2 / |a_1|, at a_1 = e_1, a_2 = 2 e_2.

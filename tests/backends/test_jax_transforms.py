@@ -10,7 +10,7 @@ from unifiedqr.discovery import get_backend
 from unifiedqr_jax import autodiff
 from unifiedqr_jax.instruments.derivatives import DERIVATIVES
 from unifiedqr_lab.conformance.capabilities import TIMES
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.problems import problem
 from unifiedqr_lab.instruments import instruments
 

@@ -10,7 +10,7 @@ from unifiedqr.checks import checks, reports_later
 from unifiedqr.errors import SingularMatrixWarning
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_mxnet.compat import mx
-from unifiedqr_mxnet.host import seen
+from unifiedqr_mxnet.host_memory import seen
 from unifiedqr_mxnet.namespace import xp
 
 pytestmark = pytest.mark.usefixtures("semantics")

@@ -65,7 +65,7 @@ def test_unusable_inputs_are_named():
         ComplexArray(xp.ones((2,)), xp.ones((3,)))
     with pytest.raises(DtypeError, match="float32 and float64"):
         ComplexArray(xp.ones((2,)), xp.ones((2,), dtype=xp.float64))
-    with pytest.raises(ForeignArrayError, match="ndarray came"):
+    with pytest.raises(ForeignArrayError, match="got ndarray as a part"):
         ComplexArray(np.ones(2), np.ones(2))
     with mx.autograd.record(), pytest.raises(CapabilityError, match=r"unifiedqr\.qr"):
         xp.linalg.qr(xp.ones((3, 2)))

@@ -5,7 +5,7 @@ import pytest
 import unifiedqr as uqr
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import CapabilityError
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.problems import problem
 from unifiedqr_lab.instruments import instruments
 

@@ -9,7 +9,7 @@ from unifiedqr import rules
 from unifiedqr.checks import checks
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.errors import CapabilityError, DtypeError, ForeignArrayError, ShapeError, SingularMatrixWarning
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.golden import golden
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.problems import problem

@@ -168,7 +168,7 @@ def test_sizes_that_do_not_fit_end_the_run(f, shape, message):
 
 @pytest.mark.parametrize("name", ["lq", "orth", "null_space", "slogdet"])
 def test_unknown_rank_is_refused(name):
-    with pytest.raises(uqr.ShapeError, match=r"unknown rank; it needs \(\.\.\., m, n\).*\[None, None\]"):
+    with pytest.raises(uqr.ShapeError, match=r"unknown rank; expected \(\.\.\., m, n\).*\[None, None\]"):
         tf.function(getattr(uqr, name), autograph=False).get_concrete_function(tf.TensorSpec(None, tf.float64))
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import unifiedqr as uqr
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
 from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 from unifiedqr_tensorflow.autodiff import bind
@@ -174,7 +174,7 @@ def test_a_vectorized_map_over_matrices_of_unknown_size(decomposition):
 
 
 def test_unknown_rank_is_refused():
-    with pytest.raises(uqr.ShapeError, match=r"unknown rank; it needs \(\.\.\., m, n\)"):
+    with pytest.raises(uqr.ShapeError, match=r"unknown rank; expected \(\.\.\., m, n\)"):
         tf.function(uqr.qr, autograph=False).get_concrete_function(tf.TensorSpec(None, tf.float64))
 
 

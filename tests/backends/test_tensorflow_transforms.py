@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.problems import problem
 from unifiedqr_lab.instruments import instruments
 

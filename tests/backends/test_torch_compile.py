@@ -12,7 +12,7 @@ from torch.export import Dim
 
 import unifiedqr as uqr
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.golden import golden
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance

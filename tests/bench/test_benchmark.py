@@ -1,6 +1,7 @@
 """Every framework in its own process, and what is told of it: results, JSON, report, command line."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -53,7 +54,12 @@ def test_the_report_is_one_file_that_loads_nothing(small):
     assert html.startswith("<!DOCTYPE html>")
     for word in ("qr-pivoted:2x64x8:float32", "torch has no qr-pivoted of its own", "numpy has no autodiff", "GEMM"):
         assert word in html
-    assert "src=" not in html[: html.index("<script>")]
+    assert "src=" not in html
+    for case, digest in small.digests().items():
+        assert digest[:16] in html
+        assert len({r.sha256 for f in small.frameworks for r in f.results if r.case == case}) == 1
+    read = re.sub(r"<[^>]*>", "", html)
+    assert all(framework.blas and framework.blas in read for framework in small.frameworks)
     failed = replace(small, frameworks=(FrameworkResult("jax", failure="<b>crashed</b>"),))
     assert "&lt;b&gt;crashed&lt;/b&gt;" in render(failed)
 
@@ -138,7 +144,7 @@ def test_the_command_line_writes_table_json_and_report(tmp_path):
     done = run(
         *("--backend", "numpy,torch", "--seconds", "0", "--no-memory"),
         *("--shape", "qr:64x8:float64", "--shape", "qr:10x4x3:float64", "--shape", "qr:32x8:float32"),
-        *("--json", "b.json", "--report", "b.html"),
+        *("--json", "b.json", "--report", "b.html", "--markdown", "b.md"),
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
@@ -153,6 +159,8 @@ def test_the_command_line_writes_table_json_and_report(tmp_path):
     assert "torch: done" in done.stderr
     assert len(Benchmark.read(tmp_path / "b.json").cases) == 3
     assert (tmp_path / "b.html").read_text().startswith("<!DOCTYPE html>")
+    assert "qr:10x4x3:float64" in (tmp_path / "b.md").read_text()
+    assert Benchmark.read(tmp_path / "b.json").command.endswith("--markdown b.md")
 
 
 BAD = {

@@ -3,7 +3,7 @@
 import pytest
 
 from unifiedqr.errors import InputError, OptionError
-from unifiedqr_lab.bench.cases import GROUPS, Case, groups_of, read_case, select_cases
+from unifiedqr_lab.bench.cases import GROUPS, BenchmarkCase, groups_of, read_case, select_cases
 from unifiedqr_lab.bench.flops import backward_flops, forward_flops, matmul_flops
 
 CASES = [(group, text) for group, texts in GROUPS.items() for text in texts]
@@ -18,7 +18,7 @@ def test_a_case_of_the_table_is_read_as_it_is_written(group, text):
 
 def test_sizes_of_a_stack():
     case = read_case("qr:10x64x8:complex64")
-    assert case == Case("qr", (10, 64, 8), "complex64")
+    assert case == BenchmarkCase("qr", (10, 64, 8), "complex64")
     assert (case.m, case.n, case.batch, case.is_complex, case.size) == (64, 8, 10, True, 10 * 64 * 8 * 8)
 
 

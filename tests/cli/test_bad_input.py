@@ -10,9 +10,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from unifiedqr_lab.compare.evaluate import Outcome
+from unifiedqr_lab.compare.evaluate import Evaluation
 from unifiedqr_lab.compare.function import PICKLED
-from unifiedqr_lab.compare.job import FUNCTION, Case, Function, Job
+from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Function, Job
 from unifiedqr_lab.compare.record import Environment, Record
 
 A = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]])
@@ -110,6 +110,10 @@ def test_a_bad_matrix(command, folder, verb, case):
 OUTPUTS = {
     "a report in no directory": (["compare", "--report", "no/r.html"], "there is no directory no"),
     "a report that is a directory": (["compare", "--report", "twice"], "twice is a directory; name a file to write"),
+    "Markdown in no directory": (["compare", "--markdown", "no/r.md"], "there is no directory no"),
+    "Markdown over the matrix": (["compare", "good.npy", "--markdown", "good.npy"], "it is an input"),
+    "one file for Markdown and JSON": (["bench", "--markdown", "r", "--json", "r"], "it is another output too"),
+    "Markdown of bench that is a directory": (["bench", "--markdown", "twice"], "name a file to write"),
     "JSON below a file": (["compare", "--json", "bare/r.json"], "there is no directory bare"),
     "one file for both": (["compare", "--json", "r", "--report", "./r"], "give each output a file of its own"),
     "a report over the matrix": (["compare", "--report", "good.npy"], "good.npy cannot be written: it is an input"),
@@ -195,9 +199,9 @@ def test_a_function_in_a_record_is_not_run(command, tmp_path):
     harm = tmp_path / "harm"
     pickled = f"cbuiltins\nopen\n(V{harm}\nVw\ntR.".encode()  # loading it writes the file
     function = Function("f", None, None, "digest", scalar=False)
-    case = Case("f(3 x 2) float64", FUNCTION, "float64", ("input_0",))
+    case = ComparisonCase("f(3 x 2) float64", FUNCTION, "float64", ("input_0",))
     job = Job((case,), ("value",), {"input_0": A, PICKLED: np.frombuffer(pickled, np.uint8)}, (), function)
-    outcome = Outcome("ok", "", "", {"output_0": A}, 0.0)
+    outcome = Evaluation("ok", "", "", {"output_0": A}, 0.0)
     environment = Environment.here("torch", "2", "cpu", "0.1.0")
     Record(environment, job, {(case.id, "value"): outcome}).write(tmp_path / "r.npz")
     done = command("compare", "--records", "r.npz", "--backends", "numpy", "--timeout", "30")

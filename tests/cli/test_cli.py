@@ -41,7 +41,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_agreement_exits_0_with_table_json_and_report(folder):
+def test_agreement_exits_0_with_table_json_report_and_markdown(folder):
     done = run(
         *(
             "compare",
@@ -54,6 +54,8 @@ def test_agreement_exits_0_with_table_json_and_report(folder):
             "c.json",
             "--report",
             "c.html",
+            "--markdown",
+            "c.md",
         ),
         cwd=folder,
     )
@@ -63,6 +65,8 @@ def test_agreement_exits_0_with_table_json_and_report(folder):
     assert "torch: done" in done.stderr
     assert json.loads((folder / "c.json").read_text())["passed"] is True
     assert (folder / "c.html").read_text().startswith("<!DOCTYPE html>")
+    assert (folder / "c.md").read_text().startswith("### unifiedqr compare: agreement\n")
+    assert "unifiedqr compare m.csv --backends numpy,torch" in (folder / "c.md").read_text()
 
 
 @pytest.mark.parametrize("function", ["energy", "lone"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from unifiedqr.errors import OptionError
-from unifiedqr_lab.conformance.checks import Outcome
-from unifiedqr_lab.conformance.runner import Finding, SuiteResult, run_suite
+from unifiedqr_lab.conformance.case_checks import Outcome
+from unifiedqr_lab.conformance.runner import SuiteFinding, SuiteResult, run_suite
 
 SMALL = ("--backends", "numpy", "--decomposition", "slogdet", "--dtype", "float64")
 runner = import_module("unifiedqr_lab.conformance.runner")
@@ -118,7 +118,7 @@ def test_progress_knows_the_total():
 
 
 def test_a_backend_of_which_nothing_was_checked_has_not_passed():
-    finding = Finding("numpy", "qr", "float64", "case", Outcome("value Q", 0.0, 1e-12))
+    finding = SuiteFinding("numpy", "qr", "float64", "case", Outcome("value Q", 0.0, 1e-12))
     assert SuiteResult((finding,), ("numpy",)).passed
     result = SuiteResult((finding,), ("numpy", "torch"))
     assert not result.passed

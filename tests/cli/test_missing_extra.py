@@ -40,7 +40,7 @@ def bare(code, cwd):
 
 
 def told(what):
-    names = "clevercsv, cloudpickle, jinja2, mpmath, plotly, rich, safetensors, typer"
+    names = "clevercsv, cloudpickle, jinja2, mpmath, rich, safetensors, typer"
     return f"{what} needs {names}, which are not installed; pip install 'unifiedqr[lab]'"
 
 
@@ -69,8 +69,8 @@ def test_the_function_says_it_as_an_error(tmp_path):
 
 def test_one_missing_module_is_named_alone(monkeypatch):
     found = unifiedqr_lab.find_spec
-    monkeypatch.setattr(unifiedqr_lab, "find_spec", lambda name: None if name == "plotly" else found(name))
-    with pytest.raises(ImportError, match=r"^compare needs plotly, which is not installed; pip install 'unifiedqr\["):
+    monkeypatch.setattr(unifiedqr_lab, "find_spec", lambda name: None if name == "rich" else found(name))
+    with pytest.raises(ImportError, match=r"^compare needs rich, which is not installed; pip install 'unifiedqr\["):
         unifiedqr_lab.check_installed("compare")
 
 

@@ -10,8 +10,8 @@ from unifiedqr.errors import DurationError
 from unifiedqr_lab.compare import Comparison, compare, cost
 from unifiedqr_lab.compare.api import run_comparison
 from unifiedqr_lab.compare.cost import counted_cost, estimate, kind_of_reference
-from unifiedqr_lab.compare.evaluate import Outcome
-from unifiedqr_lab.compare.job import Case, Matrix, matrix_job
+from unifiedqr_lab.compare.evaluate import Evaluation
+from unifiedqr_lab.compare.job import ComparisonCase, Matrix, matrix_job
 from unifiedqr_lab.compare.verdict import case_condition
 from unifiedqr_lab.conformance import tolerance
 from unifiedqr_lab.workers.processes import Failure
@@ -68,7 +68,7 @@ def test_slopes_tell_who_is_wrong_and_keep_the_others_from_blame(small_job, smal
     key, truth = (case.id, "vjp"), small_records["truth"]
     gradient = truth.outcomes[key].arrays["A_bar"]
     slopes = np.array([np.sum((gradient.conj() * V).real) for (V,) in probing_directions(job, case)])
-    known = replace(truth, outcomes={key: Outcome("ok", "", "directions", {"slopes": slopes})})
+    known = replace(truth, outcomes={key: Evaluation("ok", "", "directions", {"slopes": slopes})})
     assert judged(job, frameworks, known) == {"numpy": {"agrees"}, "torch": {"agrees"}}
     wrong = {**frameworks, "torch": altered(frameworks["torch"], key, lambda x: x + 1e-3)}
     assert judged(job, wrong, known) == {"numpy": {"agrees"}, "torch": {"disagrees"}}
@@ -80,9 +80,9 @@ def test_a_failure_or_a_missing_truth_establishes_nothing(small_job, small_recor
     assert Comparison(small_job, frameworks, None).status == "agreement"  # asked for no truth
     assert Comparison(small_job, {}, truth).status == "not established"
     assert Comparison(small_job, frameworks, truth, [Failure("jax", "crashed")]).status == "not established"
-    raised = replace(frameworks["torch"], outcomes={**frameworks["torch"].outcomes, key: Outcome("failed", "no")})
+    raised = replace(frameworks["torch"], outcomes={**frameworks["torch"].outcomes, key: Evaluation("failed", "no")})
     assert Comparison(small_job, {**frameworks, "torch": raised}, truth).status == "not established"
-    untold = replace(truth, outcomes={**truth.outcomes, key: Outcome("cannot", "too large", "none")})
+    untold = replace(truth, outcomes={**truth.outcomes, key: Evaluation("cannot", "too large", "none")})
     comparison = Comparison(small_job, frameworks, untold)
     assert comparison.status == "not established"
     assert not comparison.passed
@@ -125,7 +125,7 @@ def test_a_function_that_costs_too_much_is_not_evaluated_to_its_end(monkeypatch)
     monkeypatch.setattr(cost, "BUDGET", 1e-3)
     assert counted_cost(endless, A) == float("inf")
     assert turns
-    case = Case("f", "function", "float64", ("x",))
+    case = ComparisonCase("f", "function", "float64", ("x",))
     assert kind_of_reference(case, "value", (np.ones((2, 2)),), "exact", float("inf")) == "none"
 
 

@@ -25,7 +25,7 @@ PACKAGES = ["unifiedqr", "unifiedqr_lab"] + [
         *((package, "py.typed") for package in PACKAGES),
         ("unifiedqr_lab.compare", "data/longley.csv"),
         ("unifiedqr_lab.compare", "report.html.j2"),
-        ("unifiedqr_lab.compare", "page.css"),
+        *(("unifiedqr_lab.pages", name) for name in ("shell.html.j2", "macros.html.j2", "page.css", "page.js")),
         ("unifiedqr_lab.bench", "report.html.j2"),
         ("unifiedqr_lab.conformance", "vectors/qr.npz"),
         ("unifiedqr_lab.conformance", "vectors/lq.npz"),
@@ -38,7 +38,8 @@ def test_data_files_are_found_beside_the_code(package, name):
 def test_metadata_names_the_version_the_extras_and_the_command():
     installed = distribution("unifiedqr")
     assert installed.version == unifiedqr.__version__
-    assert {"torch", "tensorflow", "mxnet", "jax", "dask", "lab", "all"} == set(installed.metadata.get_all("Provides-Extra"))
+    extras = {"torch", "tensorflow", "mxnet", "jax", "dask", "lab", "gallery", "all"}
+    assert extras == set(installed.metadata.get_all("Provides-Extra"))
     assert [entry.value for entry in installed.entry_points if entry.group == "console_scripts"] == [
         "unifiedqr_lab.cli:main"
     ]
@@ -51,7 +52,7 @@ def test_every_plugin_describes_itself_under_its_own_name():
         assert plugin(name).name == name
 
 
-def test_the_library_requires_little_and_all_is_every_extra_but_mxnet():
+def test_the_library_requires_little_and_all_is_every_extra_but_mxnet_and_the_gallery():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.match("[a-z-]+", requirement)[0] for requirement in project["dependencies"]}
     assert names == {"array-api-compat", "numpy", "optree", "scipy"}

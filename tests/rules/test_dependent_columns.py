@@ -65,7 +65,7 @@ def test_dependent_rows_give_nan_in_lq(complex_):
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 6)], ids=["square", "wide"])
 def test_the_last_pivot_of_a_real_matrix_may_vanish(shape):
-    """Where R_kk alone is zero the factors other than the sign of q_k are smooth, and (11k) is right."""
+    """Where R_kk alone is zero the factors other than the sign of q_k are smooth, and (QR.6) is right."""
     A = np.round(8 * random(shape, complex_=False, seed=5))
     A[:, 3] = A[:, 0] + A[:, 1] - A[:, 2]  # integers: exactly dependent
     backend, primitive = get_backend("mpmath"), DECOMPOSITIONS["qr"]()

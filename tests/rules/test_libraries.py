@@ -12,7 +12,7 @@ from unifiedqr import rules
 from unifiedqr.checks import MODES, checks
 from unifiedqr.errors import DtypeError, ForeignArrayError
 from unifiedqr.functional import lq, qr
-from unifiedqr_lab.conformance.checks import bound_of
+from unifiedqr_lab.conformance.case_checks import bound_of
 from unifiedqr_lab.conformance.golden import golden
 from unifiedqr_lab.conformance.matrices import ZERO_SIZE, random
 from unifiedqr_lab.conformance.tolerance import relative_error

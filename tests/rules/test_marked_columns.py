@@ -1,4 +1,4 @@
-"""Behind a dependent column: derivatives of what comes before it, against differences, and NaN for all else (29r)."""
+"""Behind a dependent column: derivatives of what comes before it, against differences, and NaN for all else (DC.1)."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ CASES = [
     for r in range(min(shape))
     for how in ("zero", "combination")
     for complex_ in (False, True)
-    if complex_ or shape[0] > shape[1] or r < min(shape) - 1  # (11k): the last pivot of the others is free
+    if complex_ or shape[0] > shape[1] or r < min(shape) - 1  # (QR.6): the last pivot of the others is free
 ]
 
 

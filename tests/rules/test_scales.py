@@ -1,4 +1,4 @@
-"""Columns (rows, for LQ) of any sizes have right factors and derivatives, wherever these can be represented (11d)."""
+"""Columns (rows, for LQ) of any sizes have right factors and derivatives, wherever these can be represented (QR.7)."""
 
 from functools import cache
 
@@ -8,7 +8,7 @@ import pytest
 from tests.truth import truth
 from unifiedqr.backend import DTYPES
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr_lab.conformance.checks import routes
+from unifiedqr_lab.conformance.case_checks import routes
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 

@@ -7,7 +7,7 @@ import pytest
 from unifiedqr import rules
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend
-from unifiedqr_lab.conformance.checks import bound_of
+from unifiedqr_lab.conformance.case_checks import bound_of
 from unifiedqr_lab.conformance.golden import PATTERNS, golden
 from unifiedqr_lab.conformance.tolerance import relative_error
 

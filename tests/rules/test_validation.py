@@ -12,9 +12,9 @@ Q, R = np.linalg.qr(np.arange(12.0).reshape(4, 3) ** 2)
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ((Q, R, Q[:, :2], None), uqr.ShapeError, r"Q_bar has shape \(4, 2\); it must have shape \(4, 3\)"),
+        ((Q, R, Q[:, :2], None), uqr.ShapeError, r"Q_bar has shape \(4, 2\); expected shape \(4, 3\)"),
         ((Q, R, None, R.T[:2]), uqr.ShapeError, r"R_bar has shape \(2, 3\)"),
-        ((Q, R, Q.astype(np.float32), None), uqr.DtypeError, "Q_bar has dtype float32; it must have dtype float64"),
+        ((Q, R, Q.astype(np.float32), None), uqr.DtypeError, "Q_bar has dtype float32; expected dtype float64"),
         ((Q, R.astype(np.complex128), None, None), uqr.DtypeError, "same real or complex"),
         ((Q.T, R, None, None), uqr.ShapeError, "are not reduced factors of one matrix"),
         ((Q[0], R, None, None), uqr.ShapeError, "are not reduced factors of one matrix"),
@@ -28,9 +28,9 @@ def test_qr_vjp_refuses(arguments, error, says):
 
 
 def test_jvp_refuses_a_tangent_of_another_shape():
-    with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(3, 4\); it must have shape \(4, 3\)"):
+    with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(3, 4\); expected shape \(4, 3\)"):
         rules.qr_jvp(Q, R, np.ones((3, 4)))
-    with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(4, 3\); it must have shape \(3, 4\)"):
+    with pytest.raises(uqr.ShapeError, match=r"A_dot has shape \(4, 3\); expected shape \(3, 4\)"):
         rules.lq_jvp(R.T, Q.T, np.ones((4, 3)))
 
 
@@ -41,7 +41,7 @@ def test_real_cotangents_and_tangents_do_for_complex_factors():
     tangents = (rules.qr_jvp(Q_complex, R_complex, A_dot) for A_dot in (Q @ R, (Q @ R).astype(complex)))
     for dot, other in zip(*tangents, strict=True):
         assert np.array_equal(dot, other)
-    with pytest.raises(uqr.DtypeError, match="Q_bar has dtype float32; it must have dtype complex128"):
+    with pytest.raises(uqr.DtypeError, match="Q_bar has dtype float32; expected dtype complex128"):
         rules.qr_vjp(Q_complex, R_complex, Q.astype(np.float32), None)
 
 

@@ -45,7 +45,7 @@ def test_heavy_rows_cost_no_digits(backend, weight, rows, pivoting):
 
 @pytest.mark.parametrize("pivoting", [False, True], ids=["leading", "pivoting"])
 def test_a_residual_that_is_zero_adds_nothing(backend, pivoting):
-    """A homography of four points in single precision: (33) has the square of the condition, times a zero."""
+    """A homography of four points in single precision: (LS.6) has the square of the condition, times a zero."""
     if not backend.plugin.capabilities:
         pytest.skip(f"{backend.name} has no autodiff; its rules are those of the others")
     source = np.array([[0.0, 0], [640, 0], [640, 480], [0, 480]])

@@ -2,17 +2,17 @@ r"""Dependent columns: which derivatives they leave, and NaN for those they do n
 
 Column j of A is numerically dependent on the columns before it when |R_jj| <= 4 max(m, n) eps ||R[:, j]||; so is a
 column of subnormal numbers, which have lost their digits. Let r be the number of leading columns before the first
-dependent one. Q[:, :r] and R[:r, :] are the factors after r steps, smooth functions of A whatever follows (11r);
+dependent one. Q[:, :r] and R[:r, :] are the factors after r steps, smooth functions of A whatever follows (PV.2);
 Q[:, r:] and R[r:, :] have no derivative. Columns r, r + 1, ... are *marked*. In the formulas
 
-    (29r)  U' = [U[:, :r], I[:, r:]] stands in place of U
+    (DC.1)  U' = [U[:, :r], I[:, r:]] stands in place of U
 
 and they are exact for cotangents with Q_bar[:, r:] = 0 and R_bar[r:, :] = 0, the upper trapezoid of R_bar: every entry
 of U'^-H beyond its first r rows is then multiplied by zero. Any other cotangent of a marked matrix gives NaN. Forward
 mode gives Q_dot[:, :r] and R_dot[:r, :], and NaN beyond.
 
-    (11k)  The last pivot of a real square or wide matrix never enters a derivative, since lowskew(P) has no last column
-           then: the identity stands in place of the last column of U too, which is not marked.
+    (QR.6)  The last pivot of a real square or wide matrix never enters a derivative, since lowskew(P) has no last
+            column then: the identity stands in place of the last column of U too, which is not marked.
 
 Where the values of R are at hand and nothing is marked, nothing more is computed. Elsewhere, as in a compiled program,
 marks are arrays, and a NaN is the quotient 0 / 0 of marked matrices alone, so that tools which stop a program at its
@@ -32,18 +32,18 @@ def independent(xp: Namespace, U: Array, shape: Shape) -> Array:
 def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False) -> Array:
     """Return which of the leading k columns are marked: dependent, or preceded by a dependent one; (..., 1, k).
 
-    U is equilibrated. `every` pivot counts for a rule to which (11k) does not apply. A NaN counts as dependent.
+    U is equilibrated. `every` pivot counts for a rule to which (QR.6) does not apply. A NaN counts as dependent.
     """
     bound = _rounding(xp, U, shape)
     if not every and last_pivot_is_free(xp, U, shape):
-        bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (11k)
+        bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (QR.6)
     dependent = xp.logical_not(xp.abs(xp.linalg.diagonal(U)) > bound)
     count = xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ xp.triu(_ones_of_squares(xp, U))
     return count > 0.5
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
-    """Return whether the last pivot of R never enters a derivative: A is real, square or wide (11k)."""
+    """Return whether the last pivot of R never enters a derivative: A is real, square or wide (QR.6)."""
     return not shape.deep and not is_complex(xp, R)
 
 

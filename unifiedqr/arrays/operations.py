@@ -4,7 +4,7 @@ Each operation has one signature, one meaning and one portable body, which stand
 `Operations` and overrides those that its framework does better; everything else stays as it is. `complete_namespace`
 and its siblings make one object of the class for each namespace ``xp``, where it is found as ``xp.beyond``.
 
-    (30)  D = diag(sign R_jj), sign x = x / |x|, and 1 for x = 0:   A = (Q D)(D^H R) has a real non-negative diagonal
+    (PR.3)  D = diag(sign R_jj), sign x = x / |x|, and 1 for x = 0:   A = (Q D)(D^H R) has a real non-negative diagonal
 """
 
 import math
@@ -156,7 +156,7 @@ class Operations:
     # Signs of the factors.
 
     def phases(self, R: Array) -> Array:
-        """Return the diagonal of D, shape (..., k) (30)."""
+        """Return the diagonal of D, shape (..., k) (PR.3)."""
         xp = self.xp
         diagonal = xp.linalg.diagonal(R)
         one = xp.ones_like(diagonal)
@@ -169,7 +169,7 @@ class Operations:
         return xp.where(xp.equal(diagonal, xp.zeros_like(diagonal)), one, real + 1j * imag)
 
     def turn(self, Q: Array, R: Array) -> tuple[Array, Array]:
-        """Return Q D and the upper triangle D^H R (30); Q and R are a kernel's alone, and may be written over."""
+        """Return Q D and the upper triangle D^H R (PR.3); Q and R are a kernel's alone, and may be written over."""
         xp, D = self.xp, self.phases(R)
         D_H = xp.conj(D) if is_complex(xp, D) else D
         return Q * xp.expand_dims(D, axis=-2), xp.triu(xp.expand_dims(D_H, axis=-1) * R)

@@ -3,12 +3,12 @@ r"""The small linear maps from which every derivative rule is built.
 X is square, X^H its conjugate transpose. Each map is real-linear and selects entries (it never multiplies by a
 0/1 mask), so that it can be differentiated to any order and an Inf or NaN stays where it stands.
 
-    (5)   up(X)      = strict_upper(X) + diag(X)/2            T = up(X + X^H) inverts X = Ω + T
-    (6)   skew(X)    = X - up(X + X^H)                        Ω, skew-Hermitian
-    (10)  lowskew(P) = strict_lower(P - P^H) + diag(P - P^H)/2
+    (PR.6)  up(X)      = strict_upper(X) + diag(X)/2            T = up(X + X^H) inverts X = Ω + T
+    (QR.1)  skew(X)    = X - up(X + X^H)                        Ω, skew-Hermitian
+    (PR.7)  lowskew(P) = strict_lower(P - P^H) + diag(P - P^H)/2
 
-with T upper triangular of real diagonal (4). Written out, skew(X) is strict_lower(X), minus its adjoint, plus
-i Im diag(X): it reads the strictly lower triangle and the diagonal of X only, which is what lets (11k) leave the
+with T upper triangular of real diagonal (PR.5). Written out, skew(X) is strict_lower(X), minus its adjoint, plus
+i Im diag(X): it reads the strictly lower triangle and the diagonal of X only, which is what lets (QR.6) leave the
 last pivot alone.
 """
 
@@ -95,14 +95,14 @@ def lowskew(xp: Namespace, P: Array) -> Array:
     """Return the lower triangle of P - P^H with its (imaginary) diagonal halved, the adjoint side of `skew`."""
     S = P - adjoint(xp, P)
     if is_complex(xp, P):
-        return (xp.tril(S, k=-1) + xp.tril(S)) / 2  # (10)
-    return xp.tril(S, k=-1)  # (10), the diagonal of a real S is zero
+        return (xp.tril(S, k=-1) + xp.tril(S)) / 2  # (PR.7)
+    return xp.tril(S, k=-1)  # (PR.7), the diagonal of a real S is zero
 
 
 def skew(xp: Namespace, X: Array) -> Array:
     """Return the skew-Hermitian Ω of the splitting X = Ω + T, T upper triangular with real diagonal."""
     lower = xp.tril(X, k=-1)
-    omega = lower - adjoint(xp, lower)  # (6)
+    omega = lower - adjoint(xp, lower)  # (QR.1)
     if is_complex(xp, X):
         diagonal = xp.tril(X) - lower
         omega = omega + (diagonal - adjoint(xp, diagonal)) / 2
@@ -110,7 +110,7 @@ def skew(xp: Namespace, X: Array) -> Array:
 
 
 def up(xp: Namespace, X: Array) -> Array:
-    """Return strict_upper(X) + diag(X)/2 (5)."""
+    """Return strict_upper(X) + diag(X)/2 (PR.6)."""
     return (xp.triu(X, k=1) + xp.triu(X)) / 2
 
 
@@ -142,12 +142,12 @@ def add_to_leading_columns(xp: Namespace, X: Array, Y: Array, shape: Shape) -> A
 
 
 def reverse_columns(xp: Namespace, X: Array) -> Array:
-    """Return X J, the columns in reverse order (42)."""
+    """Return X J, the columns in reverse order (LQ.4)."""
     return xp.flip(X, axis=-1)
 
 
 def reverse_rows(xp: Namespace, X: Array) -> Array:
-    """Return J X, the rows in reverse order (43)."""
+    """Return J X, the rows in reverse order (LQ.5)."""
     return xp.flip(X, axis=-2)
 
 
@@ -172,7 +172,7 @@ def order_of(xp: Namespace, P: Array) -> Array:
 
 
 def orthogonal_to(xp: Namespace, Q: Array, r: Array) -> Array:
-    """Return r without what rounding left of range(Q) in it (31o): rows that are large in A and b leave most."""
+    """Return r without what rounding left of range(Q) in it (LS.7): rows that are large in A and b leave most."""
     return r - Q @ xp.beyond.inner(Q, r)
 
 
@@ -188,8 +188,13 @@ def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:
 
 
 def reflected(xp: Namespace, Q_1: Array, S: Array) -> tuple[Array, Array, Array]:
-    """Return Y of (22), B and C."""
+    """Return Y of (CQ.1), B and C."""
     n = shape_of_product(xp, Q_1, Q_1).k
     above, C = Q_1[..., :n, :] * S, Q_1[..., n:, :] * S
     B = above - identity_like(xp, above)
     return xp.concat([B, C], axis=-2), B, C
+
+
+def real_part(xp: Namespace, X: Array) -> Array:
+    """Return the real part of X, in the dtype of X."""
+    return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X

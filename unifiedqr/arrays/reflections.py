@@ -1,8 +1,8 @@
 """Decompositions of A that are one of another matrix: of A^H, of A J or of J A, J reversing what it multiplies.
 
-    (25)  A^H = Q'R'   gives  A = L Q,   L = R'^H,   Q = Q'^H
-    (42)  A J = Q'R'   gives  A = Q L,   Q = Q'J,    L = J R'J
-    (43)  J A = L'Q'   gives  A = R Q,   R = J L'J,  Q = J Q'
+    (LQ.1)  A^H = Q'R'   gives  A = L Q,   L = R'^H,   Q = Q'^H
+    (LQ.4)  A J = Q'R'   gives  A = Q L,   Q = Q'J,    L = J R'J
+    (LQ.5)  J A = L'Q'   gives  A = R Q,   R = J L'J,  Q = J Q'
 
 Each map is its own inverse and its own adjoint, so that cotangents and tangents go through the same one.
 """
@@ -39,6 +39,6 @@ class Reflection(NamedTuple):
         )
 
 
-ADJOINT = Reflection("(25)", "A^H", dict.fromkeys(("A", "Q", "R"), adjoint))
-REVERSED_COLUMNS = Reflection("(42)", "A J", {"A": reverse_columns, "Q": reverse_columns, "R": reverse})
-REVERSED_ROWS = Reflection("(43)", "J A", {"A": reverse_rows, "Q": reverse_rows, "L": reverse})
+ADJOINT = Reflection("(LQ.1)", "A^H", dict.fromkeys(("A", "Q", "R"), adjoint))
+REVERSED_COLUMNS = Reflection("(LQ.4)", "A J", {"A": reverse_columns, "Q": reverse_columns, "R": reverse})
+REVERSED_ROWS = Reflection("(LQ.5)", "J A", {"A": reverse_rows, "Q": reverse_rows, "L": reverse})

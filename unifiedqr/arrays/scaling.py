@@ -1,4 +1,4 @@
-"""Scaling by powers of two, which changes no digit (11d)."""
+"""Scaling by powers of two, which changes no digit (QR.7)."""
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.operators import is_complex

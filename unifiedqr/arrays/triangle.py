@@ -2,8 +2,8 @@ r"""Right division by the leading triangle U of R, and the guards that keep it h
 
 U is k x k upper triangular with real diagonal, R = [U V] is k x n, A is m x n, u the unit roundoff.
 
-    (11d)  S = diag(2^-e_j), g = 2^h: the columns of U S are of size 1, and g lies halfway, in orders of magnitude,
-           between the largest and the smallest column of R. Multiplying by S and g is exact.
+    (QR.7)  S = diag(2^-e_j), g = 2^h: the columns of U S are of size 1, and g lies halfway, in orders of magnitude,
+            between the largest and the smallest column of R. Multiplying by S and g is exact.
 
 Columns that depend on those before them are the subject of `unifiedqr.arrays.dependence`.
 """
@@ -31,7 +31,7 @@ from unifiedqr.checks import report_dependent
 
 
 class Equilibrated(NamedTuple):
-    """The leading triangle with columns of one size, and what leads back from it (11d).
+    """The leading triangle with columns of one size, and what leads back from it (QR.7).
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Equilibrated(NamedTuple):
 
 
 def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
-    """Return U S, the diagonal of S, and g (11d).
+    """Return U S, the diagonal of S, and g (QR.7).
 
     A column of zeros or subnormal numbers has no say in g, and g is its own factor.
     """
@@ -71,11 +71,11 @@ class Triangle(NamedTuple):
     R : array, shape (..., k, n)
         As it came.
     U : array, shape (..., k, k)
-        The leading triangle with columns of size 1, and those of the identity where marked (29r) or never read (11k).
+        The leading triangle with columns of size 1, and those of the identity where marked (DC.1) or never read (QR.6).
     S : array, shape (..., 1, k), or None
-        What U was multiplied by (11d); None for ones.
+        What U was multiplied by (QR.7); None for ones.
     g : array, shape (..., 1, 1), or None
-        Halfway between the sizes of the columns of R (11d); None for one.
+        Halfway between the sizes of the columns of R (QR.7); None for one.
     marked : array, shape (..., 1, k), or None
         Marked columns; None if it is known that there are none.
     """
@@ -111,7 +111,7 @@ class Triangle(NamedTuple):
         return adjoint(xp, xp.beyond.solve_triangular(adjoint(xp, self.undone()), adjoint(xp, Y), upper=False))
 
     def divide_scaled(self, Y: Array) -> Array:
-        """Return (Y S) U^-1, which is Y U^-1 of the leading triangle of R (11d)."""
+        """Return (Y S) U^-1, which is Y U^-1 of the leading triangle of R (QR.7)."""
         xp, Y_H = self.xp, adjoint(self.xp, times(self.xp, Y, self.S))
         return adjoint(xp, xp.beyond.solve_triangular(adjoint(xp, self.U), Y_H, upper=False))
 
@@ -130,7 +130,7 @@ class Triangle(NamedTuple):
             inverse = xp.beyond.inverse_upper(U)
             X = X @ adjoint(xp, inverse)
             inverse = times(xp, inverse, None if S is None else xp.matrix_transpose(S))
-            Y = (inverse, Y_H) if Y_H is not None else None if Y is None else (Y, adjoint(xp, inverse))  # (13)
+            Y = (inverse, Y_H) if Y_H is not None else None if Y is None else (Y, adjoint(xp, inverse))  # (QR.5)
         elif Y is not None and shape.narrow:
             X, Y = xp.beyond.quotients(U, X, Y)
             Y = times(xp, Y, S)
@@ -142,7 +142,7 @@ class Triangle(NamedTuple):
             if Y_H is not None:
                 Y = xp.beyond.solve_triangular(self.undone(), Y_H, upper=True)
             Y = Y if Y is None or Y_H is not None else self.divide_adjoint(Y)
-        return self.by_D(X), Y  # (11d)
+        return self.by_D(X), Y  # (QR.7)
 
     def read_of(self, R_bar: Array) -> Array:
         """Return a cotangent of R without what R never varies in, in the marked rows: all below the diagonal, phases.
@@ -201,9 +201,9 @@ def has_marked(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) ->
 
 
 def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Triangle:
-    """Return R with its leading triangle scaled (11d), and with columns of the identity where marked (29r).
+    """Return R with its leading triangle scaled (QR.7), and with columns of the identity where marked (DC.1).
 
-    `every` pivot counts for a rule to which (11k) does not apply. Where the values of R can be looked at for nothing,
+    `every` pivot counts for a rule to which (QR.6) does not apply. Where the values of R can be looked at for nothing,
     and need neither, the triangle comes back as it is: multiplying by powers of two would not change a digit of any
     result.
     """
@@ -212,8 +212,8 @@ def guarded(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Tr
     U, S, g = equilibrated(xp, R, shape)
     marked = replaced = marked_columns(xp, U, shape, every=every)
     if not every and last_pivot_is_free(xp, R, shape):
-        replaced = xp.logical_or(marked, last_of(xp, S) > 0)  # (11k)
-    U = xp.where(replaced, identity_like(xp, U), U)  # (29r)
+        replaced = xp.logical_or(marked, last_of(xp, S) > 0)  # (QR.6)
+    U = xp.where(replaced, identity_like(xp, U), U)  # (DC.1)
     return Triangle(xp, shape, R, U, S, g, unless_empty(xp, marked))
 
 
@@ -239,7 +239,7 @@ def _eps(xp: Namespace, dtype: Any) -> float:
 
 
 def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:
-    """Return G = U^-1 for the leading k columns U of R, NaN in marked columns (29r)."""
+    """Return G = U^-1 for the leading k columns U of R, NaN in marked columns (DC.1)."""
     U = leading_columns(R, shape)
     if R.shape[-2] == 0:
         return U

@@ -44,7 +44,7 @@ def computed_dtype(backend: Backend, A: Array, name: str) -> str:
     dtype = floating_dtype(backend, A, name)
     if rank_of(backend, A, name) < 2:
         raise ShapeError(
-            f"{name} got a {backend.name} array of shape {tuple(A.shape)}; it needs a matrix (m, n) or a stack of them "
+            f"{name} got a {backend.name} array of shape {tuple(A.shape)}; expected a matrix (m, n) or a stack of them "
             f"(..., m, n). Reshape a vector to (m, 1) or (1, n)."
         )
     return dtype
@@ -56,7 +56,7 @@ def rank_of(backend: Backend, X: Array, name: str) -> int:
         return len(X.shape)
     except ValueError as error:
         raise ShapeError(
-            f"{name} got a {backend.name} array of unknown rank; it needs (..., m, n). Sizes may be unknown while a "
+            f"{name} got a {backend.name} array of unknown rank; expected (..., m, n). Sizes may be unknown while a "
             f"graph is traced, but not their number: give the signature as many as there are, such as [None, None]."
         ) from error
 
@@ -69,7 +69,7 @@ def floating_dtype(backend: Backend, X: Array, name: str) -> str:
     if dtype in HALF_DTYPES:
         return "float32"
     raise DtypeError(
-        f"{name} got a {backend.name} array of dtype {dtype}; it needs {', '.join(DTYPES)} "
+        f"{name} got a {backend.name} array of dtype {dtype}; expected {', '.join(DTYPES)} "
         f"(or {' or '.join(HALF_DTYPES)}, computed in float32). Convert it with unifiedqr.namespace(A).astype."
     )
 
@@ -78,7 +78,7 @@ def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | N
     """Return m and n, None for what is not known while a graph is traced; raise unless A is a matrix, or a stack."""
     if not backend.dtype_name(A):
         raise CapabilityError(
-            f"{name} got a {backend.name} symbol, whose sizes are not known; it needs them. Call it on arrays."
+            f"{name} got a {backend.name} symbol, whose sizes are not known; expected known ones. Call it on arrays."
         )
     computed_dtype(backend, A, name)
     m, n = A.shape[-2:]
@@ -116,10 +116,10 @@ def check_rank(backend: Backend, rank: Any, k: int | None, *, pivoting: bool, mo
     more = backend.orders(k, rank.__index__()) if is_integer and rank.__index__() >= 0 else (-1,)
     if more[0] < 0:
         known = "" if k is None else f" = {k}"
-        raise OptionError(f"rank={rank!r} came; it must be an integer from 0 to min(m, n){known}.")
+        raise OptionError(f"got rank={rank!r}; expected an integer from 0 to min(m, n){known}.")
     if more == (1, 0):
         raise OptionError(
-            f"rank={rank!r} came, which may be all of min(m, n) = {k}; a truncated decomposition must be known to be "
-            f"one. Add the constraint '{k} > {rank}', or leave rank out."
+            f"got rank={rank!r}, which may be all of min(m, n) = {k}; expected one that is known to be smaller. Add "
+            f"the constraint '{k} > {rank}', or leave rank out."
         )
     return None if more == (0,) else rank.__index__()

@@ -1,28 +1,46 @@
 """Least squares and minimum norm solutions."""
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.applications import least_squares_of_constant_rank, row
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
-from unifiedqr.errors import OptionError, ShapeError
+from unifiedqr.errors import CapabilityError, OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype, floating_dtype, rank_of, sizes_of
 from unifiedqr.results import LstsqResult
 
 
+class Conditions(TypedDict, total=False):
+    """Options of `lstsq` besides the matrix and the right-hand sides."""
+
+    pivoting: bool
+    rcond: float | None
+    weights: Any
+    damping: Any
+    constraints: tuple[Any, Any] | None
+
+
 @overload
 def lstsq(
-    A: ArrayOf[ArrayT], b: ArrayOf[ArrayT] | Sequence[Any], /, *, pivoting: bool = ..., rcond: float | None = ...
+    A: ArrayOf[ArrayT], b: ArrayOf[ArrayT] | Sequence[Any], /, **options: Unpack[Conditions]
 ) -> LstsqResult[ArrayT]: ...
 @overload
+def lstsq(A: Sequence[Any], b: ArrayOf[ArrayT], /, **options: Unpack[Conditions]) -> LstsqResult[ArrayT]: ...
+@overload
+def lstsq(A: object, b: object, /, **options: Unpack[Conditions]) -> LstsqResult[Any]: ...
 def lstsq(
-    A: Sequence[Any], b: ArrayOf[ArrayT], /, *, pivoting: bool = ..., rcond: float | None = ...
-) -> LstsqResult[ArrayT]: ...
-@overload
-def lstsq(A: object, b: object, /, *, pivoting: bool = ..., rcond: float | None = ...) -> LstsqResult[Any]: ...
-def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = None) -> LstsqResult[Any]:
+    A: Any,
+    b: Any,
+    /,
+    *,
+    pivoting: bool = False,
+    rcond: float | None = None,
+    weights: Any = None,
+    damping: Any = None,
+    constraints: tuple[Any, Any] | None = None,
+) -> LstsqResult[Any]:
     """Solve min |b - A x| for each right-hand side, with the solution of minimum norm, differentiably.
 
     Parameters
@@ -36,12 +54,19 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
         Find the rank by pivoted QR and give the solution of minimum norm; without, A must have full rank.
     rcond : float, optional
         With pivoting: a pivot |R_jj| <= rcond |R_11| counts as zero. Default max(m, n) eps.
+    weights : array, shape (..., m), optional
+        Real and non-negative weights w of the rows, for min sum_i w_i |b_i - a_i x|^2; m > n, or with damping any.
+    damping : number or array, shape () or (..., n), optional
+        Real d: |d x|^2, entry by entry, is added to what is minimized (Tikhonov). A wide A is then of full rank too.
+    constraints : pair of arrays, shapes (..., p, n) and (..., p) or (..., p, s), optional
+        C and e of C x = e, p < n independent equations that x satisfies exactly.
 
     Returns
     -------
     LstsqResult
-        ``x`` (..., n) or (..., n, s); ``residuals`` (...) or (..., s), the squared norms of b - A x, real and
-        differentiable, exactly zero if A is square or wide and of full rank; ``rank`` (...), integers.
+        ``x`` (..., n) or (..., n, s); ``residuals`` (...) or (..., s), the squared norms of b - A x, with weights and
+        damping the minimum itself, real and differentiable, exactly zero if A is square or wide and of full rank;
+        ``rank`` (...), integers, of the matrix that was decomposed: with constraints that of A on their null space.
 
     Raises
     ------
@@ -50,15 +75,21 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     DtypeError
         A or b is neither real nor complex floating.
     OptionError
-        `rcond` is negative, not a number, or given without pivoting.
+        `rcond` is negative, not a number, or given without pivoting; a weight is negative, where that can be seen;
+        weights came with pivoting, or for a matrix of full rank with no more rows than columns, where they change
+        nothing.
     ForeignArrayError
         A or b is no array of a backend, or they belong to two of them.
 
     Notes
     -----
-    Derivatives (31) and (32), at constant rank (33); no singular value decomposition takes part. Without pivoting a
-    matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
+    Derivatives (LS.3) and (LS.4), at constant rank (LS.6); no singular value decomposition takes part. Without pivoting
+    a matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
     derivative is that along perturbations which keep the rank; at others the solution jumps.
+
+    Weights have the derivative (LS.8), at zero too. Damping appends the rows diag(d) to A and zeros to b (LS.9),
+    constraints are solved by the null-space method (LS.10): x = C^+ e + N z, with N a basis of the null space of C. A
+    negative weight in a compiled program, dependent constraints, and a matrix without full rank give NaN.
 
     Rows may be of very unlike size, as weights of 1e8 or row scalings make them: where the first rows are much smaller
     than others the largest are factored first, and each row then has errors as small as itself is. For this to hold
@@ -79,12 +110,21 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     >>> uqr.lstsq([[1.0, 1.0], [1.0, 1.0]], [2.0, 2.0], pivoting=True).x.round(4)
     array([1., 1.])
     """
-    primitive = row("lstsq")
+    if weights is None and damping is None and constraints is None:
+        backend, (A, b) = resolve(A, b)
+        return _solved(backend, A, b, None, pivoting, rcond)
+    return _under_conditions(A, b, weights, damping, constraints, pivoting, rcond)
+
+
+def _solved(
+    backend: Backend, A: Array, b: Array, w: Array | None, pivoting: bool, rcond: float | None
+) -> LstsqResult[Any]:
+    """Return the solution for arrays of a backend; `w` is None or has shape (..., m), and the dtype of A."""
+    primitive = row("lstsq" if w is None else "lstsq-weighted")
     if pivoting:
         primitive = least_squares_of_constant_rank(_tolerance(rcond))
     elif rcond is not None:
         raise OptionError(f"rcond={rcond!r} needs pivoting=True: without pivots the rank is not looked for.")
-    backend, (A, b) = resolve(A, b)
     m, n = sizes_of(backend, A, "lstsq")
     is_vector = _is_vector(backend, A, b)
     if m != b.shape[-1 if is_vector else -2] and None not in (m, b.shape[-1 if is_vector else -2]):
@@ -97,10 +137,11 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     xp = backend.xp
     b = xp.expand_dims(b, axis=-1) if is_vector else b
     A, b = _stacked(backend, A, b)
+    inputs = (A, b) if w is None else (A, b, _column_of(backend, w, A))
     if 0 in (m, n) and None not in (*A.shape, *b.shape):
         x, squares, rank = _without_entries(backend, A, b)
     else:
-        x, squares, rank = backend.bind(primitive)(A, b)[: primitive.results]
+        x, squares, rank = backend.bind(primitive)(*inputs)[: primitive.results]
         x = backend.sized(x, (*A.shape[:-2], n, b.shape[-1]))
         squares = backend.sized(_real(backend, squares), (*A.shape[:-2], 1, b.shape[-1]))
         squares = xp.squeeze(squares, axis=-2)  # an index finds nothing in an empty batch
@@ -109,6 +150,112 @@ def lstsq(A: Any, b: Any, /, *, pivoting: bool = False, rcond: float | None = No
     if half:
         x, squares = xp.astype(x, given), xp.astype(squares, given)
     return LstsqResult(x, squares, xp.astype(rank, xp.int32))
+
+
+def _column_of(backend: Backend, w: Array, A: Array) -> Array:
+    """Return weights (..., m) as numbers (..., m, 1) of the dtype of A, one for each row of each matrix."""
+    xp = backend.xp
+    column = xp.expand_dims(xp.astype(w, A.dtype), axis=-1)
+    return xp.broadcast_to(column, (*A.shape[:-1], 1)) if tuple(column.shape[:-2]) != tuple(A.shape[:-2]) else column
+
+
+def _under_conditions(
+    A: Any, b: Any, weights: Any, damping: Any, constraints: Any, pivoting: bool, rcond: float | None
+) -> LstsqResult[Any]:
+    """Return the solution with weights, damping, constraints, any of which may be None: (LS.8) to (LS.10)."""
+    pair: Any = (None, None) if constraints is None else constraints
+    if type(pair) not in (tuple, list) or len(pair) != 2:
+        raise OptionError(f"got constraints of type {type(pair).__name__}; expected a pair (C, e), for C x = e.")
+    given: dict[str, Any] = {"A": A, "b": b, "weights": weights, "damping": damping, "C": pair[0], "e": pair[1]}
+    named = {name: X for name, X in given.items() if X is not None}
+    backend, arrays = resolve(*named.values())
+    found = dict(zip(named, arrays, strict=True))
+    A, b = found["A"], found["b"]
+    m, n = sizes_of(backend, A, "lstsq")
+    if None in (m, n) or not isinstance(m, int) or not isinstance(n, int):
+        raise CapabilityError(
+            f"lstsq got a {backend.name} array of sizes {m} x {n}; weights, damping and constraints need known ones."
+        )
+    xp, is_vector = backend.xp, _is_vector(backend, A, b)
+    A, b = _promoted(backend, A, b)
+    b = xp.expand_dims(b, axis=-1) if is_vector else b
+    w = found.get("weights")
+    if w is not None:
+        w = _checked_weights(backend, w, A, m)
+        if pivoting:
+            raise OptionError("got weights with pivoting=True; expected one of them: the rank is that of all rows.")
+        if m <= n and damping is None and constraints is None:
+            raise OptionError(
+                f"got weights for a matrix of {m} x {n}; expected more rows than columns: otherwise the equations are "
+                f"all satisfied, whatever their weights. Leave them out, or give damping."
+            )
+    if damping is not None:
+        A, b, w = _damped(backend, A, b, w, found["damping"])
+    if constraints is None:
+        x, squares, rank = _solved(backend, A, b, w, pivoting, rcond)
+    else:
+        x, squares, rank = _constrained(backend, A, b, w, found["C"], found["e"], pivoting, rcond)
+    if is_vector:
+        x, squares = (xp.squeeze(X, axis=-1) for X in (x, squares))
+    return LstsqResult(x, squares, rank)
+
+
+def _checked_weights(backend: Backend, w: Array, A: Array, m: int) -> Array:
+    """Return weights (..., m) in the real dtype of A."""
+    xp, dtype = backend.xp, backend.dtype_name(A)
+    if not xp.isdtype(w.dtype, "real floating") or len(w.shape) < 1 or w.shape[-1] != m:
+        raise OptionError(
+            f"got weights of shape {tuple(w.shape)} and dtype {w.dtype}; expected real ones of shape (..., {m}), one "
+            f"for each row."
+        )
+    values = xp.beyond.seen(w)
+    if values is not None and (values < 0).any():
+        raise OptionError(f"got a weight of {values.min():.3g}; expected weights that are not negative.")
+    real = getattr(xp, next((real for real, complex_ in COMPLEX_OF_REAL.items() if complex_ == dtype), dtype))
+    return w if w.dtype == real else xp.astype(w, real)
+
+
+def _damped(backend: Backend, A: Array, b: Array, w: Array | None, d: Array) -> tuple[Array, Array, Array | None]:
+    """Return the problem with the rows diag(d) appended to A, zeros to b and ones to the weights (LS.9)."""
+    xp, n = backend.xp, A.shape[-1]
+    if not xp.isdtype(d.dtype, ("real floating", "integral")) or (len(d.shape) > 0 and d.shape[-1] not in (1, n)):
+        raise OptionError(
+            f"got damping of shape {tuple(d.shape)} and dtype {d.dtype}; expected a real number or {n} of them, one "
+            f"for each column."
+        )
+    d = xp.astype(d, A.dtype)
+    d = xp.reshape(d, (1,)) if len(d.shape) == 0 else d
+    A, b = _stacked(backend, A, b)
+    identity = xp.eye(n, dtype=A.dtype) + xp.zeros_like(A[..., :1, :])  # in the batch and on the device of A
+    below = xp.expand_dims(d, axis=-2) * identity
+    batch = _broadcast(tuple(A.shape[:-2]), tuple(below.shape[:-2]))
+    below = xp.broadcast_to(below, (*batch, n, n))
+    A, b = (xp.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, b))
+    zeros = xp.zeros_like(xp.matmul(below, xp.zeros_like(below[..., :1]))) + xp.zeros_like(b[..., :1, :])
+    if w is not None:
+        ones = _real(backend, xp.ones_like(below[..., 0, :]))
+        w = xp.concat([xp.broadcast_to(w, (*batch, w.shape[-1])), ones], axis=-1)
+    return xp.concat([A, below], axis=-2), xp.concat([b, zeros], axis=-2), w
+
+
+def _constrained(
+    backend: Backend, A: Array, b: Array, w: Array | None, C: Array, e: Array, pivoting: bool, rcond: float | None
+) -> tuple[Array, Array, Array]:
+    """Return solution, minimum and rank under C x = e, by the null-space method (LS.10); b is (..., m, s)."""
+    xp, n = backend.xp, A.shape[-1]
+    p, columns = sizes_of(backend, C, "lstsq's C of the constraints C x = e")
+    is_vector = _is_vector(backend, C, e)
+    e = xp.expand_dims(e, axis=-1) if is_vector else e
+    if p is None or columns != n or e.shape[-2] != p or not 0 < p < n:
+        raise ShapeError(
+            f"lstsq got constraints C of shape {tuple(C.shape)} and e of shape {tuple(e.shape)} for A of shape "
+            f"{tuple(A.shape)}; expected C of shape (..., p, {n}) and e of (..., p) or (..., p, s), 0 < p < {n}."
+        )
+    C, e = (xp.astype(X, A.dtype) for X in (C, e))
+    x_0 = _solved(backend, C, e, None, False, None).x
+    N = backend.bind(row("null_space"))(C)[0]
+    z, squares, rank = _solved(backend, xp.matmul(A, N), b - xp.matmul(A, x_0), w, pivoting, rcond)
+    return x_0 + xp.matmul(N, z), squares, rank  # (LS.10)
 
 
 def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
@@ -126,9 +273,11 @@ def _tolerance(rcond: Any) -> float | None:
     try:
         value = float(rcond)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"rcond={rcond!r} came; it must be a number that is not negative, or None.") from error
+        raise OptionError(f"got rcond={rcond!r}; expected a number that is not negative, or None.") from error
     if not value >= 0:
-        raise OptionError(f"rcond={rcond!r} came; it must not be negative. None stands for max(m, n) eps.")
+        raise OptionError(
+            f"got rcond={rcond!r}; expected a number that is not negative. None stands for max(m, n) eps."
+        )
     return value
 
 
@@ -136,7 +285,7 @@ def _is_vector(backend: Backend, A: Array, b: Array) -> bool:
     floating_dtype(backend, b, "lstsq")
     ndim = rank_of(backend, b, "lstsq")
     if ndim == 0:
-        raise ShapeError("lstsq got a number for b; it needs (..., m) or (..., m, s).")
+        raise ShapeError("lstsq got a number for b; expected (..., m) or (..., m, s).")
     return ndim == 1 or ndim == len(A.shape) - 1
 
 

@@ -97,12 +97,13 @@ def qr(
 
     Notes
     -----
-    Gauge (2), (30); derivatives (6), (7), (11), (12) with (11k), (11d). If column r is the first, of the leading k,
-    that is numerically dependent on those before it, Q[:, :r] and R[:r, :] alone have a derivative (29r): a cotangent
-    of anything else gives NaN. The last pivot of a real square or wide matrix is exempt, but for ``mode="r"`` (16),
-    (18), (16r). Complete: (22), (23), exact for every loss. Pivoted: (24), needing rank k
+    Gauge (PR.2), (PR.3); derivatives (QR.1), (QR.2), (QR.3), (QR.4) with (QR.6), (QR.7). If column r is the first, of
+    the leading k, that is numerically dependent on those before it, Q[:, :r] and R[:r, :] alone have a derivative
+    (DC.1): a cotangent of anything else gives NaN. The last pivot of a real square or wide matrix is exempt, but for
+    ``mode="r"`` (R.1), (R.2), (DC.2). Complete: (CQ.1), (CQ.4), exact for every loss. Pivoted: (PV.1), needing rank k
     of A only; at ties of pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the
-    one-sided one. Truncated: (11r), whatever the rank of A. CholeskyQR: (48), (38), (49), orthonormal to rounding.
+    one-sided one. Truncated: (PV.2), whatever the rank of A. CholeskyQR: (CH.1), (CH.2), (CH.3), orthonormal to
+    rounding.
 
     References
     ----------
@@ -197,7 +198,7 @@ def lq(
 
     Notes
     -----
-    Gauge (2), (30); derivatives (27), (27t) with (11k), (11d); the others those of `qr` for A^H (25).
+    Gauge (PR.2), (PR.3); derivatives (LQ.2), (LQ.3) with (QR.6), (QR.7); the others those of `qr` for A^H (LQ.1).
 
     References
     ----------
@@ -244,7 +245,7 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
 def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positive: bool, method: str) -> Arrays:
     chosen("mode", mode, MODES[name])
     if pivoting not in (True, False):
-        raise OptionError(f"pivoting={pivoting!r} came; it must be True or False.")
+        raise OptionError(f"got pivoting={pivoting!r}; expected True or False.")
     backend, (A,) = resolve(A)
     if mode != "complete" and not pivoting:
         check_rank(backend, rank, 0, pivoting=False, mode=mode)
@@ -261,7 +262,7 @@ def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positi
         check_pivots(backend, A, name, lines)
     if steps is not None:
         check_method(method, pivoting=True)
-        error = OptionError(f"rank={steps} came; it must be an integer from 0 to min(m, n), which is smaller.")
+        error = OptionError(f"got rank={steps}; expected an integer from 0 to min(m, n), which is smaller.")
         A = backend.assured(A, lambda m, n: (steps <= m) & (steps <= n), error)
         return run_resolved(backend, A, truncated(name, steps, bool(positive)))
     words = [name, *(["pivoted"] if pivoting else []), *([] if mode == "reduced" else [mode])]

@@ -45,7 +45,7 @@ def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult[A
 
     Notes
     -----
-    Gauge (2), (30); reversal (43) around the derivatives (27), (27t) of LQ.
+    Gauge (PR.2), (PR.3); reversal (LQ.5) around the derivatives (LQ.2), (LQ.3) of LQ.
 
     References
     ----------
@@ -98,7 +98,7 @@ def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult[A
 
     Notes
     -----
-    Gauge (2), (30); reversal (42) around the derivatives (6), (7), (11), (12) of QR.
+    Gauge (PR.2), (PR.3); reversal (LQ.4) around the derivatives (QR.1), (QR.2), (QR.3), (QR.4) of QR.
 
     References
     ----------

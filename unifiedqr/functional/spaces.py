@@ -40,7 +40,7 @@ def orth(A: Any, /) -> Array:
 
     Notes
     -----
-    Derivative (34), which is cheaper than that of `qr` and differs from it for losses that depend on the basis. The
+    Derivative (LS.2), which is cheaper than that of `qr` and differs from it for losses that depend on the basis. The
     range of a wide matrix of full rank is everything, and the gradient zero.
 
     References
@@ -86,16 +86,16 @@ def left_null_space(A: Any, /) -> Array:
     ForeignArrayError
         A is no array of a backend.
     GaugeError
-        From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (21).
+        From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (CQ.6).
 
     Warns
     -----
     GaugeWarning
-        From the derivative: the loss depends on the choice of basis (21).
+        From the derivative: the loss depends on the choice of basis (CQ.6).
 
     Notes
     -----
-    Only the spanned space is determined; the basis is that of (22), the derivative (20) with (34).
+    Only the spanned space is determined; the basis is that of (CQ.1), the derivative (CQ.5) with (LS.2).
 
     References
     ----------
@@ -138,16 +138,16 @@ def null_space(A: Any, /) -> Array:
     ForeignArrayError
         A is no array of a backend.
     GaugeError
-        From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (21).
+        From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (CQ.6).
 
     Warns
     -----
     GaugeWarning
-        From the derivative: the loss depends on the choice of basis (21).
+        From the derivative: the loss depends on the choice of basis (CQ.6).
 
     Notes
     -----
-    `left_null_space` of A^H (25).
+    `left_null_space` of A^H (LQ.1).
 
     References
     ----------
@@ -206,7 +206,7 @@ def slogdet(A: Any, /) -> SlogdetResult[Any]:
 
     Notes
     -----
-    Derivative (35). The gradient of a numerically singular matrix is NaN.
+    Derivative (LS.11). The gradient of a numerically singular matrix is NaN.
 
     References
     ----------
@@ -223,7 +223,7 @@ def slogdet(A: Any, /) -> SlogdetResult[Any]:
     backend, (A,) = resolve(A)
     m, n = sizes_of(backend, A, "slogdet")
     error = ShapeError(
-        f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; it needs square matrices (..., n, n)."
+        f"slogdet got a {backend.name} array of shape {tuple(A.shape)}; expected square matrices (..., n, n)."
     )
     A = backend.assured(A, lambda m, n: m == n, error)
     n = m if n is None else n

@@ -24,7 +24,7 @@ from unifiedqr.kernels.reflectors import complement, reflector_signs
 
 
 def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Return x, the squared residuals (..., 1, s), the rank (..., 1, 1), and the frame of A, or A^H, (31), (32).
+    """Return x, the squared residuals (..., 1, s), the rank (..., 1, 1), and the frame of A, or A^H, (LS.3), (LS.4).
 
     The solution is NaN for a matrix without full rank.
     """
@@ -46,8 +46,19 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     return x, residuals, rank, Q, G
 
 
+def weighted_least_squares(xp: Namespace, A: Array, b: Array, w: Array) -> tuple[Array, Array, Array, Array]:
+    """Return x, the weighted sums of squared residuals, the rank, and G of the frame of W^{1/2} A (LS.8), A deep.
+
+    The weights are numbers (..., m, 1) of the dtype of A; a negative one makes everything NaN.
+    """
+    roots = xp.sqrt(xp.real(w) if is_complex(xp, w) else w)
+    roots = xp.astype(roots, A.dtype)
+    x, residuals, rank, _, G = least_squares(xp, roots * A, roots * b)
+    return x, residuals, rank, G
+
+
 def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: float | None) -> Arrays:
-    """Return the solution x of minimum norm, squared residuals, the rank (..., 1, 1), and A^+ with its bases (33)."""
+    """Return the solution x of minimum norm, squared residuals, the rank (..., 1, 1), and A^+ with its bases (LS.6)."""
     order, back = _by_size_of_rows(xp, A)
     Q, R, P = pivoted_qr(xp, rows_at(xp, A, order), rank=None, positive=True)
     tolerance = shape_of_product(xp, A, A).longer * float(xp.finfo(A.dtype).eps) if rcond is None else rcond
@@ -90,7 +101,7 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
 
 
 def _marks(xp: Namespace, X: Array) -> Array:
-    """Tell where numbers that are 0 or 1 are 1."""
+    """Return where numbers that are 0 or 1 are 1."""
     return xp.abs(X) > 0.5
 
 
@@ -109,7 +120,7 @@ def _squares(xp: Namespace, X: Array) -> Array:
 
 
 def range_basis(xp: Namespace, A: Array) -> tuple[Array, Array]:
-    """Return the basis Q of the range and G of its frame (34)."""
+    """Return the basis Q of the range and G of its frame (LS.2)."""
     Q, R = reduced_qr(xp, A, positive=True)
     return Q, frame_inverse(xp, R, shape_of_product(xp, A, A))
 
@@ -121,9 +132,9 @@ def complement_basis(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
 
 
 def signed_log_determinant(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Return sign and logarithm of the determinant, (..., 1, 1) in the dtype of A, and A^-1 (35).
+    """Return sign and logarithm of the determinant, (..., 1, 1) in the dtype of A, and A^-1 (LS.11).
 
-    The sign is that of the framework's ``slogdet`` where there is one, and else found from reflectors (47).
+    The sign is that of the framework's ``slogdet`` where there is one, and else found from reflectors (CQ.2).
     """
     Q, R = reduced_qr(xp, A, positive=True)
     diagonal = xp.abs(xp.linalg.diagonal(R))

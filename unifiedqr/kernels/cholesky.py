@@ -4,21 +4,21 @@ G = A^H A for A of m x n, deep, u the unit roundoff; columns are scaled by power
 size 1. chol(G) is the upper triangle R with R^H R = G. What is tried, one after the other until it is accepted, for
 each matrix of a batch:
 
-    (48)  CholeskyQR    R = chol(G), E = R^-1, Q = A E         accepted iff ||E||_F^2 <= 2 n / g,  g the mean of diag G
-    (38)  CholeskyQR2   Q_1 = A E, W = Q_1^H Q_1, R_2 = chol(W), Q = Q_1 R_2^-1, R = R_2 R
-                                                               accepted iff ||W - I||_F <= 1/2
-    (49)  shifted CholeskyQR3   R = chol(G + s I) first, s = 11 (sqrt(m) n + n (n + 1)) u trace(G), then (38) twice
-          Householder           always
+    (CH.1)  CholeskyQR    R = chol(G), E = R^-1, Q = A E        accepted iff ||E||_F^2 <= 2 n / g,  g the mean of diag G
+    (CH.2)  CholeskyQR2   Q_1 = A E, W = Q_1^H Q_1, R_2 = chol(W), Q = Q_1 R_2^-1, R = R_2 R
+                                                                 accepted iff ||W - I||_F <= 1/2
+    (CH.3)  shifted CholeskyQR3   R = chol(G + s I) first, s = 11 (sqrt(m) n + n (n + 1)) u trace(G), then (CH.2) twice
+            Householder           always
 
-    (50)  A R^-1 = Q_0 + (A - Q_0 R) E,  Q_0 = A E, wherever R may be ill-conditioned
+    (CH.4)  A R^-1 = Q_0 + (A - Q_0 R) E,  Q_0 = A E, wherever R may be ill-conditioned
 
-(48): rounding changes G by some dG, and Q^H Q - I = E^H dG E, which is at most ||E||_2^2 ||dG||. For orthogonal columns
-||E||_F^2 = n / g is the least there is; up to twice that, a second pass would gain less than the rounding of a
-Householder factorization of the same matrix. (38): then the condition number of Q_1 is at most sqrt(3), so that the
-second pass gives an orthonormal Q. (50): an explicit inverse works on rows that live in different places, which a solve
-does not, but leaves a residual that grows with |E| |R|; one step of refinement takes that away. Where a Gram matrix has
-no Cholesky factor the identity stands in for it, and nothing that follows is accepted: there is no NaN to be found by
-tools that look for the first one.
+(CH.1): rounding changes G by some dG, and Q^H Q - I = E^H dG E, which is at most ||E||_2^2 ||dG||. For orthogonal
+columns ||E||_F^2 = n / g is the least there is; up to twice that, a second pass would gain less than the rounding of a
+Householder factorization of the same matrix. (CH.2): then the condition number of Q_1 is at most sqrt(3), so that the
+second pass gives an orthonormal Q. (CH.4): an explicit inverse works on rows that live in different places, which a
+solve does not, but leaves a residual that grows with |E| |R|; one step of refinement takes that away. Where a Gram
+matrix has no Cholesky factor the identity stands in for it, and nothing that follows is accepted: there is no NaN to be
+found by tools that look for the first one.
 
 References
 ----------
@@ -57,7 +57,7 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
 
 
 def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
-    """Return R alone by (48), by `fallback` where that is not accepted: Q is never formed."""
+    """Return R alone by (CH.1), by `fallback` where that is not accepted: Q is never formed."""
     G, e, in_range = _gram(xp, A)
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
@@ -89,28 +89,28 @@ def _factor(xp: Namespace, G: Array) -> tuple[Array, Array]:
 
 
 def _is_well_conditioned(xp: Namespace, G: Array, E: Array) -> Array:
-    """Return per matrix, (..., 1, 1), whether one pass is enough (48)."""
+    """Return per matrix, (..., 1, 1), whether one pass is enough (CH.1)."""
     trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
-    return _squares(xp, E) * xp.expand_dims(trace, axis=-1) <= 2 * G.shape[-1] ** 2  # (48)
+    return _squares(xp, E) * xp.expand_dims(trace, axis=-1) <= 2 * G.shape[-1] ** 2  # (CH.1)
 
 
 def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
-    """Return the factors after a last pass, and whether they are accepted (38)."""
+    """Return the factors after a last pass, and whether they are accepted (CH.2)."""
     W = xp.beyond.inner(Q_1, Q_1)
-    accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (38)
+    accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (CH.2)
     R_2, definite = _factor(xp, W)
     Q = xp.beyond.combination((Q_1, xp.beyond.inverse_upper(R_2)))
     return Q, xp.triu(R_2 @ R_1), xp.logical_and(accepted, definite)
 
 
 def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
-    """Return X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (50)."""
+    """Return X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (CH.4)."""
     Q = xp.beyond.combination((X, E))
-    return Q + xp.beyond.combination((X - xp.beyond.combination((Q, R)), E))  # (50)
+    return Q + xp.beyond.combination((X - xp.beyond.combination((Q, R)), E))  # (CH.4)
 
 
 def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
-    """Return the factors after shifted CholeskyQR3, and whether they are accepted (49), (38)."""
+    """Return the factors after shifted CholeskyQR3, and whether they are accepted (CH.3), (CH.2)."""
     n, m, *_ = shape_of_product(xp, A, A)
     e = exponents_of(xp, sizes_of_columns(xp, A, spread=True)[0])
     X = scaled(xp, A, -e)
@@ -118,7 +118,7 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     u = float(xp.finfo(A.dtype).eps) / 2
     trace = xp.sum(_real(xp, xp.linalg.diagonal(G)), axis=-1, keepdims=True)
     shift = 11 * (m**0.5 * n + n * (n + 1)) * u * xp.expand_dims(trace, axis=-1)
-    R, definite = _factor(xp, G + xp.astype(shift, G.dtype) * identity_like(xp, G))  # (49)
+    R, definite = _factor(xp, G + xp.astype(shift, G.dtype) * identity_like(xp, G))  # (CH.3)
     Q = _divided(xp, X, R, xp.beyond.inverse_upper(R))
     R_2, definite_too = _factor(xp, xp.beyond.inner(Q, Q))
     Q, R, accepted = _again(xp, _divided(xp, Q, R_2, xp.beyond.inverse_upper(R_2)), R_2 @ R)

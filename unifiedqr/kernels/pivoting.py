@@ -11,7 +11,7 @@ from unifiedqr.kernels.reflectors import completed
 
 
 def pivoted_qr(xp: Namespace, A: Array, *, rank: int | None, positive: bool) -> tuple[Array, Array, Array]:
-    """Return Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (24).
+    """Return Q (..., m, r), R (..., r, n) and P (..., 1, n), numbers of the dtype of A, with A[:, P] = Q R (PV.1).
 
     r is `rank`, or min(m, n) for None; the pivots are those of LAPACK geqp3.
     """
@@ -42,7 +42,7 @@ def pivoted_r(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array]
 
 
 def pivoted_complete_qr(xp: Namespace, A: Array, *, positive: bool) -> tuple[Array, Array, Array, Array, Array]:
-    """Return Q (..., m, m), R (..., m, n) and P of A[:, P] = Q R, and G, S of (22)."""
+    """Return Q (..., m, m), R (..., m, n) and P of A[:, P] = Q R, and G, S of (CQ.1)."""
     Q_1, R_1, P = pivoted_qr(xp, A, rank=None, positive=positive)
     Q, R, G, S = completed(xp, Q_1, R_1)
     return Q, R, P, G, S

@@ -21,7 +21,7 @@ METHODS = ("auto", "householder", "cholesky")
 
 
 def reduced_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (2), (30)."""
+    """Return Q (..., m, k), R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (PR.2), (PR.3)."""
     if method != "householder" and is_by_cholesky(xp, A, positive=positive, method=method):
         return cholesky_qr(xp, A, partial(reduced_qr, positive=True, method="householder"))
     m, n = A.shape[-2], A.shape[-1]
@@ -96,7 +96,7 @@ def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> b
 
 
 def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return L (..., m, k) and Q (..., k, n) of A = L Q; diag(L) real, and non-negative if `positive` (25)."""
+    """Return L (..., m, k) and Q (..., k, n) of A = L Q; diag(L) real, and non-negative if `positive` (LQ.1)."""
     Q, R = reduced_qr(xp, adjoint(xp, A), positive=positive, method=method)
     # The conjugate of a zero is 0 - 0i: select the triangle last.
     return xp.tril(adjoint(xp, R)), adjoint(xp, Q)
@@ -126,7 +126,7 @@ def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
 def _exponents(xp: Namespace, A: Array) -> Array:
     """Return the exponents of the powers of two that the columns of a complex A are divided by.
 
-    Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (11d).
+    Complex reflectors divide by what overflows near the largest numbers, and is zero near the smallest (QR.7).
     """
     sizes, normal = sizes_of_columns(xp, A, spread=True)
     least = smallest_normal(xp, A) * xp.ones_like(sizes)

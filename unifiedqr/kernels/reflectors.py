@@ -3,9 +3,9 @@ r"""What a product of Householder reflectors is, found from its first columns al
 Q_1 has n orthonormal columns, S is a diagonal of signs, E_1 and E_2 are the first n and the last m - n columns of I.
 With Y = Q_1 S - E_1, B = Y[:n], C = Y[n:], the unitary matrix [Q_1 S, Q_2] is a product of n reflectors for
 
-    (22)  Q_2 = E_2 + Y Z,   Z = G^H C^H,   G = B^-1
-    (47)  s_j = -1 if Re p_j >= 0 else 1, p_j the pivot of step j of Gaussian elimination on Q_1[:n] - S, whose pivots
-          u_j = p_j - s_j then have |u_j| >= 1: B is as far from singular as elimination with partial pivoting makes it
+    (CQ.1)  Q_2 = E_2 + Y Z,   Z = G^H C^H,   G = B^-1
+    (CQ.2)  s_j = -1 if Re p_j >= 0 else 1, p_j the pivot of step j of Gaussian elimination on Q_1[:n] - S, whose pivots
+            u_j = p_j - s_j then have |u_j| >= 1: B is as far from singular as partial pivoting makes it
 
 and for square Q_1, det(Q_1 S) is the product of all -u_j / conj(u_j). These are the signs of LAPACK, but for columns
 that are triangular already, which LAPACK leaves alone: there B would be singular.
@@ -18,7 +18,7 @@ from unifiedqr.kernels.reduced import reduced_qr
 
 
 def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
-    """Return S and the pivots u of (47), each (..., 1, n), for the first n rows M of Q_1."""
+    """Return S and the pivots u of (CQ.2), each (..., 1, n), for the first n rows M of Q_1."""
     places = positions(xp, M)
     zero = xp.zeros_like(row_of(xp, M))
     one = xp.ones_like(zero)
@@ -43,7 +43,7 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
 
 
 def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
-    """Return Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (22), for m >= n."""
+    """Return Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (CQ.1), for m >= n."""
     n = shape_of_product(xp, Q_1, Q_1).k
     if Q_1.shape[-1] == 0:  # nothing is reflected
         return identity_like(xp, Q_1 @ adjoint(xp, Q_1)), Q_1[..., :0, :], Q_1[..., :1, :]
@@ -53,16 +53,16 @@ def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
     G = xp.beyond.inverse_upper(xp.triu(R)) @ adjoint(xp, Q)
     below = identity_like(xp, C @ adjoint(xp, C))
     E_2 = xp.concat([xp.zeros_like(adjoint(xp, C)), below], axis=-2)
-    return E_2 + Y @ adjoint(xp, C @ G), G, S  # (22)
+    return E_2 + Y @ adjoint(xp, C @ G), G, S  # (CQ.1)
 
 
 def complete_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array, Array, Array]:
-    """Return Q (..., m, m), R (..., m, n) of A = Q R, and G, S of (22)."""
+    """Return Q (..., m, m), R (..., m, n) of A = Q R, and G, S of (CQ.1)."""
     return completed(xp, *reduced_qr(xp, A, positive=positive, method=method))
 
 
 def completed(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array, Array]:
-    """Return complete factors for the reduced ones, and G, S of (22)."""
+    """Return complete factors for the reduced ones, and G, S of (CQ.1)."""
     Q_2, G, S = complement(xp, Q_1)
     below = xp.zeros_like(adjoint(xp, Q_2)[..., : shape_of_product(xp, Q_1, Q_1).k] @ R_1)
     return xp.concat([Q_1, Q_2], axis=-1), xp.concat([R_1, below], axis=-2), G, S

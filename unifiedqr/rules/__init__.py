@@ -21,6 +21,7 @@ from unifiedqr.rules.pivoted import qr_pivoted_jvp, qr_pivoted_vjp
 from unifiedqr.rules.qr import qr_jvp, qr_vjp
 from unifiedqr.rules.spaces import left_null_space_vjp, orth_jvp, orth_vjp
 from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp
+from unifiedqr.rules.weighted import lstsq_weighted_jvp, lstsq_weighted_vjp
 
 __all__ = [
     "left_null_space_vjp",
@@ -34,6 +35,8 @@ __all__ = [
     "lq_vjp",
     "lstsq_jvp",
     "lstsq_vjp",
+    "lstsq_weighted_jvp",
+    "lstsq_weighted_vjp",
     "null_space_vjp",
     "orth_jvp",
     "orth_vjp",

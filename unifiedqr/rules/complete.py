@@ -3,16 +3,16 @@ r"""Derivative rules of complete QR of deep matrices, Q = [Q_1 Q_2] being m x m,
 Q_2 is a basis of the complement of range(A), which A does not determine; `unifiedqr.qr` returns that of a product of n
 reflectors. With S a diagonal of signs, E_1 and E_2 the first n and last m - n columns of I,
 
-    (22)   Y = Q_1 S - E_1,   B = Y[:n],   C = Y[n:],   G = B^-1,   Z = G^H C^H,   Q_2 = E_2 + Y Z
-    (23)   F = G Y^H Q_2_bar,   Y_bar = Q_2_bar Z^H + [-Z F^H ; F^H],   Q_1_bar' = Q_1_bar + Y_bar S
-    (45)   Y_dot = Q_1_dot S,   Q_2_dot = Y_dot Z + Y G^H (C_dot^H - B_dot^H Z),   G_dot = -G B_dot G
+    (CQ.1)  Y = Q_1 S - E_1,   B = Y[:n],   C = Y[n:],   G = B^-1,   Z = G^H C^H,   Q_2 = E_2 + Y Z
+    (CQ.4)  F = G Y^H Q_2_bar,   Y_bar = Q_2_bar Z^H + [-Z F^H ; F^H],   Q_1_bar' = Q_1_bar + Y_bar S
+    (CQ.3)  Y_dot = Q_1_dot S,   Q_2_dot = Y_dot Z + Y G^H (C_dot^H - B_dot^H Z),   G_dot = -G B_dot G
 
 and the rest is the rule of the reduced factors. This is exact for every loss. A basis Q_2 of other origin has no
 formula: then the derivative is that of losses that depend on the spanned space alone,
 
-    (20)   Q_1_bar' = Q_1_bar - Q_2 Q_2_bar^H Q_1,   Q_2_dot = -Q_1 (Q_1_dot^H Q_2)
+    (CQ.5)  Q_1_bar' = Q_1_bar - Q_2 Q_2_bar^H Q_1,   Q_2_dot = -Q_1 (Q_1_dot^H Q_2)
 
-and whether a loss is one of these shows in (21), see `unifiedqr.rules.spaces`.
+and whether a loss is one of these shows in (CQ.6), see `unifiedqr.rules.spaces`.
 
 References
 ----------
@@ -39,15 +39,15 @@ def householder_vjp(
     *,
     xp: Namespace,
 ) -> Array:
-    """Return A_bar by (23), from what the kernel gave and cotangents of it; G is (..., n, n), S is (..., 1, n)."""
+    """Return A_bar by (CQ.4), from what the kernel gave and cotangents of it; G is (..., n, n), S is (..., 1, n)."""
     n = shape_of_product(xp, Q, R).k
     Q_1, R_1, Y_bar = Q[..., :n], R[..., :n, :], None
     if Q_bar is not None:
         Y, _, C = reflected(xp, Q_1, S)
-        Z = adjoint(xp, C @ G)  # (22)
+        Z = adjoint(xp, C @ G)  # (CQ.1)
         Q_2_bar = Q_bar[..., n:]
         F = G @ (adjoint(xp, Y) @ Q_2_bar)
-        Y_bar = Q_2_bar @ adjoint(xp, Z) + xp.concat([-Z @ adjoint(xp, F), adjoint(xp, F)], axis=-2)  # (23)
+        Y_bar = Q_2_bar @ adjoint(xp, Z) + xp.concat([-Z @ adjoint(xp, F), adjoint(xp, F)], axis=-2)  # (CQ.4)
     if G_bar is not None:
         B_bar = -adjoint(xp, G) @ G_bar @ adjoint(xp, G)
         below = xp.zeros_like(Q_1[..., n:, :])
@@ -64,7 +64,7 @@ def householder_vjp(
 def householder_jvp(
     Q: Array, R: Array, G: Array, S: Array, A_dot: Array, *, xp: Namespace
 ) -> tuple[Array, Array, Array]:
-    """Return Q_dot, R_dot and G_dot by (45), from what the kernel gave."""
+    """Return Q_dot, R_dot and G_dot by (CQ.3), from what the kernel gave."""
     n = shape_of_product(xp, Q, R).k
     Q_1 = Q[..., :n]
     Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
@@ -72,7 +72,7 @@ def householder_jvp(
     Z = adjoint(xp, C @ G)
     Y_dot = Q_1_dot * S
     B_dot, C_dot = Y_dot[..., :n, :], Y_dot[..., n:, :]
-    Q_2_dot = Y_dot @ Z + Y @ (adjoint(xp, C_dot @ G) - adjoint(xp, B_dot @ G) @ Z)  # (45)
+    Q_2_dot = Y_dot @ Z + Y @ (adjoint(xp, C_dot @ G) - adjoint(xp, B_dot @ G) @ Z)  # (CQ.3)
     R_dot = xp.concat([R_1_dot, xp.zeros_like(R[..., n:, :])], axis=-2)
     return xp.concat([Q_1_dot, Q_2_dot], axis=-1), R_dot, -G @ B_dot @ G
 
@@ -109,16 +109,16 @@ def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None
     ShapeError, DtypeError
         When the factors do not fit each other or a cotangent does not fit its factor.
     GaugeError
-        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
+        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (CQ.6).
 
     Warns
     -----
     GaugeWarning
-        When the cotangent depends on the choice of basis (21).
+        When the cotangent depends on the choice of basis (CQ.6).
 
     Notes
     -----
-    Equation (20), then (12). `unifiedqr.qr` itself differentiates its own choice of basis exactly (23).
+    Equation (CQ.5), then (QR.4). `unifiedqr.qr` itself differentiates its own choice of basis exactly (CQ.4).
 
     References
     ----------
@@ -170,7 +170,7 @@ def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -
 
     Notes
     -----
-    Equations (6) and (7), with (20) for the last columns of Q.
+    Equations (QR.1) and (QR.2), with (CQ.5) for the last columns of Q.
 
     References
     ----------
@@ -191,6 +191,6 @@ def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -
     n = R.shape[-1]
     Q_1, Q_2 = Q[..., :n], Q[..., n:]
     Q_1_dot, R_1_dot = qr_jvp(Q_1, R[..., :n, :], A_dot, xp=xp)
-    Q_2_dot = complement_pushforward(xp, Q_2, Q_1, Q_1_dot)  # (20)
+    Q_2_dot = complement_pushforward(xp, Q_2, Q_1, Q_1_dot)  # (CQ.5)
     R_dot = xp.concat([R_1_dot, xp.zeros_like(R[..., n:, :])], axis=-2)
     return xp.concat([Q_1_dot, Q_2_dot], axis=-1), R_dot

@@ -2,8 +2,8 @@ r"""Derivative rule of the sign and the logarithm of the modulus of a determinan
 
 For square A = Q R, with cotangents g of log |det A| and s of sign(det A) = exp(i θ):
 
-    (35)  A_bar = (g + i θ_bar) A^-H,   A^-H = Q R^-H,   θ_bar = Im(conj(sign) s)
-          t = tr(A^-1 A_dot),   logabsdet_dot = Re t,   sign_dot = i Im(t) sign
+    (LS.11)  A_bar = (g + i θ_bar) A^-H,   A^-H = Q R^-H,   θ_bar = Im(conj(sign) s)
+             t = tr(A^-1 A_dot),   logabsdet_dot = Re t,   sign_dot = i Im(t) sign
 
 A real sign is constant.
 
@@ -30,7 +30,7 @@ def inverse_of_factors(xp: Namespace, Q: Array, R: Array) -> Array:
 def determinant_pullback(
     xp: Namespace, sign: Array, inverse: Array, sign_bar: Array | None, logabsdet_bar: Array | None
 ) -> Array:
-    """Return A_bar by (35); `sign` and the cotangents are (..., 1, 1), of the dtype of the matrix."""
+    """Return A_bar by (LS.11); `sign` and the cotangents are (..., 1, 1), of the dtype of the matrix."""
     marked = marked_of(xp, inverse)
     undefined = undefined_unless_zero(xp, sign, marked, sign_bar, logabsdet_bar)
     factor = 0 * sign if logabsdet_bar is None else logabsdet_bar
@@ -38,16 +38,16 @@ def determinant_pullback(
         factor = xp.astype(xp.real(factor), inverse.dtype)
         if sign_bar is not None:
             factor = factor + 1j * xp.astype(xp.imag(xp.conj(sign) * sign_bar), inverse.dtype)
-    return plus(factor, undefined) * adjoint(xp, _sound(xp, inverse, marked))  # (35)
+    return plus(factor, undefined) * adjoint(xp, _sound(xp, inverse, marked))  # (LS.11)
 
 
 def determinant_pushforward(xp: Namespace, sign: Array, inverse: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Return the tangents of the sign and of the logarithm by (35), (..., 1, 1), in the dtype of the matrix."""
+    """Return the tangents of the sign and of the logarithm by (LS.11), (..., 1, 1), in the dtype of the matrix."""
     report_frame(xp, sign, inverse)
     t = xp.sum(xp.matrix_transpose(inverse) * A_dot, axis=(-2, -1), keepdims=True)
     if not is_complex(xp, inverse):
         return 0 * t, t
-    return 1j * xp.astype(xp.imag(t), t.dtype) * sign, xp.astype(xp.real(t), t.dtype)  # (35)
+    return 1j * xp.astype(xp.imag(t), t.dtype) * sign, xp.astype(xp.real(t), t.dtype)  # (LS.11)
 
 
 def inverse_pullback(xp: Namespace, sign: Array, inverse: Array, inverse_bar: Array) -> Array:
@@ -94,7 +94,7 @@ def slogdet_vjp(
 
     Notes
     -----
-    Equation (35).
+    Equation (LS.11).
 
     References
     ----------
@@ -144,7 +144,7 @@ def slogdet_jvp(Q: Array, R: Array, sign: Array, A_dot: Array, *, xp: Namespace 
 
     Notes
     -----
-    Equation (35).
+    Equation (LS.11).
 
     References
     ----------

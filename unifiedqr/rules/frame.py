@@ -4,9 +4,9 @@ A = Q R is m x n with independent columns, G = R^-1, Π = I - Q Q^H. What is bui
 least squares problem, a basis of the range as such, a determinant) does not change when Q and G turn into Q W and G W,
 with any unitary W. Then any W may be followed along a path, and the one that does not turn at all costs the least:
 
-    (44)  Q_dot = Π A_dot G,   G_dot = -G Q^H A_dot G,   A_bar = (Π Q_bar - Q G^H G_bar) G^H
+    (LS.1)  Q_dot = Π A_dot G,   G_dot = -G Q^H A_dot G,   A_bar = (Π Q_bar - Q G^H G_bar) G^H
 
-Where columns r, r + 1, ... are marked (29r), the frame is that of the first r columns, whatever follows: Q[:, :r] and
+Where columns r, r + 1, ... are marked (DC.1), the frame is that of the first r columns, whatever follows: Q[:, :r] and
 G[:, :r], which is zero below its first r rows. `frame_inverse` puts NaN in the other columns of G, and that is how it
 is known later which they are. What is built on the whole frame has no derivative then, unless its cotangent is zero.
 
@@ -52,7 +52,7 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
 
 
 def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape) -> Array:
-    """Return A_bar by (44); zero if both cotangents are None."""
+    """Return A_bar by (LS.1); zero if both cotangents are None."""
     marked = marked_of(xp, G)
     G_H, X, W = adjoint(xp, without(xp, G, marked)), None, None
     if Q_bar is not None and (shape.deep or marked is not None):
@@ -69,16 +69,16 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if marked is not None:
         struck = reached(xp, (marked, G_bar, COLUMNS), of_Q=(marked, Q_bar))
         G_H = plus(G_H, undefined(xp, Q, marked, struck, (marked, W), (marked, G_bar)))
-    return X @ G_H  # (44)
+    return X @ G_H  # (LS.1)
 
 
 def frame_pushforward(xp: Namespace, Q: Array, G: Array, A_dot: Array, shape: Shape) -> tuple[Array, Array]:
-    """Return Q_dot and G_dot by (44), NaN in marked columns."""
+    """Return Q_dot and G_dot by (LS.1), NaN in marked columns."""
     marked = marked_of(xp, G)
     if marked is None:
         C = xp.beyond.inner(Q, A_dot) @ G
         Q_dot = A_dot @ G - Q @ C if shape.deep else Q @ (0 * C)
-        return Q_dot, -G @ C  # (44)
+        return Q_dot, -G @ C  # (LS.1)
     rows, G = xp.matrix_transpose(marked), without(xp, G, marked)
     B = A_dot @ G
     C = without(xp, xp.beyond.inner(Q, B), rows)
@@ -86,4 +86,4 @@ def frame_pushforward(xp: Namespace, Q: Array, G: Array, A_dot: Array, shape: Sh
     if not shape.deep:
         Q_dot = xp.where(anywhere(xp, marked), Q_dot, xp.zeros_like(Q_dot))
     factors = nan_where(xp, marked, G.dtype)
-    return Q_dot * factors, -G @ C * factors  # (44)
+    return Q_dot * factors, -G @ C * factors  # (LS.1)

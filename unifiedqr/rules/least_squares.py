@@ -2,32 +2,32 @@ r"""Derivative rules of least squares and minimum norm solutions, directly, with
 
 Deep or square A = Q R with independent columns, G = R^-1, r = b - A x, ρ = |r|^2 per right-hand side (r^H A = 0):
 
-    (31)  t = G^H x_bar,  w = Q t + 2 r ρ_bar,  y = G t;         b_bar = w,  A_bar = r y^H - w x^H
-          x_dot = G (Q^H f + G^H A_dot^H r),  ρ_dot = 2 Re r^H f,  f = b_dot - A_dot x
+    (LS.3)  t = G^H x_bar,  w = Q t + 2 r ρ_bar,  y = G t;         b_bar = w,  A_bar = r y^H - w x^H
+            x_dot = G (Q^H f + G^H A_dot^H r),  ρ_dot = 2 Re r^H f,  f = b_dot - A_dot x
 
 Wide A with independent rows, A^H = Q R, the solution of minimum norm (ρ = 0):
 
-    (32)  c = Q^H x_bar,  w = G c,  z = G Q^H x,  p = x_bar - Q c;   b_bar = w,  A_bar = z p^H - w x^H
-          x_dot = Q G^H f + Π A_dot^H z
+    (LS.4)  c = Q^H x_bar,  w = G c,  z = G Q^H x,  p = x_bar - Q c;   b_bar = w,  A_bar = z p^H - w x^H
+            x_dot = Q G^H f + Π A_dot^H z
 
 Constant rank, A^+ the pseudo-inverse:
 
-    (33)  w = A^+H x_bar,  y = A^+ w,  z = A^+H x,  p = x_bar - A^+ A x_bar;
-          b_bar = w + 2 r ρ_bar,  A_bar = r y^H + z p^H - b_bar x^H
-          x_dot = A^+ f + A^+ A^+H A_dot^H r + (I - A^+ A) A_dot^H z
+    (LS.6)  w = A^+H x_bar,  y = A^+ w,  z = A^+H x,  p = x_bar - A^+ A x_bar;
+            b_bar = w + 2 r ρ_bar,  A_bar = r y^H + z p^H - b_bar x^H
+            x_dot = A^+ f + A^+ A^+H A_dot^H r + (I - A^+ A) A_dot^H z
 
 In exact arithmetic r and p are orthogonal to the range of A and of A^H. Rounding leaves in them what is not, as large
 as the largest entries of b and A x times the unit roundoff: of rows that are 1e8 times as large as others, more than
 the others hold; and where r must vanish, because the rank is m, that is all there is. So they are projected again,
 
-    (31o)  r <- r - Q (Q^H r),   p <- p - V (V^H p)
+    (LS.7)  r <- r - Q (Q^H r),   p <- p - V (V^H p)
 
 with orthonormal bases Q and V of the ranges of A and of A^H.
 
-The frame (Q, G) has the derivative (44), and the pseudo-inverse that of Golub and Pereyra:
+The frame (Q, G) has the derivative (LS.1), and the pseudo-inverse that of Golub and Pereyra:
 
-    (46)  d(A^+) = -A^+ dA A^+ + A^+ A^+H dA^H (I - A A^+) + (I - A^+ A) dA^H A^+H A^+
-          Q_dot = (I - A A^+) dA A^+ Q,  V_dot = (I - A^+ A) dA^H A^+H V
+    (LS.5)  d(A^+) = -A^+ dA A^+ + A^+ A^+H dA^H (I - A A^+) + (I - A^+ A) dA^H A^+H A^+
+            Q_dot = (I - A A^+) dA A^+ Q,  V_dot = (I - A^+ A) dA^H A^+H V
 
 References
 ----------
@@ -40,7 +40,7 @@ from typing import NamedTuple
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import anywhere
 from unifiedqr.arrays.namespaces import is_complete
-from unifiedqr.arrays.operators import adjoint, frame_shape, is_complex, orthogonal_to, plus
+from unifiedqr.arrays.operators import adjoint, frame_shape, is_complex, orthogonal_to, plus, real_part
 from unifiedqr.arrays.triangle import frame_inverse
 from unifiedqr.rules.frame import (
     frame_pullback,
@@ -59,15 +59,10 @@ def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
     return real_part(xp, xp.beyond.total(xp.sum(products, axis=-2, keepdims=True)))
 
 
-def real_part(xp: Namespace, X: Array) -> Array:
-    """Return the real part of X, in the dtype of X."""
-    return xp.astype(xp.real(X), X.dtype) if is_complex(xp, X) else X
-
-
 def solution_pullback(
     xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, x_bar: Array | None, residuals_bar: Array | None
 ) -> tuple[Array, Array]:
-    """Return A_bar and b_bar of a full-rank problem from its frame, by (31) or (32).
+    """Return A_bar and b_bar of a full-rank problem from its frame, by (LS.3) or (LS.4).
 
     A matrix of less rank has no solution here, and gives NaN unless the cotangents are zero.
     """
@@ -81,40 +76,40 @@ def solution_pullback(
     if is_adjoint:
         c = xp.beyond.inner(Q, x_bar)
         w, z = G @ c, G @ xp.beyond.inner(Q, x)
-        return difference_of_products(xp, z, orthogonal_to(xp, Q, x_bar - Q @ c), w, x), w  # (32)
+        return difference_of_products(xp, z, orthogonal_to(xp, Q, x_bar - Q @ c), w, x), w  # (LS.4)
     t = adjoint(xp, G) @ x_bar
     w, y = Q @ t, G @ t
     if not shape.deep:  # the residual is zero
         return -w @ adjoint(xp, x), w
     r = orthogonal_to(xp, Q, b - A @ x)
     w = w if residuals_bar is None else w + 2 * r * real_part(xp, residuals_bar)
-    return difference_of_products(xp, r, y, w, x), w  # (31)
+    return difference_of_products(xp, r, y, w, x), w  # (LS.3)
 
 
 def solution_pushforward(
     xp: Namespace, A: Array, b: Array, x: Array, Q: Array, G: Array, A_dot: Array, b_dot: Array
 ) -> tuple[Array, Array]:
-    """Return the tangents of x and of the squared residuals of a full-rank problem, by (31) or (32)."""
+    """Return the tangents of x and of the squared residuals of a full-rank problem, by (LS.3) or (LS.4)."""
     report_frame(xp, Q, G)
     shape, is_adjoint = frame_shape(xp, A)
     f = b_dot - A_dot @ x
     if is_adjoint:
         z = G @ xp.beyond.inner(Q, x)
         across = adjoint(xp, A_dot) @ z
-        x_dot = Q @ (adjoint(xp, G) @ f - xp.beyond.inner(Q, across)) + across  # (32)
+        x_dot = Q @ (adjoint(xp, G) @ f - xp.beyond.inner(Q, across)) + across  # (LS.4)
         return x_dot, 0 * x_dot[..., :1, :]
     if not shape.deep:
         x_dot = G @ xp.beyond.inner(Q, f)
         return x_dot, 0 * x_dot[..., :1, :]
     r = orthogonal_to(xp, Q, b - A @ x)
     x_dot = G @ (xp.beyond.inner(Q, f) + adjoint(xp, G) @ xp.beyond.inner(A_dot, r))
-    return x_dot, 2 * real_pairing(xp, r, f)  # (31)
+    return x_dot, 2 * real_pairing(xp, r, f)  # (LS.3)
 
 
 def solution_frame_pullback(
     xp: Namespace, A: Array, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None
 ) -> Array | None:
-    """Return what cotangents of the frame itself add to A_bar (44); None if there are none."""
+    """Return what cotangents of the frame itself add to A_bar (LS.1); None if there are none."""
     if Q_bar is None and G_bar is None:
         return None
     shape, is_adjoint = frame_shape(xp, A)
@@ -123,7 +118,7 @@ def solution_frame_pullback(
 
 
 def solution_frame_pushforward(xp: Namespace, A: Array, Q: Array, G: Array, A_dot: Array) -> tuple[Array, Array]:
-    """Return the tangents of the frame itself (44)."""
+    """Return the tangents of the frame itself (LS.1)."""
     shape, is_adjoint = frame_shape(xp, A)
     return frame_pushforward(xp, Q, G, adjoint(xp, A_dot) if is_adjoint else A_dot, shape)
 
@@ -149,11 +144,11 @@ class PseudoInverse(NamedTuple):
     V: Array
 
     def across(self, xp: Namespace, X: Array) -> Array:
-        """Return (I - A A^+) X, zero to the square of the unit roundoff where the rank is m (31o)."""
+        """Return (I - A A^+) X, zero to the square of the unit roundoff where the rank is m (LS.7)."""
         return orthogonal_to(xp, self.Q, orthogonal_to(xp, self.Q, X))
 
     def along(self, xp: Namespace, X: Array) -> Array:
-        """Return (I - A^+ A) X, zero to the square of the unit roundoff where the rank is n (31o)."""
+        """Return (I - A^+ A) X, zero to the square of the unit roundoff where the rank is n (LS.7)."""
         return orthogonal_to(xp, self.V, orthogonal_to(xp, self.V, X))
 
 
@@ -166,29 +161,29 @@ def constant_rank_pullback(
     x_bar: Array | None,
     residuals_bar: Array | None,
 ) -> tuple[Array, Array]:
-    """Return A_bar and b_bar from the pseudo-inverse (33)."""
+    """Return A_bar and b_bar from the pseudo-inverse (LS.6)."""
     x_bar = 0 * x if x_bar is None else x_bar
     G_H, r = adjoint(xp, inverse.G), inverse.across(xp, b - A @ x)
     w, z = G_H @ x_bar, G_H @ x
     y, p = inverse.G @ w, inverse.along(xp, x_bar)
     b_bar = w if residuals_bar is None else w + 2 * r * real_part(xp, residuals_bar)
-    return difference_of_products(xp, r, y, b_bar, x) + z @ adjoint(xp, p), b_bar  # (33)
+    return difference_of_products(xp, r, y, b_bar, x) + z @ adjoint(xp, p), b_bar  # (LS.6)
 
 
 def constant_rank_pushforward(
     xp: Namespace, inverse: PseudoInverse, A: Array, b: Array, x: Array, A_dot: Array, b_dot: Array
 ) -> tuple[Array, Array]:
-    """Return the tangents of x and of the squared residuals from the pseudo-inverse (33)."""
+    """Return the tangents of x and of the squared residuals from the pseudo-inverse (LS.6)."""
     G_H, A_dot_H = adjoint(xp, inverse.G), adjoint(xp, A_dot)
     r, f = inverse.across(xp, b - A @ x), b_dot - A_dot @ x
-    x_dot = inverse.G @ (f + G_H @ (A_dot_H @ r)) + inverse.along(xp, A_dot_H @ (G_H @ x))  # (33)
+    x_dot = inverse.G @ (f + G_H @ (A_dot_H @ r)) + inverse.along(xp, A_dot_H @ (G_H @ x))  # (LS.6)
     return x_dot, 2 * real_pairing(xp, r, f)
 
 
 def pseudo_inverse_pullback(
     xp: Namespace, inverse: PseudoInverse, G_bar: Array | None, Q_bar: Array | None, V_bar: Array | None
 ) -> Array | None:
-    """Return what cotangents of the pseudo-inverse and its bases add to A_bar, by the adjoint of (46)."""
+    """Return what cotangents of the pseudo-inverse and its bases add to A_bar, by the adjoint of (LS.5)."""
     G, Q, V = inverse
     G_H = adjoint(xp, G)
     terms: list[Array] = []
@@ -203,7 +198,7 @@ def pseudo_inverse_pullback(
 
 
 def pseudo_inverse_pushforward(xp: Namespace, inverse: PseudoInverse, A_dot: Array) -> PseudoInverse:
-    """Return the tangents of the pseudo-inverse and its bases, which turn no more than their spaces (46)."""
+    """Return the tangents of the pseudo-inverse and its bases, which turn no more than their spaces (LS.5)."""
     G, Q, V = inverse
     G_H, A_dot_H = adjoint(xp, G), adjoint(xp, A_dot)
     X = adjoint(xp, inverse.across(xp, A_dot))
@@ -253,7 +248,7 @@ def lstsq_vjp(
 
     Notes
     -----
-    Equation (31), and (32) if A is wide.
+    Equation (LS.3), and (LS.4) if A is wide.
 
     References
     ----------
@@ -315,7 +310,7 @@ def lstsq_jvp(
 
     Notes
     -----
-    Equation (31), and (32) if A is wide.
+    Equation (LS.3), and (LS.4) if A is wide.
 
     References
     ----------

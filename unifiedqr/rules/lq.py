@@ -1,14 +1,14 @@
 r"""Derivative rules of the reduced LQ decomposition A = L Q.
 
 A is m x n, k = min(m, n), L = [L_1 ; L_2] is m x k lower trapezoidal with real diagonal, Q is k x n with Q Q^H = I.
-Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (1). Deep inputs (m > n) need no partition:
+Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1). Deep inputs (m > n) need no partition:
 
-    (27)   P = Q_bar Q^H - L^H L_bar,   upskew(P) = lowskew(P^H)^H
-           A_bar = K Q + [L_1^-H Q_bar (I - Q^H Q) ; 0],   K = L_bar + [L_1^-H upskew(P) ; 0]
-    (27t)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = -skew(X^H)^H,  Q_dot = -Ω^H Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
+    (LQ.2)  P = Q_bar Q^H - L^H L_bar,   upskew(P) = lowskew(P^H)^H
+            A_bar = K Q + [L_1^-H Q_bar (I - Q^H Q) ; 0],   K = L_bar + [L_1^-H upskew(P) ; 0]
+    (LQ.3)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = skew(X^H)^H,  Q_dot = Ω Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
 
-The small matrices are those of QR for R = L^H: with W = Q Q_bar^H, K^H is `core_pullback` of (11), merged as in (12)
-when wide, so that (11k) and (11d) hold here by the same lines. No array of the long side is transposed.
+The small matrices are those of QR for R = L^H: with W = Q Q_bar^H, K^H is `core_pullback` of (QR.3), merged as in
+(QR.4) when wide, so that (QR.6) and (QR.7) hold here by the same lines. No array of the long side is transposed.
 
 References
 ----------
@@ -56,7 +56,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (27), with (11k), (11d) and (29r).
+    Equation (LQ.2), with (QR.6), (QR.7) and (DC.1).
 
     References
     ----------
@@ -81,7 +81,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     W = None if Q_bar is None else xp.beyond.inner_of_rows(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y_H=Q_bar if shape.deep else None)  # L_1^-H Q_bar
     K = adjoint(xp, plus(K, triangle.undefined(Q_bar_H=Q_bar, W=W, R_bar=R_bar)))
-    return xp.beyond.combination((K, Q)) if Y is None else xp.beyond.combination(Y, (K, Q))  # (27); (27), (13)
+    return xp.beyond.combination((K, Q)) if Y is None else xp.beyond.combination(Y, (K, Q))  # (LQ.2); (LQ.2), (QR.5)
 
 
 def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[Array, Array]:
@@ -112,7 +112,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
 
     Notes
     -----
-    Equation (27t), the mirror of (6) and (7), with (11d) and (29r).
+    Equation (LQ.3), the mirror of (QR.1) and (QR.2), with (QR.7) and (DC.1).
 
     References
     ----------
@@ -135,11 +135,11 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
         return xp.zeros_like(L), xp.zeros_like(Q)
     triangle = guarded(xp, adjoint(xp, L), shape)
     omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner_of_rows(Q, A_dot))
-    L_dot = adjoint(xp, R_dot)  # (27t)
+    L_dot = adjoint(xp, R_dot)  # (LQ.3)
     if not shape.deep:
-        return L_dot, adjoint(xp, omega) @ Q  # (27t), B - X Q is zero where Q is square
+        return L_dot, adjoint(xp, omega) @ Q  # (LQ.3), B - X Q is zero where Q is square
     if shape.tall:
         B = (adjoint(xp, triangle.inverse()), A_dot)
     else:
         B = xp.beyond.solve_triangular(adjoint(xp, triangle.undone()), A_dot, upper=False)
-    return L_dot, xp.beyond.combination(B, (adjoint(xp, -T), Q))  # (27t)
+    return L_dot, xp.beyond.combination(B, (adjoint(xp, -T), Q))  # (LQ.3)

@@ -1,6 +1,6 @@
 """Rules of decompositions that are another one's mirror image: all of LQ but the reduced one, RQ and QL, null spaces.
 
-Each is the rule of the original between two reflections (25), (42), (43).
+Each is the rule of the original between two reflections (LQ.1), (LQ.4), (LQ.5).
 """
 
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
@@ -91,7 +91,7 @@ lq_l_vjp = mirrored_rule(
     "lq_l_vjp",
     LQ_L,
     qr_r_vjp,
-    "(16), (18)",
+    "(R.1), (R.2)",
     """
 >>> from unifiedqr.rules import lq_l_vjp
 >>> lq_l_vjp(np.array([[3.0, 4.0]]), np.array([[5.0]]), np.array([[1.0]]))  # gradient of the norm
@@ -102,7 +102,7 @@ lq_l_jvp = mirrored_rule(
     "lq_l_jvp",
     LQ_L,
     qr_r_jvp,
-    "(7), (18)",
+    "(QR.2), (R.2)",
     """
 >>> from unifiedqr.rules import lq_l_jvp
 >>> A = np.array([[3.0, 4.0]])
@@ -114,7 +114,7 @@ lq_complete_vjp = mirrored_rule(
     "lq_complete_vjp",
     LQ_COMPLETE,
     qr_complete_vjp,
-    "(20)",
+    "(CQ.5)",
     """
 >>> from unifiedqr.rules import lq_complete_vjp
 >>> L, Q = np.array([[5.0, 0.0]]), np.array([[0.6, 0.8], [-0.8, 0.6]])  # A = [[3, 4]]
@@ -126,7 +126,7 @@ lq_complete_jvp = mirrored_rule(
     "lq_complete_jvp",
     LQ_COMPLETE,
     qr_complete_jvp,
-    "(6), (7) and (20)",
+    "(QR.1), (QR.2) and (CQ.5)",
     """
 >>> from unifiedqr.rules import lq_complete_jvp
 >>> L, Q = np.array([[5.0, 0.0]]), np.array([[0.6, 0.8], [-0.8, 0.6]])  # A = [[3, 4]]
@@ -138,7 +138,7 @@ lq_pivoted_vjp = mirrored_rule(
     "lq_pivoted_vjp",
     LQ_PIVOTED,
     qr_pivoted_vjp,
-    "(24) and (11r)",
+    "(PV.1) and (PV.2)",
     """
 >>> from unifiedqr.rules import lq_pivoted_vjp
 >>> L, Q, P = np.array([[2.0], [1.0]]), np.array([[1.0]]), np.array([1, 0])  # A = [[1], [2]]
@@ -151,7 +151,7 @@ lq_pivoted_jvp = mirrored_rule(
     "lq_pivoted_jvp",
     LQ_PIVOTED,
     qr_pivoted_jvp,
-    "(24)",
+    "(PV.1)",
     """
 >>> from unifiedqr.rules import lq_pivoted_jvp
 >>> L, Q, P = np.array([[2.0], [1.0]]), np.array([[1.0]]), np.array([1, 0])  # A = [[1], [2]]
@@ -164,7 +164,7 @@ rq_vjp = mirrored_rule(
     "rq_vjp",
     RQ,
     lq_vjp,
-    "(27)",
+    "(LQ.2)",
     """
 >>> from unifiedqr.rules import rq_vjp
 >>> R, Q = np.array([[5.0]]), np.array([[0.6, 0.8]])  # A = [[3, 4]]
@@ -176,7 +176,7 @@ rq_jvp = mirrored_rule(
     "rq_jvp",
     RQ,
     lq_jvp,
-    "(27t)",
+    "(LQ.3)",
     """
 >>> from unifiedqr.rules import rq_jvp
 >>> R, Q = np.array([[5.0]]), np.array([[0.6, 0.8]])
@@ -188,7 +188,7 @@ ql_vjp = mirrored_rule(
     "ql_vjp",
     QL,
     qr_vjp,
-    "(11), (12)",
+    "(QR.3), (QR.4)",
     """
 >>> from unifiedqr.rules import ql_vjp
 >>> Q, L = np.array([[0.6], [0.8]]), np.array([[5.0]])  # A = [[3], [4]]
@@ -201,7 +201,7 @@ ql_jvp = mirrored_rule(
     "ql_jvp",
     QL,
     qr_jvp,
-    "(6), (7)",
+    "(QR.1), (QR.2)",
     """
 >>> from unifiedqr.rules import ql_jvp
 >>> Q, L = np.array([[0.6], [0.8]]), np.array([[5.0]])
@@ -214,7 +214,7 @@ null_space_vjp = mirrored_rule(
     "null_space_vjp",
     NULL_SPACE,
     left_null_space_vjp,
-    "(20) and (34)",
+    "(CQ.5) and (LS.2)",
     """
 >>> from unifiedqr.rules import null_space_vjp
 >>> N, L, Q = np.array([[-0.8], [0.6]]), np.array([[5.0]]), np.array([[0.6, 0.8]])  # A = [[3, 4]]

@@ -2,13 +2,13 @@ r"""Derivative rules of column-pivoted QR, whole or truncated, and of row-pivote
 
 A[:, p] = Q R with p locally constant, so that
 
-    (24)   A_bar[:, p] = qr_vjp(Q, R, Q_bar, R_bar),   (Q_dot, R_dot) = qr_jvp(Q, R, A_dot[:, p])
+    (PV.1)  A_bar[:, p] = qr_vjp(Q, R, Q_bar, R_bar),   (Q_dot, R_dot) = qr_jvp(Q, R, A_dot[:, p])
 
 for every shape, real and complex: the wide case uses the leading pivots, not the leading columns of A. After r < k
 steps Q is m x r, R = [U V] is r x n, and both are smooth functions of A as long as U is nonsingular, whatever the rank:
 
-    (11r)  A_bar_1 = Q (U_bar + lowskew(Q^H Q_bar - R_bar R^H) U^-H) + Π (Q_bar + A_2 V_bar^H) U^-H,  A_bar_2 = Q V_bar
-    (7)    V_dot = Q^H A_dot_2 - Ω V + N^H A_2,   N = B - Q X of (6)
+    (PV.2)  A_bar_1 = Q (U_bar + lowskew(Q^H Q_bar - R_bar R^H) U^-H) + Π (Q_bar + A_2 V_bar^H) U^-H,  A_bar_2 = Q V_bar
+    (QR.2)  V_dot = Q^H A_dot_2 - Ω V + N^H A_2,   N = B - Q X of (QR.1)
 
 with A_1 the pivot columns, A_2 the others. At ties of pivots Q and R jump; the rules give the one-sided derivative for
 the p that was used.
@@ -70,7 +70,7 @@ def qr_pivoted_vjp(
 
     Notes
     -----
-    Equation (24), and (11r) if truncated.
+    Equation (PV.1), and (PV.2) if truncated.
 
     References
     ----------
@@ -93,7 +93,7 @@ def qr_pivoted_vjp(
         return xp.zeros_like(Q @ R)
     inverse = inverse_of(xp, P)
     if A is None or _is_whole(xp, A, R):
-        return columns_at(xp, qr_vjp(Q, R, Q_bar, R_bar, xp=xp), inverse)  # (24)
+        return columns_at(xp, qr_vjp(Q, R, Q_bar, R_bar, xp=xp), inverse)  # (PV.1)
     if Q_bar is None and R_bar is None:
         return xp.zeros_like(A)
     A = columns_at(xp, A, xp.argsort(inverse, axis=-1))
@@ -133,7 +133,7 @@ def qr_pivoted_jvp(
 
     Notes
     -----
-    Equation (24) around (6) and (7), with N^H A_2 in (7) if truncated.
+    Equation (PV.1) around (QR.1) and (QR.2), with N^H A_2 in (QR.2) if truncated.
 
     References
     ----------
@@ -158,7 +158,7 @@ def qr_pivoted_jvp(
     order = order_of(xp, P)
     A_dot = columns_at(xp, A_dot, order)
     if A is None or _is_whole(xp, A, R):
-        return qr_jvp(Q, R, A_dot, xp=xp)  # (24)
+        return qr_jvp(Q, R, A_dot, xp=xp)  # (PV.1)
     return _truncated_pushforward(xp, columns_at(xp, A, order), Q, R, A_dot)
 
 
@@ -181,7 +181,7 @@ def _truncated_shape(xp: Namespace, A: Array, R: Array) -> Shape:
 
 
 def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None) -> Array:
-    """Return A_bar by (11r), A having its pivot columns first; at least one cotangent is given."""
+    """Return A_bar by (PV.2), A having its pivot columns first; at least one cotangent is given."""
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
@@ -193,11 +193,11 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
         W = xp.beyond.inner(Q, given)
         P, outside = P + W, outside + given
     F = lowskew(xp, P) - xp.beyond.inner(Q, outside)
-    X, first = (triangle.by_D(xp.beyond.quotients(triangle.U, Y)[0]) for Y in (F, outside))  # (11d)
+    X, first = (triangle.by_D(xp.beyond.quotients(triangle.U, Y)[0]) for Y in (F, outside))  # (QR.7)
     K = add_to_leading_columns(xp, R_bar, X, shape)
     K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar))
     A_bar = Q @ K
-    return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (11r)
+    return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (PV.2)
 
 
 def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: Array) -> tuple[Array, Array]:
@@ -205,6 +205,6 @@ def _truncated_pushforward(xp: Namespace, A: Array, Q: Array, R: Array, A_dot: A
     r = shape.k
     triangle = guarded(xp, R, shape)
     omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner(Q, A_dot))
-    N = triangle.divide_scaled(leading_columns(A_dot, shape)) - Q @ (omega + T)  # (6)
-    V_dot = R_dot[..., r:] + xp.beyond.inner(N, A[..., r:])  # (7)
+    N = triangle.divide_scaled(leading_columns(A_dot, shape)) - Q @ (omega + T)  # (QR.1)
+    V_dot = R_dot[..., r:] + xp.beyond.inner(N, A[..., r:])  # (QR.2)
     return Q @ omega + N, xp.concat([R_dot[..., :r], V_dot], axis=-1)

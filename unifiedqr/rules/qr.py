@@ -1,19 +1,19 @@
 r"""Derivative rules of the reduced QR decomposition A = Q R.
 
-A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper trapezoidal with real diagonal (2), and
-Π = I - Q Q^H. Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (1). One arrangement serves every shape:
+A is m x n, k = min(m, n), Q is m x k with Q^H Q = I, R = [U V] is k x n upper trapezoidal with real diagonal (PR.2),
+and Π = I - Q Q^H. Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1). One arrangement serves every shape:
 
-    (6)    B = A_dot_1 U^-1,  X = Q^H B,  Ω = skew(X),  T = X - Ω,   Q_dot = Q Ω + (B - Q X)
-    (7)    R_dot = Q^H A_dot - Ω R                    (equal to [T U, Q^H A_dot_2 - Ω V])
-    (11)   A_bar = Q K + [Π Q_bar U^-H, 0],           K = R_bar + [lowskew(P) U^-H, 0],  P = Q^H Q_bar - R_bar R^H
-    (12)   deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
-    (13)   tall, products alone:  A_bar = Q_bar E + Q K,  E the explicit U^-H
-    (11k)  real, square or wide: the last pivot never enters
-    (11d)  S, g powers of two, U' = U S with columns of size 1:  B = (A_dot_1 S) U'^-1,
-           K = R_bar + [lowskew(P') U'^-H g S, 0],  P' = Q^H Q_bar / g - R_bar (R / g)^H
+    (QR.1)  B = A_dot_1 U^-1,  X = Q^H B,  Ω = skew(X),  T = X - Ω,   Q_dot = Q Ω + (B - Q X)
+    (QR.2)  R_dot = Q^H A_dot - Ω R                    (equal to [T U, Q^H A_dot_2 - Ω V])
+    (QR.3)  A_bar = Q K + [Π Q_bar U^-H, 0],           K = R_bar + [lowskew(P) U^-H, 0],  P = Q^H Q_bar - R_bar R^H
+    (QR.4)  deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
+    (QR.5)  tall, products alone:  A_bar = Q_bar E + Q K,  E the explicit U^-H
+    (QR.6)  real, square or wide: the last pivot never enters
+    (QR.7)  S, g powers of two, U' = U S with columns of size 1:  B = (A_dot_1 S) U'^-1,
+            K = R_bar + [lowskew(P') U'^-H g S, 0],  P' = Q^H Q_bar / g - R_bar (R / g)^H
 
-`core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (27) is the same core seen from the
-other side. What has no derivative where leading columns are dependent is NaN (29r).
+`core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (LQ.2) is the same core seen from the
+other side. What has no derivative where leading columns are dependent is NaN (DC.1).
 
 References
 ----------
@@ -41,7 +41,7 @@ from unifiedqr.rules.validation import check_cotangents, check_factors, check_ta
 def core_pullback(
     triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Array | None
 ) -> tuple[Array, Term | None]:
-    """Return the k x n matrix K of (11) or, when deep, of (12), from W = Q^H Q_bar and R_bar, one of which may be None.
+    """Return the k x n matrix K of (QR.3) or, when deep, of (QR.4), from W = Q^H Q_bar and R_bar; one may be None.
 
     The second result is the quotient of an m x k matrix, see `Triangle.quotients`.
     """
@@ -49,19 +49,19 @@ def core_pullback(
     xp, R, shape = triangle.xp, triangle.R, triangle.shape
     W = None if W is None else triangle.per_g(W)
     X = None if R_bar is None else R_bar @ adjoint(xp, triangle.per_g(R))
-    X = W if X is None else -X if W is None else W - X  # P of (11), (11d)
+    X = W if X is None else -X if W is None else W - X  # P of (QR.3), (QR.7)
     W = W if shape.deep else None
     X = lowskew(xp, X)
-    X, Y = triangle.quotients(X if W is None else X - W, **dividend)  # (12), (11d)
-    return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape), Y  # (11)
+    X, Y = triangle.quotients(X if W is None else X - W, **dividend)  # (QR.4), (QR.7)
+    return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape), Y  # (QR.3)
 
 
 def core_pushforward(triangle: Triangle, C: Array) -> tuple[Array, Array, Array]:
-    """Return Ω, T = X - Ω and R_dot of (6), (7) from C = Q^H A_dot; NaN in marked columns of Ω and T (29r)."""
+    """Return Ω, T = X - Ω and R_dot of (QR.1), (QR.2) from C = Q^H A_dot; NaN in marked columns of Ω and T (DC.1)."""
     xp = triangle.xp
-    X = triangle.divide_scaled(leading_columns(C, triangle.shape))  # (11d)
+    X = triangle.divide_scaled(leading_columns(C, triangle.shape))  # (QR.7)
     omega = skew(xp, X)
-    R_dot = xp.triu(triangle.unless_marked(C - omega @ triangle.R, rows=True))  # (7)
+    R_dot = xp.triu(triangle.unless_marked(C - omega @ triangle.R, rows=True))  # (QR.2)
     T = triangle.unless_marked(X - omega)
     triangle.report()
     return triangle.unless_marked(omega), T, R_dot
@@ -70,9 +70,9 @@ def core_pushforward(triangle: Triangle, C: Array) -> tuple[Array, Array, Array]
 def qr_pullback(
     xp: Namespace, Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, others: tuple[Array, ...] = ()
 ) -> Array:
-    """Return A_bar by (11), (12) or (13); `others` are cotangents of what depends on every column of Q.
+    """Return A_bar by (QR.3), (QR.4) or (QR.5); `others` are cotangents of what depends on every column of Q.
 
-    What reaches them is part of Q_bar already: here they tell for which matrices nothing exists that could (29r).
+    What reaches them is part of Q_bar already: here they tell for which matrices nothing exists that could (DC.1).
     """
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
@@ -82,7 +82,7 @@ def qr_pullback(
     W = None if Q_bar is None else xp.beyond.inner(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y=Q_bar if shape.deep else None)
     K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
-    return xp.beyond.combination((Q, K)) if Y is None else xp.beyond.combination(Y, (Q, K))  # (11); (12), (13)
+    return xp.beyond.combination((Q, K)) if Y is None else xp.beyond.combination(Y, (Q, K))  # (QR.3); (QR.4), (QR.5)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
@@ -118,7 +118,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (12) when deep (m > n), as (13) when m >= 8 n, (11) otherwise, with (11k), (11d) and (29r).
+    Equation (QR.4) when deep (m > n), as (QR.5) when m >= 8 n, (QR.3) otherwise, with (QR.6), (QR.7) and (DC.1).
 
     References
     ----------
@@ -167,8 +167,8 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
 
     Notes
     -----
-    Equations (6) and (7), with (11d) and (29r). For a real square or wide matrix the strictly lower triangle of X alone
-    is read, so that the last pivot of R may be zero, as in (11k).
+    Equations (QR.1) and (QR.2), with (QR.7) and (DC.1). For a real square or wide matrix the strictly lower triangle of
+    X alone is read, so that the last pivot of R may be zero, as in (QR.6).
 
     References
     ----------
@@ -192,6 +192,6 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     triangle = guarded(xp, R, shape)
     omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner(Q, A_dot))
     if not shape.deep:
-        return Q @ omega, R_dot  # (6), B - Q X is zero where Q is square
+        return Q @ omega, R_dot  # (QR.1), B - Q X is zero where Q is square
     B = (A_dot, triangle.inverse()) if shape.tall else triangle.divide(A_dot)
-    return xp.beyond.combination(B, (Q, -T)), R_dot  # (6)
+    return xp.beyond.combination(B, (Q, -T)), R_dot  # (QR.1)

@@ -3,9 +3,9 @@ r"""Derivative rules of orthonormal bases of the range of A and of its orthogona
 A basis as such is arbitrary: the rules are those of losses that depend on the spanned space alone, and a basis turns no
 more than its space does. With the frame A_1 = Q R, G = R^-1 of the leading k columns and N a basis of the complement,
 
-    (34)  A_bar = Π Q_bar G^H,       Q_dot = Π A_dot_1 G
-    (20)  Q_bar' = -N N_bar^H Q,     N_dot = -Q (Q_dot^H N)
-    (21)  v = |S - S^H|_F / 2,       S = N^H N_bar
+    (LS.2)  A_bar = Π Q_bar G^H,       Q_dot = Π A_dot_1 G
+    (CQ.5)  Q_bar' = -N N_bar^H Q,     N_dot = -Q (Q_dot^H N)
+    (CQ.6)  v = |S - S^H|_F / 2,       S = N^H N_bar
 
 A loss depends on the spanned space alone only if v = 0. It is the skew part of S that must vanish, not S.
 
@@ -30,22 +30,22 @@ from unifiedqr.rules.validation import (
 
 
 def gauge_violation(xp: Namespace, N: Array, N_bar: Array) -> Array:
-    """Return v of (21) per matrix, relative to the size of N_bar, 0 where that is zero; real, of shape (..., 1, 1)."""
+    """Return v of (CQ.6) per matrix, relative to the size of N_bar, 0 where that is zero; real, (..., 1, 1)."""
     S = adjoint(xp, N) @ N_bar
     size = xp.sqrt(xp.sum(xp.abs(N_bar) ** 2, axis=(-2, -1), keepdims=True))
-    skew = xp.sqrt(xp.sum(xp.abs(S - adjoint(xp, S)) ** 2, axis=(-2, -1), keepdims=True)) / 2  # (21)
+    skew = xp.sqrt(xp.sum(xp.abs(S - adjoint(xp, S)) ** 2, axis=(-2, -1), keepdims=True)) / 2  # (CQ.6)
     return skew / xp.where(size > 0, size, xp.ones_like(size))
 
 
 def complement_pullback(xp: Namespace, N: Array, Q: Array, N_bar: Array) -> Array:
-    """Return the cotangent of Q that one of the basis N of its complement amounts to (20), and report it by (21)."""
+    """Return the cotangent of Q that one of the basis N of its complement amounts to (CQ.5); report it by (CQ.6)."""
     allowed = 10 * shape_of_product(xp, N, N).longer * float(xp.finfo(N.dtype).eps)
     report_gauge(xp, gauge_violation(xp, N, N_bar) / allowed)
     return -N @ (adjoint(xp, N_bar) @ Q)
 
 
 def complement_pushforward(xp: Namespace, N: Array, Q: Array, Q_dot: Array) -> Array:
-    """Return the tangent of the basis N of the complement of Q (20)."""
+    """Return the tangent of the basis N of the complement of Q (CQ.5)."""
     return -Q @ (adjoint(xp, Q_dot) @ N)
 
 
@@ -59,7 +59,7 @@ def range_pullback(
     like: Array,
     N_bar: Array | None = None,
 ) -> Array:
-    """Return A_bar, shaped as `like`, from cotangents of the frame of its leading columns (34).
+    """Return A_bar, shaped as `like`, from cotangents of the frame of its leading columns (LS.2).
 
     `N_bar` is a cotangent of the complement, which is part of Q_bar already, and depends on every column.
     """
@@ -97,7 +97,7 @@ def orth_vjp(Q: Array, R: Array, Q_bar: Array | None, *, xp: Namespace = None) -
 
     Notes
     -----
-    Equation (34), with (29r).
+    Equation (LS.2), with (DC.1).
 
     References
     ----------
@@ -145,7 +145,7 @@ def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
 
     Notes
     -----
-    Equation (34), with (29r).
+    Equation (LS.2), with (DC.1).
 
     References
     ----------
@@ -196,16 +196,16 @@ def left_null_space_vjp(N: Array, Q: Array, R: Array, N_bar: Array | None, *, xp
     ShapeError, DtypeError
         When the factors do not fit each other or the cotangent does not fit N.
     GaugeError
-        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (21).
+        After ``set_checks("raise")``, when the cotangent depends on the choice of basis (CQ.6).
 
     Warns
     -----
     GaugeWarning
-        When the cotangent depends on the choice of basis (21).
+        When the cotangent depends on the choice of basis (CQ.6).
 
     Notes
     -----
-    Equations (20) and (34).
+    Equations (CQ.5) and (LS.2).
 
     References
     ----------

@@ -2,18 +2,18 @@ r"""Derivative rules of R alone, Q never having been formed, and of L alone.
 
 A is m x n, k = min(m, n), A_1 its first k columns, R = [U V]. From A and R
 
-    (18)  Q_0 = A_1 U^-1,   Q = Q_0 (I - up(Q_0^H Q_0 - I)) + O(|Q_0^H Q_0 - I|^2)
-    (16)  A_bar = Q (R_bar - [lowskew(R_bar R^H) U^-H, 0])
+    (R.2)  Q_0 = A_1 U^-1,   Q = Q_0 (I - up(Q_0^H Q_0 - I)) + O(|Q_0^H Q_0 - I|^2)
+    (R.1)  A_bar = Q (R_bar - [lowskew(R_bar R^H) U^-H, 0])
 
-The factor of (18) is the inverse of the Cholesky factor of Q_0^H Q_0, to first order: without it (16) would lose the
+The factor of (R.2) is the inverse of the Cholesky factor of Q_0^H Q_0, to first order: without it (R.1) would lose the
 digits that Q_0 has lost, with it the result is as good as from Householder's Q. The small factor is multiplied first,
 so that the long side is passed three times. The last pivot of a real square or wide matrix is needed like any other.
 
-Where columns r, r + 1, ... are marked (29r), Q_1 = Q[:, :r] and A_1, A_2 the first r columns of A and the others,
+Where columns r, r + 1, ... are marked (DC.1), Q_1 = Q[:, :r] and A_1, A_2 the first r columns of A and the others,
 
-    (16r)  A_bar_1 = Q_1 (U_bar - lowskew(R_bar R^H) U^-H) + Π A_2 V_bar^H U^-H,   A_bar_2 = Q_1 V_bar
+    (DC.2)  A_bar_1 = Q_1 (U_bar - lowskew(R_bar R^H) U^-H) + Π A_2 V_bar^H U^-H,   A_bar_2 = Q_1 V_bar
 
-with Π = I - Q_1 Q_1^H, which is (11r) for Q_bar = 0. It is (16) for A = Q R with the identity in the marked rows of R
+with Π = I - Q_1 Q_1^H, which is (PV.2) for Q_bar = 0. It is (R.1) for A = Q R with the identity in the marked rows of R
 and Π A_2 in the marked columns of Q, and what columns beyond the first k add to that.
 
 References
@@ -46,10 +46,10 @@ def r_singular(A: Array, R: Array, *, xp: Namespace) -> Array:
 
 
 def _frame(xp: Namespace, A: Array, R: Array, shape: Shape) -> tuple[Triangle, Array, Array]:
-    """Return the triangle, Q_0 and the factor I - up(Q_0^H Q_0 - I) of (18).
+    """Return the triangle, Q_0 and the factor I - up(Q_0^H Q_0 - I) of (R.2).
 
     Of marked columns the rows of the triangle become those of the identity: A = Q R still holds, for the columns that
-    R does not reach, with what is orthogonal to Q[:, :r] of A's own columns in the place of Q[:, r:] (16r).
+    R does not reach, with what is orthogonal to Q[:, :r] of A's own columns in the place of Q[:, r:] (DC.2).
     """
     triangle = guarded(xp, R, shape, every=True)
     # The inverse of a triangle loses no more than a solve, and a product is faster (N. J. Higham 2002, section 14.2).
@@ -101,7 +101,7 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
 
     Notes
     -----
-    Equation (16) with (18), (11d) and (16r).
+    Equation (R.1) with (R.2), (QR.7) and (DC.2).
 
     References
     ----------
@@ -125,12 +125,12 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     bar = triangle.read_of(R_bar)
     K, _ = core_pullback(triangle, None, bar)
     K = plus(K, triangle.undefined(W=None, R_bar=bar))
-    A_bar = xp.beyond.combination((Q, factor @ K))  # (16), (18)
+    A_bar = xp.beyond.combination((Q, factor @ K))  # (R.1), (R.2)
     if triangle.marked is None or not shape.wide:
         return A_bar
     outside = A[..., shape.k :] @ adjoint(xp, bar[..., shape.k :])
     outside = _rest(xp, Q @ factor, triangle.marked, outside)
-    return add_to_leading_columns(xp, A_bar, triangle.divide_adjoint(outside), shape)  # (16r)
+    return add_to_leading_columns(xp, A_bar, triangle.divide_adjoint(outside), shape)  # (DC.2)
 
 
 def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array:
@@ -160,7 +160,7 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
 
     Notes
     -----
-    Equation (7) with (18), (11d) and (16r).
+    Equation (QR.2) with (R.2), (QR.7) and (DC.2).
 
     References
     ----------
@@ -181,11 +181,11 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
         return xp.zeros_like(R)
     shape = shape_of_product(xp, A, A)
     triangle, Q, factor = _frame(xp, A, R, shape)
-    C = adjoint(xp, factor) @ xp.beyond.inner(Q, A_dot)  # (18)
-    R_dot = core_pushforward(triangle, C)[2]  # (7)
+    C = adjoint(xp, factor) @ xp.beyond.inner(Q, A_dot)  # (R.2)
+    R_dot = core_pushforward(triangle, C)[2]  # (QR.2)
     if triangle.marked is None or not shape.wide:
         return R_dot
     outside = _rest(xp, Q @ factor, triangle.marked, triangle.divide(A_dot[..., : shape.k]))
     outside = xp.where(triangle.marked, xp.zeros_like(outside), outside)
-    V_dot = R_dot[..., shape.k :] + xp.beyond.inner(outside, A[..., shape.k :])  # (16r)
+    V_dot = R_dot[..., shape.k :] + xp.beyond.inner(outside, A[..., shape.k :])  # (DC.2)
     return xp.concat([R_dot[..., : shape.k], V_dot], axis=-1)

@@ -89,12 +89,25 @@ def check_least_squares(xp: Namespace | None, A: Array, b: Array, Q: Array, R: A
     return xp
 
 
+def check_weights(named: Namespace | None, A: Array, b: Array, w: Array, Q: Array, R: Array) -> Namespace:
+    """Return the namespace of a weighted least squares problem and the factors of the weighted matrix, which fit."""
+    xp = check_least_squares(named, A, b, Q, R)
+    if A.shape[-2] <= A.shape[-1]:
+        raise ShapeError(f"got A of shape {tuple(A.shape)}; expected more rows than columns where rows have weights.")
+    if tuple(w.shape) != tuple(A.shape[:-1]) or not xp.isdtype(w.dtype, "real floating"):
+        raise ShapeError(
+            f"got weights of shape {tuple(w.shape)} and dtype {w.dtype}; expected real ones of shape "
+            f"{tuple(A.shape[:-1])}, one for each row of A."
+        )
+    return xp
+
+
 def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     """Return pivots, integers (..., n) per R (..., r, n), as (..., 1, n) in the dtype of R."""
     expected = (*R.shape[:-2], R.shape[-1])
     if tuple(P.shape) != expected or not xp.isdtype(P.dtype, "integral"):
         raise ShapeError(
-            f"P has shape {tuple(P.shape)} and dtype {P.dtype}; it must hold integers in shape {expected}. Pass it as "
+            f"P has shape {tuple(P.shape)} and dtype {P.dtype}; expected integers in shape {expected}. Pass it as "
             f"the decomposition returned it."
         )
     return xp.astype(xp.expand_dims(P, axis=-2), R.dtype)
@@ -139,14 +152,14 @@ def _fitted(xp: Namespace, name: str, array: Array, dtype: Any, shape: Sequence[
     _refuse_unusual(array)
     if tuple(array.shape) != tuple(shape):
         raise ShapeError(
-            f"{name} has shape {tuple(array.shape)}; it must have shape {tuple(shape)}. Reshape or transpose it."
+            f"{name} has shape {tuple(array.shape)}; expected shape {tuple(shape)}. Reshape or transpose it."
         )
     if array.dtype == dtype:
         return array
     same_precision = xp.isdtype(array.dtype, "real floating") and xp.isdtype(dtype, "complex floating")
     if same_precision and xp.finfo(array.dtype).bits == xp.finfo(dtype).bits:
         return xp.astype(array, dtype)
-    raise DtypeError(f"{name} has dtype {array.dtype}; it must have dtype {dtype}. Convert it with xp.astype.")
+    raise DtypeError(f"{name} has dtype {array.dtype}; expected dtype {dtype}. Convert it with xp.astype.")
 
 
 def _refuse_unusual(*arrays: Array) -> None:

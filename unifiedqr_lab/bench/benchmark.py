@@ -9,7 +9,7 @@ from typing import Any
 import unifiedqr as uqr
 from unifiedqr.errors import UnknownBackendError
 from unifiedqr_lab.bench import memory
-from unifiedqr_lab.bench.cases import Case
+from unifiedqr_lab.bench.cases import BenchmarkCase
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
 from unifiedqr_lab.compare.api import TRUTH_BACKEND, select_backends
@@ -26,7 +26,7 @@ NOT_ASKED = "not asked for"
 
 
 def run_benchmark(
-    cases: Sequence[Case],
+    cases: Sequence[BenchmarkCase],
     names: tuple[str, ...],
     *,
     seconds: float,
@@ -38,7 +38,7 @@ def run_benchmark(
 
     Parameters
     ----------
-    cases : sequence of Case
+    cases : sequence of BenchmarkCase
         What to run.
     names : tuple of str
         Backends, as `choose_backends` gives them.

@@ -40,7 +40,8 @@ def run(name: str, job_path: Path, result_path: Path) -> None:
             keep(peaks, done)
         return
     versions = {name: uqr.backends()[name].version or "unknown", "numpy": np.__version__}
-    timed = FrameworkResult(name, versions, gemm_rates(backend, sorted({case.dtype for case in cases})))
+    rates = gemm_rates(backend, sorted({case.dtype for case in cases}))
+    timed = FrameworkResult(name, versions, rates, blas=instruments(backend.name).blas())
     for done, case in enumerate(cases, start=1):
         timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"])))
         keep(asdict(timed), done)

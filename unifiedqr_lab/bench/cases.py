@@ -50,7 +50,7 @@ SUMMARIZED = ("tall", "other", "small")
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchmarkCase:
     """A function, the shape of its first input, and the dtype.
 
     Attributes
@@ -99,7 +99,7 @@ class Case:
         return math.prod(self.shape) * width
 
 
-def read_case(text: str) -> Case:
+def read_case(text: str) -> BenchmarkCase:
     """Read a case as it is written.
 
     Raises
@@ -117,7 +117,7 @@ def read_case(text: str) -> Case:
     sizes = rest[0].split("x")
     if len(sizes) < 2 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise InputError(f"{text!r}: {rest[0]!r} is no shape; give two sizes or more, such as 64x8 or 10x64x8.")
-    case = Case(name, tuple(map(int, sizes)), rest[1])
+    case = BenchmarkCase(name, tuple(map(int, sizes)), rest[1])
     if name == "lstsq" and case.m < case.n:
         raise InputError(f"{text!r}: lstsq is measured for matrices with at least as many rows as columns.")
     if name == "slogdet" and case.m != case.n:
@@ -127,7 +127,7 @@ def read_case(text: str) -> Case:
 
 def select_cases(
     groups: Sequence[str] | None = None, containing: str | None = None, shapes: Sequence[str] = ()
-) -> tuple[Case, ...]:
+) -> tuple[BenchmarkCase, ...]:
     """Return the cases to measure, each once.
 
     Parameters

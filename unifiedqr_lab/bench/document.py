@@ -1,16 +1,10 @@
 """The benchmark as a document: the groups in short, then one section per framework, one row per case."""
 
-import re
-from collections.abc import Iterable, Sequence
-
 from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
 from unifiedqr_lab.bench.memory import SMALLEST
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
 from unifiedqr_lab.bench.table import HEADINGS, RATIO, head, notes, place, ratio, row
-
-SYNTAX = re.compile(r"[\\`*\[<|~$&]|_(?![^\W_])|^(?:>|(?:[+-]|#+)(?= ))")
-"""What Markdown would not show as it is: underscores that could end an emphasis, some signs at the start alone."""
-
+from unifiedqr_lab.pages.markdown import escaped, folded, table
 
 DIGEST = {
     "geometric mean of six tall ones": "tall",
@@ -36,7 +30,7 @@ def digest(benchmark: Benchmark) -> str:
     """Return a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
     frameworks = [framework for framework in benchmark.frameworks if framework.compared == "both"]
     rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in DIGEST.items())
-    return _table(["native / ours", *(framework.name for framework in frameworks)], rows, escaped=False).strip()
+    return table(["native / ours", *(framework.name for framework in frameworks)], rows, as_is=True).strip()
 
 
 def _told(framework: FrameworkResult, case: str) -> str:
@@ -51,6 +45,22 @@ def document(benchmark: Benchmark) -> str:
     return "\n".join(filter(None, sections))
 
 
+def brief(benchmark: Benchmark) -> str:
+    """Return what belongs in a pull request, in Markdown: the groups, and the cases of each framework to unfold."""
+    machine = benchmark.machine
+    failures = [f"**{escaped(f.name)} failed**: {escaped(f.failure)}\n" for f in benchmark.frameworks if f.failure]
+    parts = [
+        "### unifiedqr against each framework's own functions\n",
+        f"{escaped(RATIO)}\n",
+        _groups(benchmark, "####"),
+        *failures,
+        *(folded(framework.name, _framework(framework, "")) for framework in benchmark.frameworks if framework.results),
+        f"unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}; {escaped(place(machine))}; "
+        f"{benchmark.seconds:g} s for each case" + (f"; `{benchmark.command}`" if benchmark.command else "") + ".\n",
+    ]
+    return "\n".join(filter(None, parts))
+
+
 def _introduction(benchmark: Benchmark) -> str:
     machine, seconds = benchmark.machine, f"{benchmark.seconds:g}"
     peaks = (
@@ -60,22 +70,22 @@ def _introduction(benchmark: Benchmark) -> str:
         peaks = f"No peaks of memory: {benchmark.memory}."
     return f"""# unifiedqr against each framework's own functions
 
-Measured on {_escaped(place(machine))};
-unifiedqr {_escaped(machine.unifiedqr)}, {_escaped(machine.when)}.
+Measured on {escaped(place(machine))};
+unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}.
 `make bench` measures it again; here each case had {seconds} s in each framework (`--seconds {seconds}`).
 [benchmarks/README.md](../benchmarks/README.md) tells what is measured and how, and how this document is made of
 [benchmark.json](benchmark.json), which has the quartiles and the number of rounds too.
 
-{_escaped(RATIO)}
+{escaped(RATIO)}
 *Native* is the framework's own function, or what its users do where it has none: the notes below each table say what,
 and why there is no ratio where there is none (-). Its derivative is timed even where it is wrong, which
 [capabilities.md](capabilities.md) tells. *Both* is forward + backward. *Backward, of GEMM* is the rate of our backward
 as a fraction of that of the framework's product of large matrices, which stands above each table.
-{_escaped(peaks)}
+{escaped(peaks)}
 """
 
 
-def _groups(benchmark: Benchmark) -> str:
+def _groups(benchmark: Benchmark, level: str = "##") -> str:
     """Return geometric mean and worst of each group in each framework, and which cases the groups are of."""
     members = {group: [case for case in benchmark.cases if group in groups_of(case)] for group in SUMMARIZED}
     members = {group: cases for group, cases in members.items() if cases}
@@ -87,12 +97,12 @@ def _groups(benchmark: Benchmark) -> str:
     means = (
         [group, *(_mean(framework, group, len(cases)) for framework in frameworks)] for group, cases in members.items()
     )
-    told = "\n".join(f"- {group}: {_escaped(', '.join(cases))}" for group, cases in members.items())
-    return f"""## Groups
+    told = "\n".join(f"- {group}: {escaped(', '.join(cases))}" for group, cases in members.items())
+    return f"""{level} Groups
 
 Geometric mean of the ratios, of how many of the group's cases it is, and the worst ratio with its case.
 
-{_table(headings, [["ratios of", *compared], *means])}
+{table(headings, [["ratios of", *compared], *means])}
 {told}
 """
 
@@ -104,15 +114,15 @@ def _mean(framework: FrameworkResult, group: str, of: int) -> str:
     return "-"
 
 
-def _framework(framework: FrameworkResult) -> str:
-    parts = [f"## {_escaped(framework.name)}\n"]
+def _framework(framework: FrameworkResult, level: str = "##") -> str:
+    parts = [f"{level} {escaped(framework.name)}\n"] if level else []
     if framework.results:
-        parts.append(f"{_escaped(head(framework))}\n")
-        parts.append(_table(_headings(), [row(framework, result) for result in framework.results]))
+        parts.append(f"{escaped(head(framework))}\n")
+        parts.append(table(_headings(), [row(framework, result) for result in framework.results]))
     if told := notes(framework):
-        parts.append("".join(f"- {_escaped(note)}\n" for note in told))
+        parts.append("".join(f"- {escaped(note)}\n" for note in told))
     if framework.failure:
-        parts.append(f"**Failed**: {_escaped(framework.failure)}\n")
+        parts.append(f"**Failed**: {escaped(framework.failure)}\n")
     return "\n".join(parts)
 
 
@@ -124,15 +134,3 @@ def _headings() -> list[str]:
         over = upper or over
         found.append(f"{over}, {lower}" if over else lower)
     return found
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, escaped: bool = True) -> str:
-    rule = f"|---{'|--:' * (len(headings) - 1)}|\n"
-    written = _escaped if escaped else str
-    first, *others = (f"| {' | '.join(map(written, texts))} |\n" for texts in (headings, *rows))
-    return "".join((first, rule, *others))
-
-
-def _escaped(text: str) -> str:
-    """Return a text on one line, such that Markdown shows it as it is."""
-    return SYNTAX.sub(r"\\\g<0>", " ".join(text.split()))

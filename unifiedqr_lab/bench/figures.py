@@ -1,135 +1,179 @@
-"""The report's figures: time against size, and the ratio of every case."""
+"""The report's figures: the ratio of every case, and time against size, as marks in percent of a figure's width."""
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-from unifiedqr_lab.bench.cases import Case, read_case
+from unifiedqr_lab.bench.cases import BenchmarkCase, read_case
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
-from unifiedqr_lab.compare.page import FONT, html_of
+from unifiedqr_lab.pages.axis import LogAxis
 
-COLOURS = ("#56636f", "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
-"""Of the frameworks, in their order: told apart by eyes that see no red or green."""
+MARKS = (
+    "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0z",
+    "M-4.5-4.5h9v9h-9z",
+    "M0-6 6 0 0 6-6 0z",
+    "M0-6 5.5 4.5h-11z",
+    "M-5.5-3l2.5-2.5 3 3 3-3L5.5-3l-3 3 3 3L3 5.5l-3-3-3 3L-5.5 3l3-3z",
+    "M-2-5.5h4v3.5h3.5v4H2v3.5h-4V2h-3.5v-4H-2z",
+    "M0 6-5.5-4.5h11z",
+)
+"""Outlines around the origin, in the order of the frameworks: circle, square, diamond, triangle, cross, plus, another
+triangle. They and the colours are told apart by eyes that see no red or green."""
 
-MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross")
-GRID = "#e9edf1"
-LINE = "#9aa5b1"
+STRIP, MIDDLE = 38, 26
+"""Pixels of the height of a row of ratios, its case's name included, and where in it the marks are."""
+
+HEIGHT = 300
+"""Pixels of a figure of times."""
 
 COLUMNS = 16
 """Of the matrices whose number of rows grows."""
 
-SERIES: dict[str, Callable[[Case], bool]] = {
+SERIES: dict[str, Callable[[BenchmarkCase], bool]] = {
     f"m × {COLUMNS}": lambda case: case.n == COLUMNS,
     "n × n": lambda case: case.m == case.n,
 }
 """Sequences of sizes in which qr is drawn against size, and what belongs to them."""
 
 
-def time_figure(benchmark: Benchmark) -> str:
-    """Draw the time of qr in float64 against the size, ours and each framework's; "" without two sizes to draw."""
-    go: Any = import_module("plotly.graph_objects")
-    make_subplots: Any = import_module("plotly.subplots").make_subplots
+@dataclass(frozen=True)
+class Mark:
+    """A value: where it is, of which framework, what is said of it, and how far it is spread along the row."""
+
+    x: float
+    y: float
+    framework: int
+    told: str
+    spread: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line across a figure and what is written at it."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A line between two points."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    framework: int
+    dotted: bool
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The marks of one case in a row."""
+
+    label: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Rows under a common axis: across in percent, each of a height in pixels."""
+
+    title: str
+    description: str
+    height: int
+    across: tuple[Tick, ...]
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines and marks: across in percent, down in pixels."""
+
+    title: str
+    description: str
+    height: int
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    strokes: tuple[Stroke, ...]
+    marks: tuple[Mark, ...]
+
+
+def ratio_figures(benchmark: Benchmark, cases: Sequence[str]) -> list[Strips]:
+    """Return a figure of the forward and one of forward + backward: the ratio of every case with its quartiles."""
+    return [figure for name in ("forward", "both") if (figure := _ratio_figure(benchmark, cases, name)).strips]
+
+
+def _ratio_figure(benchmark: Benchmark, cases: Sequence[str], name: str) -> Strips:
+    found: dict[str, list[tuple[int, float, float, float, int]]] = {}
+    for place, framework in enumerate(benchmark.frameworks):
+        for result in framework.results:
+            t = result.quantity(name).timing
+            if t is not None and t.ratio is not None and result.case in cases:
+                entry = (place, t.ratio, t.low or t.ratio, t.high or t.ratio, t.rounds)
+                found.setdefault(result.case, []).append(entry)
+    axis = LogAxis.around([1.0, *(x for entries in found.values() for entry in entries for x in entry[1:4])])
+
+    def mark(case: str, place: int, ratio: float, low: float, high: float, rounds: int) -> Mark:
+        told = (
+            f"{benchmark.frameworks[place].name}, {case}\nnative / ours: {ratio:.2f}, quartiles {low:.2f} and "
+            f"{high:.2f}, of {rounds} rounds"
+        )
+        return Mark(axis.percent(ratio), MIDDLE, place, told, (axis.percent(low), axis.percent(high)))
+
+    return Strips(
+        QUANTITIES[name],
+        f"Ratios native / ours of {len(found)} cases on a logarithmic axis; right of 1 unifiedqr is faster. The tables "
+        f"have every number.",
+        STRIP,
+        tuple(Tick(axis.percent(x), f"{x:g}") for x in axis.ticks()),
+        tuple(Strip(case, tuple(mark(case, *entry) for entry in found[case])) for case in cases if case in found),
+    )
+
+
+def time_figures(benchmark: Benchmark) -> list[Chart]:
+    """Return figures of the time of qr in float64 against the size; none without two sizes to draw."""
     cases = [case for case in map(read_case, benchmark.cases) if _is_drawn(case)]
     series = {title: sorted(filter(belongs, cases), key=lambda case: case.m) for title, belongs in SERIES.items()}
-    series = {title: found for title, found in series.items() if len(found) > 1}
-    if not series:
-        return ""
-    figure: Any = make_subplots(rows=1, cols=len(series), subplot_titles=list(series), horizontal_spacing=0.07)
-    for column, found in enumerate(series.values(), start=1):
-        for place, framework in enumerate(benchmark.frameworks):
-            times = {result.case: result.quantity(framework.compared).timing for result in framework.results}
-            for side, dash in (("ours", "solid"), ("native", "dot")):
-                points = [(case, getattr(times.get(case.id), side, None)) for case in found]
-                points = [(case, seconds) for case, seconds in points if seconds]
-                figure.add_trace(
-                    go.Scatter(
-                        x=[case.m for case, _ in points],
-                        y=[1e3 * seconds for _, seconds in points],
-                        name=_label(framework, side),
-                        legendgroup=f"{framework.name} {side}",
-                        showlegend=column == 1,
-                        mode="lines+markers",
-                        line={"color": COLOURS[place % len(COLOURS)], "dash": dash, "width": 2},
-                        marker={"symbol": MARKERS[place % len(MARKERS)], "size": 7},
-                        hovertemplate="%{x}: %{y:.3g} ms<extra>" + _label(framework, side) + "</extra>",
-                    ),
-                    1,
-                    column,
-                )
-    figure.update_xaxes(type="log", title_text="rows", gridcolor=GRID, dtick=1, exponentformat="power")
-    figure.update_yaxes(type="log", gridcolor=GRID, dtick=1, exponentformat="power")
-    figure.update_yaxes(title_text="milliseconds", col=1)
-    figure.update_layout(**_layout(460), legend={"orientation": "h", "y": -0.2})
-    return html_of(figure)
+    return [_time_figure(benchmark, title, found) for title, found in series.items() if len(found) > 1]
 
 
-def _is_drawn(case: Case) -> bool:
+def _time_figure(benchmark: Benchmark, title: str, cases: list[BenchmarkCase]) -> Chart:
+    times: dict[tuple[int, str], list[tuple[int, float]]] = {}
+    for place, framework in enumerate(benchmark.frameworks):
+        timings = {result.case: result.quantity(framework.compared).timing for result in framework.results}
+        for side in ("ours", "native"):
+            found = [(case.m, getattr(timings.get(case.id), side, None)) for case in cases]
+            times[place, side] = [(m, 1e3 * seconds) for m, seconds in found if seconds]
+    sizes = LogAxis.around(case.m for case in cases)
+    axis = LogAxis.around(ms for points in times.values() for _, ms in points)
+    marks: list[Mark] = []
+    strokes: list[Stroke] = []
+    for (place, side), points in times.items():
+        framework = benchmark.frameworks[place]
+        at = [(sizes.percent(m), round(HEIGHT * (1 - axis.percent(ms) / 100), 1)) for m, ms in points]
+        label = _label(framework, side)
+        marks += [Mark(*xy, place, f"{label}\n{m} rows: {ms:.3g} ms") for xy, (m, ms) in zip(at, points, strict=True)]
+        strokes += [Stroke(*a, *b, place, side == "native") for a, b in pairwise(at)]
+    return Chart(
+        title,
+        f"Time of qr in float64 against {len(cases)} sizes in {len(benchmark.frameworks)} frameworks, both axes "
+        f"logarithmic: ours as full lines, the framework's own dotted. The tables have every number.",
+        HEIGHT,
+        tuple(Tick(sizes.percent(case.m), str(case.m)) for case in cases),
+        tuple(
+            Tick(HEIGHT * (1 - axis.percent(ms) / 100), f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s")
+            for ms in axis.ticks()
+        ),
+        tuple(strokes),
+        tuple(marks),
+    )
+
+
+def _is_drawn(case: BenchmarkCase) -> bool:
     return case.name == "qr" and case.dtype == "float64" and case.batch == 1
 
 
 def _label(framework: FrameworkResult, side: str) -> str:
     what = "" if framework.compared == "both" else ", forward only"
     return f"{framework.name}, {'unifiedqr' if side == 'ours' else 'its own'}{what}"
-
-
-def ratio_figure(benchmark: Benchmark) -> str:
-    """Draw the ratio of every case as a dot with its quartiles, beside a line at 1."""
-    go: Any = import_module("plotly.graph_objects")
-    make_subplots: Any = import_module("plotly.subplots").make_subplots
-    names = ("forward", "both")
-    figure: Any = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, subplot_titles=[QUANTITIES[name] for name in names], horizontal_spacing=0.03
-    )
-    for column, name in enumerate(names, start=1):
-        for place, framework in enumerate(benchmark.frameworks):
-            timings = [(result.case, result.quantity(name).timing) for result in framework.results]
-            points = [(case, timing) for case, timing in timings if timing is not None and timing.ratio is not None]
-            figure.add_trace(
-                go.Scatter(
-                    x=[timing.ratio for _, timing in points],
-                    y=[case for case, _ in points],
-                    error_x={
-                        "type": "data",
-                        "symmetric": False,
-                        "array": [(t.high or 0) - (t.ratio or 0) for _, t in points],
-                        "arrayminus": [(t.ratio or 0) - (t.low or 0) for _, t in points],
-                        "thickness": 1,
-                        "width": 3,
-                    },
-                    mode="markers",
-                    name=framework.name,
-                    legendgroup=framework.name,
-                    showlegend=column == 1,
-                    marker={
-                        "color": COLOURS[place % len(COLOURS)],
-                        "symbol": MARKERS[place % len(MARKERS)],
-                        "size": 9,
-                    },
-                    hovertemplate="%{y}: %{x:.2f}<extra>" + framework.name + "</extra>",
-                ),
-                1,
-                column,
-            )
-        figure.add_vline(x=1, line_width=1.5, line_color=LINE, row=1, col=column)  # pyright: ignore[reportArgumentType]
-    ticks = [mantissa * 10.0**power for power in range(-3, 4) for mantissa in (1, 2, 5)]
-    figure.update_xaxes(
-        type="log", gridcolor=GRID, tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks], title_text="native / ours"
-    )
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=list(reversed(benchmark.cases)), gridcolor=GRID, automargin=True
-    )
-    figure.update_layout(
-        **_layout(150 + 24 * len(benchmark.cases), top=64),
-        legend={"orientation": "h", "y": 1, "yanchor": "top", "yref": "container", "x": 0},
-    )
-    return html_of(figure)
-
-
-def _layout(height: int, top: int = 40) -> dict[str, Any]:
-    return {
-        "font": FONT,
-        "height": height,
-        "margin": {"l": 10, "r": 10, "t": top, "b": 10},
-        "plot_bgcolor": "white",
-        "paper_bgcolor": "white",
-    }

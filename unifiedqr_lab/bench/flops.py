@@ -10,7 +10,7 @@ wide one 4 m^2 n + 3 m^3. Complex operations count four times. A model is a meas
 a higher rate shows a fraction of the GEMM rate lower than it runs at.
 """
 
-from unifiedqr_lab.bench.cases import Case
+from unifiedqr_lab.bench.cases import BenchmarkCase
 
 COMPLEX = 4
 """Real operations of a complex one, on average."""
@@ -19,12 +19,12 @@ RIGHT_HAND_SIDES = 1
 """Of a least squares problem."""
 
 
-def forward_flops(case: Case) -> float | None:
+def forward_flops(case: BenchmarkCase) -> float | None:
     """Count the operations of a forward; None for a function without a model."""
     return _of_all(case, _forward(*_oriented(case)))
 
 
-def backward_flops(case: Case) -> float | None:
+def backward_flops(case: BenchmarkCase) -> float | None:
     """Count the operations of a backward alone, all outputs having cotangents; None for one without a model."""
     return _of_all(case, _backward(*_oriented(case)))
 
@@ -34,11 +34,11 @@ def matmul_flops(n: int, dtype: str) -> float:
     return 2.0 * n**3 * (COMPLEX if dtype.startswith("complex") else 1)
 
 
-def _of_all(case: Case, each: float | None) -> float | None:
+def _of_all(case: BenchmarkCase, each: float | None) -> float | None:
     return None if each is None else each * case.batch * (COMPLEX if case.is_complex else 1)
 
 
-def _oriented(case: Case) -> tuple[str, int, int]:
+def _oriented(case: BenchmarkCase) -> tuple[str, int, int]:
     """Return the QR decomposition that a case amounts to."""
     if case.name == "lq":
         return "qr", case.n, case.m

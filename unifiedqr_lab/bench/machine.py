@@ -5,7 +5,6 @@ import platform
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr_lab.bench.flops import matmul_flops
 from unifiedqr_lab.instruments import instruments
-from unifiedqr_lab.workers.processes import cores
+from unifiedqr_lab.workers.processes import cores, processor
 
 SIZES = {"float32": 2048, "float64": 2048, "complex64": 1024, "complex128": 1024}
 """Rows and columns of the matrices that are multiplied, by dtype."""
@@ -41,16 +40,7 @@ class Machine:
         release = ".".join(platform.release().split(".")[:2])  # what follows names who built it
         system = f"{platform.system()} {release} {platform.machine()}"
         when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return cls(_processor(), cores(), threads, system, platform.python_version(), unifiedqr, when)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
+        return cls(processor(), cores(), threads, system, platform.python_version(), unifiedqr, when)
 
 
 def gemm_rates(backend: Backend, dtypes: Iterable[str], sizes: dict[str, int] = SIZES) -> dict[str, float]:

@@ -6,11 +6,12 @@ from typing import NamedTuple
 from unifiedqr._typing import Arrays
 from unifiedqr.backend import Backend
 from unifiedqr_lab.bench import memory
-from unifiedqr_lab.bench.cases import Case
+from unifiedqr_lab.bench.cases import BenchmarkCase
 from unifiedqr_lab.bench.flops import backward_flops, forward_flops
 from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
 from unifiedqr_lab.bench.rounds import Timing, timing
 from unifiedqr_lab.bench.subjects import Candidate, Function, candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.compare.job import digest_of
 from unifiedqr_lab.instruments import instruments
 
 Run = Callable[[], object]
@@ -31,14 +32,14 @@ class Prepared(NamedTuple):
     reason: str = ""
 
 
-def measure(backend: Backend, case: Case, seconds: float) -> CaseResult:
+def measure(backend: Backend, case: BenchmarkCase, seconds: float) -> CaseResult:
     """Time one case.
 
     Parameters
     ----------
     backend : Backend
         The framework.
-    case : Case
+    case : BenchmarkCase
         What to run.
     seconds : float
         Divided among forward, backward, and both.
@@ -47,24 +48,26 @@ def measure(backend: Backend, case: Case, seconds: float) -> CaseResult:
     -------
     CaseResult
     """
-    inputs = tuple(map(backend.from_numpy, inputs_of(case)))
+    given = inputs_of(case)
+    inputs = tuple(map(backend.from_numpy, given))
     makers, reason = _makers(backend, case, inputs)
     share = seconds / 3
     timed = {what: _timed(_pair(backend, case, make), share) for what, make in makers.items()}
     forward, both, backward = (timed.get(what, Quantity(reason=reason)) for what in ("forward", "both", "backward"))
     if "both" in timed and "backward" not in timed:
         backward = _difference(both, forward)
-    return CaseResult(case.id, forward, backward, both, forward_flops(case), backward_flops(case))
+    flops = (forward_flops(case), backward_flops(case))
+    return CaseResult(case.id, forward, backward, both, *flops, sha256=digest_of(*given))
 
 
-def measure_memory(backend: Backend, case: Case) -> Memory | None:
+def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     """Measure the peaks of one case, of forward and backward or, where there is no derivative, of the forward.
 
     Parameters
     ----------
     backend : Backend
         The framework, in a process in which memory is given back as soon as it is free.
-    case : Case
+    case : BenchmarkCase
         What to run.
 
     Returns
@@ -81,7 +84,7 @@ def measure_memory(backend: Backend, case: Case) -> Memory | None:
     return None
 
 
-def _makers(backend: Backend, case: Case, inputs: Arrays) -> tuple[dict[str, Maker], str]:
+def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict[str, Maker], str]:
     """Return what makes a run of each quantity from a function, and why some cannot be had."""
 
     def forward(f: Function) -> Run:
@@ -129,7 +132,7 @@ def _makers(backend: Backend, case: Case, inputs: Arrays) -> tuple[dict[str, Mak
     return {"forward": forward, "both": both, **({} if together else {"backward": backward})}, ""
 
 
-def _pair(backend: Backend, case: Case, make: Maker) -> tuple[Prepared, Prepared]:
+def _pair(backend: Backend, case: BenchmarkCase, make: Maker) -> tuple[Prepared, Prepared]:
     """Prepare ours and the first of the framework's ways that runs."""
     mine = _prepared((Candidate(ours(case.name)),), make, "")
     theirs = _prepared(candidates(backend, case.name), make, f"{backend.name} has no {case.name} of its own")

@@ -12,6 +12,7 @@ from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.rounds import Timing
 from unifiedqr_lab.files import write_json
+from unifiedqr_lab.pages.page import fragment
 
 FORMAT = "unifiedqr-benchmark"
 VERSION = 1
@@ -67,6 +68,8 @@ class CaseResult:
         Operations of the model algorithms.
     memory : Memory or None
         Of both, or of the forward where there is no derivative; None where it was not measured.
+    sha256 : str
+        Of the inputs; "" in files of earlier versions.
     """
 
     case: str
@@ -76,6 +79,7 @@ class CaseResult:
     forward_flops: float | None = None
     backward_flops: float | None = None
     memory: Memory | None = None
+    sha256: str = ""
 
     def quantity(self, name: str) -> Quantity:
         """Return one of `QUANTITIES`."""
@@ -103,6 +107,8 @@ class FrameworkResult:
         In the order of the cases; fewer if it did not come to an end.
     failure : str
         Why it did not, or what else failed; "" if nothing did.
+    blas : str
+        Its linear algebra; "" if it does not say.
     """
 
     name: str
@@ -110,6 +116,7 @@ class FrameworkResult:
     gemm: dict[str, float] = field(default_factory=dict[str, float])
     results: tuple[CaseResult, ...] = ()
     failure: str = ""
+    blas: str = ""
 
     def fractions(self, result: CaseResult) -> dict[str, float | None]:
         """Return the fraction of the rate of a matrix product at which the forward and the backward of ours ran."""
@@ -169,6 +176,8 @@ class Benchmark:
         In the order in which they ran.
     memory : str
         Why peaks of memory were not measured; "" if they were.
+    command : str
+        What was typed to measure it; "" if that is not known.
     """
 
     machine: Machine
@@ -176,6 +185,11 @@ class Benchmark:
     cases: tuple[str, ...]
     frameworks: tuple[FrameworkResult, ...]
     memory: str = ""
+    command: str = ""
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of the inputs of each case, as far as they are known."""
+        return {r.case: r.sha256 for framework in reversed(self.frameworks) for r in framework.results if r.sha256}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
@@ -185,6 +199,17 @@ class Benchmark:
                 of_case["groups"] = groups_of(result.case)
                 of_case["gemm_fractions"] = framework.fractions(result)
         return told
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f.name, s.group, QUANTITIES[s.quantity], str(s.count), f"{s.mean:.2f}", f"{s.worst:.2f}", s.case)
+            for f in self.frameworks
+            for s in f.summary()
+        ]
+        where = f"{self.machine.processor}, {self.machine.threads} threads, unifiedqr {self.machine.unifiedqr}"
+        failed = [f"{f.name}: {f.failure}" for f in self.frameworks if f.failure]
+        headings = ("framework", "group", "of", "cases", "geometric mean", "worst", "case of the worst")
+        return fragment("Ratios native / ours: above 1 ours is faster", headings, rows, texts=3, after=[where, *failed])
 
     def to_json(self, path: Path) -> None:
         """Write everything as a JSON file, whole or not at all."""
@@ -204,7 +229,8 @@ class Benchmark:
             if told["format"] != FORMAT or told["version"] != VERSION:
                 raise InputError(f"{path} is a {told['format']!r} of version {told['version']}; {VERSION} is read.")
             frameworks = tuple(map(framework_from, told["frameworks"]))
-            return cls(Machine(**told["machine"]), told["seconds"], tuple(told["cases"]), frameworks, told["memory"])
+            kept = (told["seconds"], tuple(told["cases"]), frameworks, told["memory"], told.get("command", ""))
+            return cls(Machine(**told["machine"]), *kept)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -216,7 +242,8 @@ class Benchmark:
 def framework_from(told: Mapping[str, Any]) -> FrameworkResult:
     """Return the results of a framework from what `asdict` made of them."""
     results = tuple(map(_case_from, told["results"]))
-    return FrameworkResult(told["name"], dict(told["versions"]), dict(told["gemm"]), results, told["failure"])
+    named = (told["name"], dict(told["versions"]), dict(told["gemm"]))
+    return FrameworkResult(*named, results, told["failure"], told.get("blas", ""))
 
 
 def with_peak(result: CaseResult, peaks: Mapping[str, Any]) -> CaseResult:
@@ -234,6 +261,7 @@ def _case_from(told: Mapping[str, Any]) -> CaseResult:
         told["forward_flops"],
         told["backward_flops"],
         None if told["memory"] is None else Memory(**told["memory"]),
+        told.get("sha256", ""),
     )
 
 

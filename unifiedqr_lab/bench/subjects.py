@@ -10,7 +10,7 @@ import unifiedqr as uqr
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.arrays.operators import adjoint
 from unifiedqr.backend import Backend
-from unifiedqr_lab.bench.cases import Case
+from unifiedqr_lab.bench.cases import BenchmarkCase
 from unifiedqr_lab.instruments import instruments
 
 Function = Callable[..., Arrays]
@@ -122,14 +122,14 @@ def _of_the_adjoint(xp: Any, function: Function) -> Function:
     return factors
 
 
-def inputs_of(case: Case) -> Arrays:
+def inputs_of(case: BenchmarkCase) -> Arrays:
     """Return standard normal inputs as NumPy arrays; least squares has one right-hand side."""
     rng = np.random.default_rng(SEED)
     A = _normal(rng, case.shape, case.dtype)
     return (A, _normal(rng, (*case.shape[:-1], 1), case.dtype)) if case.name == "lstsq" else (A,)
 
 
-def cotangents_of(case: Case, outputs: Arrays) -> Arrays:
+def cotangents_of(case: BenchmarkCase, outputs: Arrays) -> Arrays:
     """Return standard normal cotangents of outputs, all as NumPy arrays; a triangular one's has its triangle."""
     rng = np.random.default_rng(SEED + 1)
     bars = [_normal(rng, Y.shape, Y.dtype.name) for Y in outputs]

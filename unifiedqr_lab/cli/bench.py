@@ -1,6 +1,6 @@
 """``unifiedqr bench``."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -34,10 +34,9 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time for each case, in each framework.")] = 6.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peaks of memory too.")] = True,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write everything as JSON.")] = None,
+    report: options.Report = None,
+    json: options.Json = None,
+    markdown: options.Markdown = None,
     timeout: options.Timeout = 36000.0,
 ) -> None:
     """Measure unifiedqr against each framework's own functions: time, rate and memory of values and derivatives.
@@ -47,22 +46,26 @@ def bench(
     from rich.console import Console
 
     from unifiedqr_lab.bench.benchmark import choose_backends, run_benchmark
+    from unifiedqr_lab.bench.document import brief
     from unifiedqr_lab.bench.report import render
     from unifiedqr_lab.bench.table import tables
-    from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.files import check_outputs, write_whole
+    from unifiedqr_lab.workers.display import watching
 
-    check_outputs(report, json)
+    check_outputs(report, json, markdown)
     if shape and (group or case):
         raise InputError("--shape stands instead of the groups; leave out --group and --case.")
     cases = select_cases(options.names("group", group), case, shape or ())
     names = choose_backends(options.names("backends", backends))
     with watching() as watch:
         benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
+    benchmark = replace(benchmark, command=options.command())
     if report is not None:
         write_whole(report, render(benchmark).encode())
     if json is not None:
         benchmark.to_json(json)
+    if markdown is not None:
+        write_whole(markdown, brief(benchmark).encode())
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it

@@ -44,12 +44,9 @@ def compare(
             autocompletion=options.completing(lambda: ("exact", "extended", "none")),
         ),
     ] = "exact",
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained HTML report.")
-    ] = None,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write everything but the arrays as JSON.")
-    ] = None,
+    report: options.Report = None,
+    json: options.Json = None,
+    markdown: options.Markdown = None,
     timeout: options.Timeout = 600.0,
 ) -> None:
     """Compare values and derivatives of all installed frameworks, with each other and with the truth.
@@ -62,7 +59,7 @@ def compare(
     from unifiedqr_lab.workers.interruption import time_limit
 
     with time_limit(timeout) as elapsed:
-        check_outputs(report, json, inputs=options.files(matrices, loss, records))
+        check_outputs(report, json, markdown, inputs=options.files(matrices, loss, records))
         check_reference(reference)
         named = options.names("backends", backends)
         interpreters = _interpreters(python or [])
@@ -84,10 +81,13 @@ def compare(
             timeout=timeout,
             elapsed=elapsed(),
         )
+        comparison.command = options.command()
         if report is not None:
             comparison.to_html(report)
         if json is not None:
             comparison.to_json(json)
+        if markdown is not None:
+            comparison.to_markdown(markdown)
     _show(comparison)
     raise typer.Exit(STATUS[comparison.status])
 
@@ -102,8 +102,8 @@ def _recorded(paths: list[Path], loss: str | None, reference: str) -> tuple["Job
 
 
 def _run(job: "Job", named: tuple[str, ...] | None, **options: Any) -> "Comparison":
-    from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.compare.api import run_comparison
+    from unifiedqr_lab.workers.display import watching
 
     def announce(expected: str) -> None:
         print(f"unifiedqr: {expected}", file=sys.stderr)

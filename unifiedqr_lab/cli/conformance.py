@@ -47,16 +47,16 @@ def conformance(
     from rich.console import Console
 
     import unifiedqr
-    from unifiedqr_lab.cli.progress import watching
-    from unifiedqr_lab.conformance.golden import TRUTH
+    from unifiedqr_lab.conformance.golden import TRUTH_BACKEND
     from unifiedqr_lab.conformance.runner import run_suite
     from unifiedqr_lab.files import check_outputs, write_json
+    from unifiedqr_lab.workers.display import watching
     from unifiedqr_lab.workers.progress import Progress
 
     check_outputs(json)
     installed = unifiedqr.backends()
     names = options.names("backends", backends) or tuple(
-        name for name, info in installed.items() if info.available and name != TRUTH
+        name for name, info in installed.items() if info.available and name != TRUTH_BACKEND
     )
     for name in names:
         os.environ.update(instruments(name).environment)  # before the framework is imported

@@ -1,5 +1,7 @@
 """The options that verbs share, what a shell completes them to, and how their text becomes a job."""
 
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,6 +91,17 @@ Dtype = Annotated[
         autocompletion=completing(lambda: DTYPES),
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.html", help="Write a report: one HTML file that needs no network.", show_default=False),
+]
+Json = Annotated[
+    Path | None, typer.Option(metavar="FILE.json", help="Write everything but arrays as JSON.", show_default=False)
+]
+Markdown = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.md", help="Write the tables in Markdown, for a pull request.", show_default=False),
+]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="Bound on the time of the whole command.")]
 
 
@@ -107,6 +120,11 @@ def decompositions(texts: Sequence[str] | None) -> tuple[str, ...] | None:
     """Split the names of decompositions, where "all" stands for every one."""
     found = names("decomposition", texts)
     return tuple(DECOMPOSITIONS) if found == (ALL,) else found
+
+
+def command() -> str:
+    """Return what was typed."""
+    return shlex.join(["unifiedqr", *sys.argv[1:]])
 
 
 def files(matrices: list[str] | None, loss: str | None, records: Sequence[Path] | None = None) -> list[Path]:

@@ -36,10 +36,10 @@ def record(
 
     Exit status: 0 recorded, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
     """
-    from unifiedqr_lab.cli.progress import watching
     from unifiedqr_lab.compare.api import select_backends
     from unifiedqr_lab.compare.frameworks import run_workers
     from unifiedqr_lab.files import check_outputs
+    from unifiedqr_lab.workers.display import watching
 
     if output.suffix != ".npz":
         raise InputError(f"--output {output}: a record is an .npz file.")

@@ -18,6 +18,7 @@ def compare(
     derivatives: Sequence[str] = ("value", "vjp", "jvp", "hvp"),
     reference: str = "exact",
     timeout: float = 600.0,
+    progress: bool | None = None,
 ) -> "Comparison":
     """Run a function in every installed framework and compare its values and derivatives.
 
@@ -34,15 +35,16 @@ def compare(
         What to compare. The cotangents and tangents are fixed random numbers; hvp only for a real scalar f.
     reference : {"exact", "extended", "none"}
         What to measure errors against. "exact" is 100-digit arithmetic and falls back where that would take too long.
-
     timeout : float
         Seconds after which a framework, or the reference, is given up.
+    progress : bool, optional
+        Whether to show how far each framework is; by default in a notebook.
 
     Returns
     -------
     Comparison
-        Prints as a table. With ``passed``, ``status``, ``max_error``, ``table()``, ``to_json(path)`` and
-        ``to_html(path)``.
+        Prints, and shows in a notebook, as a table. With ``passed``, ``status``, ``max_error``, ``table()``,
+        ``to_json(path)``, ``to_html(path)`` and ``to_markdown(path)``.
 
     Raises
     ------
@@ -71,7 +73,15 @@ def compare(
     # Importing unifiedqr must stay light, and this imports NumPy.
     from unifiedqr_lab.compare.api import compare_function
 
-    return compare_function(f, arrays, backends=backends, derivatives=derivatives, reference=reference, timeout=timeout)
+    return compare_function(
+        f,
+        arrays,
+        backends=backends,
+        derivatives=derivatives,
+        reference=reference,
+        timeout=timeout,
+        progress=progress,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,10 +20,11 @@ from unifiedqr_lab.compare.comparison import Comparison
 from unifiedqr_lab.compare.cost import duration, estimate
 from unifiedqr_lab.compare.frameworks import TIMEOUT, run_workers
 from unifiedqr_lab.compare.function import PICKLED
-from unifiedqr_lab.compare.job import DERIVATIVES, FUNCTION, Case, Function, Job, choose, why_not
+from unifiedqr_lab.compare.job import DERIVATIVES, FUNCTION, ComparisonCase, Function, Job, choose, why_not
 from unifiedqr_lab.compare.matrices import as_floating
 from unifiedqr_lab.compare.record import TRUTH, Record
 from unifiedqr_lab.compare.reference import check_reference
+from unifiedqr_lab.workers.display import in_notebook, watching
 from unifiedqr_lab.workers.processes import Failure
 from unifiedqr_lab.workers.progress import Watcher, unwatched
 
@@ -44,6 +46,7 @@ def compare_function(
     derivatives: Sequence[str],
     reference: str,
     timeout: float = TIMEOUT,
+    progress: bool | None = None,
 ) -> Comparison:
     """Do what `unifiedqr_lab.compare.compare` promises."""
     check_reference(reference)
@@ -57,7 +60,7 @@ def compare_function(
     label = getattr(f, "__name__", "f").strip("<>")
     shapes = ", ".join(" x ".join(map(str, X.shape)) or "scalar" for X in inputs.values())
     dtype: str = np.result_type(*inputs.values()).name
-    case = Case(f"{label}({shapes}) {dtype}", target, dtype, tuple(inputs))
+    case = ComparisonCase(f"{label}({shapes}) {dtype}", target, dtype, tuple(inputs))
     sources = (
         {
             "label": label,
@@ -74,7 +77,10 @@ def compare_function(
     else:
         chosen = tuple(derivative for derivative in chosen if derivative != "hvp")
     job = Job((case,), chosen, inputs, sources, function)
-    return run_comparison(job, None if backends is None else tuple(backends), reference=reference, timeout=timeout)
+    shown = in_notebook() if progress is None else progress
+    names = None if backends is None else tuple(backends)
+    with watching() if shown else nullcontext(unwatched) as watch:
+        return run_comparison(job, names, reference=reference, timeout=timeout, watch=watch)
 
 
 def _as_inputs_of(target: str, inputs: dict[str, Array]) -> dict[str, Array]:

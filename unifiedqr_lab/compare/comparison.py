@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unifiedqr_lab.compare.job import Job
+import unifiedqr as uqr
+from unifiedqr_lab.compare.job import Job, digest_of
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.verdict import Finding, case_condition, case_tolerance, judge
 from unifiedqr_lab.files import write_json, write_whole
@@ -14,6 +15,9 @@ from unifiedqr_lab.workers.processes import Failure
 
 FORMAT = "unifiedqr-comparison"
 VERSION = 1
+SHOWN = 20
+"""Objections that a notebook shows."""
+
 WIDTH = 120
 """Columns of the table as text."""
 
@@ -38,12 +42,20 @@ class Comparison:
         The reference.
     failures : list of Failure
         Frameworks that gave no results.
+    command : str
+        What was typed to make it; "" if it was made in Python.
     """
 
     def __init__(
-        self, job: Job, records: dict[str, Record], truth: Record | None, failures: Sequence[Failure] = ()
+        self,
+        job: Job,
+        records: dict[str, Record],
+        truth: Record | None,
+        failures: Sequence[Failure] = (),
+        command: str = "",
     ) -> None:
         self.job = job
+        self.command = command
         self.records = records
         self.truth = truth
         self.failures = list(failures)
@@ -139,12 +151,32 @@ class Comparison:
         from unifiedqr_lab.compare.table import notes
 
         text = io.StringIO()
-        console = Console(file=text, width=WIDTH, force_terminal=False, color_system=None, highlight=False)
+        # In a notebook a console would show what it prints instead of writing it.
+        plain: dict[str, Any] = {
+            "force_terminal": False,
+            "force_jupyter": False,
+            "color_system": None,
+            "highlight": False,
+        }
+        console = Console(file=text, width=WIDTH, **plain)
         console.print(self.table())
         console.print(notes(self))
         return text.getvalue().rstrip()
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from unifiedqr_lab.compare.table import HEADINGS, TEXTS, reference_lines, summary_rows
+        from unifiedqr_lab.pages.page import fragment
+
+        return fragment(
+            "Values and derivatives by framework",
+            [heading.replace("\n", " ") for heading in HEADINGS],
+            summary_rows(self),
+            texts=len(TEXTS),
+            before=[self.verdict()],
+            after=[*self.objections()[:SHOWN], *reference_lines(self)],
+        )
 
     def table(self) -> Any:
         """Return a `rich.table.Table` with one row per framework and dtype."""
@@ -164,8 +196,12 @@ class Comparison:
             "objections": self.objections(),
             "max_error": _number(self.max_error),
             "max_disagreement": _number(self.max_disagreement),
+            "unifiedqr": uqr.__version__,
+            "command": self.command,
             "inputs": list(self.job.sources),
+            "sha256": self.job.digest(),
             "function": self.job.function and self.job.function.label,
+            "function_sha256": self.job.function and self.job.function.digest,
             "seed": self.job.seed,
             "references": self.references(),
             "frameworks": [
@@ -179,6 +215,7 @@ class Comparison:
                     "target": case.target,
                     "dtype": case.dtype,
                     "shapes": [list(A.shape) for A in self.job.inputs_of(case)],
+                    "sha256": [digest_of(A) for A in self.job.inputs_of(case)],
                     "condition": _number(conditions[case.id]),
                     "tolerance": case_tolerance(self.job, case, conditions[case.id]),
                 }
@@ -221,6 +258,23 @@ class Comparison:
         from unifiedqr_lab.compare.report import render
 
         write_whole(Path(path), render(self).encode())
+
+    def to_markdown(self, path: str | Path) -> None:
+        """Write the verdict and the tables in Markdown, for a pull request.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            It cannot be written.
+        """
+        from unifiedqr_lab.compare.document import document
+
+        write_whole(Path(path), document(self).encode())
 
 
 def _number(value: Any) -> Any:

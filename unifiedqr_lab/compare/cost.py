@@ -15,7 +15,7 @@ import numpy as np
 from unifiedqr._typing import Arrays
 from unifiedqr_lab.compare.directions import ORDERED
 from unifiedqr_lab.compare.extended import has_extended_precision
-from unifiedqr_lab.compare.job import FUNCTION, Case, Job
+from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Job
 
 BUDGET = 20.0
 """Cost above which 100-digit differences give way to the next reference."""
@@ -89,7 +89,7 @@ def evaluations(derivative: str, inputs: Arrays) -> int:
     return {"value": 1, "jvp": 3, "vjp": 2 * entries + 1, "hvp": 4 * entries + 2}[derivative]
 
 
-def kind_of_reference(case: Case, derivative: str, inputs: Arrays, wanted: str, counted: float = 0.0) -> str:
+def kind_of_reference(case: ComparisonCase, derivative: str, inputs: Arrays, wanted: str, counted: float = 0.0) -> str:
     """Choose the reference of one case and derivative.
 
     Parameters

@@ -23,8 +23,8 @@ from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
 from unifiedqr.trees import flatten_named
 from unifiedqr_lab.compare.directions import cotangent, tangents
-from unifiedqr_lab.compare.job import FUNCTION, Case, Job
-from unifiedqr_lab.conformance.checks import projector, projector_dot
+from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Job
+from unifiedqr_lab.conformance.case_checks import projector, projector_dot
 from unifiedqr_lab.conformance.members import space
 
 AUTODIFF = "autodiff"
@@ -32,7 +32,7 @@ RULE = "explicit rule"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Evaluation:
     """What one backend gave for one case and derivative.
 
     Attributes
@@ -56,26 +56,28 @@ class Outcome:
     seconds: float = 0.0
 
 
-def outcome(backend: Backend, job: Job, case: Case, derivative: str, f: Callable[..., Any] | None) -> Outcome:
-    """Evaluate, and turn whatever goes wrong into an `Outcome` that says so."""
+def outcome(
+    backend: Backend, job: Job, case: ComparisonCase, derivative: str, f: Callable[..., Any] | None
+) -> Evaluation:
+    """Evaluate, and turn whatever goes wrong into an `Evaluation` that says so."""
     start = time.perf_counter()
     try:
         arrays, via = evaluate(backend, job, case, derivative, f)
     except Exception as error:
         # A name that a namespace lacks is a fault of the function, and no derivative that the framework lacks.
         if isinstance(error, CapabilityError) and not isinstance(error, LackingFunctionError):
-            return Outcome("cannot", str(error))
+            return Evaluation("cannot", str(error))
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if isinstance(error, UnifiedQRError) else f" ({Path(place.filename).name}, line {place.lineno})"
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
         # MXNet's message is a whole C++ trace, with the error somewhere inside.
         told = next((line for line in lines if "Error: " in line), lines[0])
-        return Outcome("failed", f"{type(error).__name__}: {told}{where}")
-    return Outcome("ok", "", via, arrays, time.perf_counter() - start)
+        return Evaluation("failed", f"{type(error).__name__}: {told}{where}")
+    return Evaluation("ok", "", via, arrays, time.perf_counter() - start)
 
 
 def evaluate(
-    backend: Backend, job: Job, case: Case, derivative: str, f: Callable[..., Any] | None
+    backend: Backend, job: Job, case: ComparisonCase, derivative: str, f: Callable[..., Any] | None
 ) -> tuple[dict[str, Array], str]:
     """Return the named results and how they were obtained."""
     inputs = job.inputs_of(case)
@@ -116,7 +118,7 @@ def _only(flat: Callable[..., Arrays]) -> Callable[..., Array]:
     return first
 
 
-def argument_names(case: Case) -> list[str]:
+def argument_names(case: ComparisonCase) -> list[str]:
     """Name the arguments: as the decomposition does; of a function A, or x0, x1, ... where there are several."""
     if case.target != FUNCTION:
         return list(DECOMPOSITIONS[case.target]().inputs)
@@ -134,7 +136,7 @@ def flattened(f: Callable[..., Any], names: list[str]) -> Callable[..., Arrays]:
     return flat
 
 
-def _target(backend: Backend, case: Case, f: Callable[..., Any] | None) -> Callable[..., Any]:
+def _target(backend: Backend, case: ComparisonCase, f: Callable[..., Any] | None) -> Callable[..., Any]:
     if case.target == FUNCTION:
         assert f is not None
         return f
@@ -151,7 +153,7 @@ def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:
     return OrderedDict(zip(row.outputs, found, strict=False))
 
 
-def _by_rule(backend: Backend, job: Job, case: Case, derivative: str, primals: Arrays) -> dict[str, Array]:
+def _by_rule(backend: Backend, job: Job, case: ComparisonCase, derivative: str, primals: Arrays) -> dict[str, Array]:
     row, xp = DECOMPOSITIONS[case.target](), backend.xp
     outputs = row.forward(xp, *primals)
     names = ["projector"] if row.spans else list(row.outputs[: row.results])
@@ -173,7 +175,9 @@ def _by_rule(backend: Backend, job: Job, case: Case, derivative: str, primals: A
     return _named(backend, [f"{name}_dot" for name in names], dots)
 
 
-def _cotangents(backend: Backend, job: Job, case: Case, names: list[str], outputs: Arrays) -> tuple[Array | None, ...]:
+def _cotangents(
+    backend: Backend, job: Job, case: ComparisonCase, names: list[str], outputs: Arrays
+) -> tuple[Array | None, ...]:
     inputs = job.inputs_of(case)
     drawn: list[Array | None] = []
     for name, output in zip(names, outputs, strict=True):
@@ -186,7 +190,7 @@ def _cotangents(backend: Backend, job: Job, case: Case, names: list[str], output
     return tuple(drawn)
 
 
-def _numpy_dtype(backend: Backend, output: Array, case: Case) -> Any:
+def _numpy_dtype(backend: Backend, output: Array, case: ComparisonCase) -> Any:
     """Return the dtype a cotangent is rounded to: the case's precision even where the arithmetic is wider."""
     kind = np.dtype(backend.dtype_name(output)).kind
     single = case.dtype in ("float32", "complex64")
@@ -199,7 +203,7 @@ def _named(backend: Backend, names: list[str], arrays: Arrays) -> dict[str, Arra
     return {name: np.asarray(backend.to_numpy(X)) for name, X in zip(names, arrays, strict=True)}
 
 
-def _check_scalar(job: Job, case: Case, backend: Backend, outputs: Arrays) -> None:
+def _check_scalar(job: Job, case: ComparisonCase, backend: Backend, outputs: Arrays) -> None:
     if case.target != FUNCTION or job.function is None or not job.function.scalar:
         return
     first = outputs[0] if len(outputs) == 1 else None

@@ -37,7 +37,7 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Case:
+class ComparisonCase:
     """One decomposition, or the user's function, of given inputs in one dtype.
 
     Attributes
@@ -85,7 +85,7 @@ class Function:
 class Job:
     """Everything a worker needs to know, and all that two records must share to be comparable."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[ComparisonCase, ...]
     derivatives: tuple[str, ...]
     arrays: dict[str, Array]
     sources: tuple[dict[str, Any], ...]
@@ -93,7 +93,7 @@ class Job:
     seed: int = SEED
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def inputs_of(self, case: Case) -> tuple[Array, ...]:
+    def inputs_of(self, case: ComparisonCase) -> tuple[Array, ...]:
         """Return the arguments of a case as NumPy arrays."""
         return tuple(self.arrays[key] for key in case.inputs)
 
@@ -134,7 +134,8 @@ class Job:
         """Make the job that `header` describes."""
         return cls(
             cases=tuple(
-                Case(case["id"], case["target"], case["dtype"], tuple(case["inputs"])) for case in header["cases"]
+                ComparisonCase(case["id"], case["target"], case["dtype"], tuple(case["inputs"]))
+                for case in header["cases"]
             ),
             derivatives=tuple(header["derivatives"]),
             arrays=arrays,
@@ -143,6 +144,16 @@ class Job:
             seed=header["seed"],
             extra=header["extra"],
         )
+
+
+def digest_of(*arrays: Array) -> str:
+    """Return the SHA-256 of arrays: their dtypes, shapes and every bit of their entries."""
+    hashed = hashlib.sha256()
+    for A in arrays:
+        hashed.update(f"{A.dtype.str}{A.shape}".encode())
+        entries: Any = np.ascontiguousarray(A)
+        hashed.update(entries)
+    return hashed.hexdigest()
 
 
 def choose(option: str, values: tuple[str, ...], choices: tuple[str, ...]) -> tuple[str, ...]:
@@ -178,7 +189,7 @@ def matrix_job(
     if "hvp" in derivatives and function is None:
         raise OptionError("derivative 'hvp' needs a loss: give --loss FILE.py:FUNC.")
     arrays: dict[str, Array] = {}
-    cases: list[Case] = []
+    cases: list[ComparisonCase] = []
     notes: list[list[str]] = []
     targets = (*decompositions, *((FUNCTION,) if function else ()))
     for position, matrix in enumerate(matrices):
@@ -201,8 +212,11 @@ def matrix_job(
                 if row is not None and "b" in row.inputs:
                     keys.append(f"right_{position}_{dtype}")
                     arrays.setdefault(keys[1], _in_dtype(_right_hand_side(matrix), dtype, f"right {position}"))
+                if row is not None and "w" in row.inputs:
+                    keys.append(f"weights_{position}_{dtype}")
+                    arrays.setdefault(keys[2], _in_dtype(_weights(matrix), dtype, f"weights {position}"))
                 name = function.label if function and target == FUNCTION else target
-                cases.append(Case(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
+                cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
     if not cases:
         raise OptionError(
             "nothing is left to compare: no matrix goes with the decompositions named. Some take deep, square or wide "
@@ -229,6 +243,11 @@ def why_not(name: str, shape: tuple[int, ...]) -> str:
     if name.endswith("truncated") and min(m, n) < EXAMPLE_RANK:
         return f"{name} takes {EXAMPLE_RANK} steps, which needs as many rows and columns"
     return ""
+
+
+def _weights(matrix: Matrix) -> Array:
+    """Return weights of the rows, positive, one or two powers of two apart."""
+    return np.exp2(np.random.default_rng(SEED + 1).standard_normal((*matrix.values.shape[:-1], 1)))
 
 
 def _right_hand_side(matrix: Matrix) -> Array:

@@ -7,12 +7,15 @@ from typing import Any
 
 from unifiedqr._typing import Array
 from unifiedqr.errors import InputError
-from unifiedqr_lab.compare.evaluate import Outcome
+from unifiedqr_lab.compare.evaluate import Evaluation
 from unifiedqr_lab.compare.job import Job
 from unifiedqr_lab.files import read_archive, write_archive
+from unifiedqr_lab.workers.processes import processor, threads
 
 FORMAT = "unifiedqr-record"
-VERSION = 1
+VERSION = 2
+READ = (1, 2)
+"""Versions that are read; version 1 has no processor, threads and linear algebra."""
 TRUTH = "truth"
 """The backend name under which the reference is recorded."""
 
@@ -27,12 +30,22 @@ class Environment:
     python: str
     platform: str
     unifiedqr: str
+    processor: str = ""
+    threads: int = 0
+    blas: str = ""
 
     @classmethod
-    def here(cls, backend: str, version: str, device: str, unifiedqr: str) -> "Environment":
+    def here(cls, backend: str, version: str, device: str, unifiedqr: str, blas: str = "") -> "Environment":
         """Describe this process."""
         machine = f"{platform.system()} {platform.machine()}"
-        return cls(backend, version, device, platform.python_version(), machine, unifiedqr)
+        python = platform.python_version()
+        return cls(backend, version, device, python, machine, unifiedqr, processor(), threads(), blas)
+
+    @property
+    def place(self) -> str:
+        """The machine and the Python in words."""
+        counted = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}" if self.threads else ""
+        return ", ".join(filter(None, (self.processor, counted, self.platform, f"Python {self.python}")))
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Record:
 
     environment: Environment
     job: Job
-    outcomes: dict[tuple[str, str], Outcome]
+    outcomes: dict[tuple[str, str], Evaluation]
 
     def write(self, path: Path) -> None:
         """Write the record as an .npz file."""
@@ -87,17 +100,16 @@ class Record:
             The file is missing, no record, damaged, or of another version of the format.
         """
         header, arrays = read_archive(path, FORMAT)
-        if header.get("version") != VERSION:
-            raise InputError(
-                f"{path} is a record of format version {header.get('version')}; version {VERSION} is read."
-            )
+        if header.get("version") not in READ:
+            known = " and ".join(map(str, READ))
+            raise InputError(f"{path} is a record of format version {header.get('version')}; {known} are read.")
         try:
             inputs = {key[len("input.") :]: array for key, array in arrays.items() if key.startswith("input.")}
             job = Job.from_header(header["job"], inputs)
             for case in job.cases:
                 job.inputs_of(case)
             outcomes = {
-                (told["case"], told["derivative"]): Outcome(
+                (told["case"], told["derivative"]): Evaluation(
                     told["status"],
                     told["reason"],
                     told["via"],

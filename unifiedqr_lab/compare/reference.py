@@ -19,9 +19,9 @@ from unifiedqr._typing import Array, Arrays
 from unifiedqr.errors import OptionError, UnifiedQRError
 from unifiedqr_lab.compare.cost import DIRECTIONS, counted_cost, kind_of_reference
 from unifiedqr_lab.compare.directions import cotangent, draw, sizes, tangents
-from unifiedqr_lab.compare.evaluate import Outcome, argument_names, flattened, outcome
+from unifiedqr_lab.compare.evaluate import Evaluation, argument_names, flattened, outcome
 from unifiedqr_lab.compare.extended import EXTENDED
-from unifiedqr_lab.compare.job import FUNCTION, Case, Job
+from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Job
 
 REFERENCES = ("exact", "extended", "none")
 """What can be asked for; "exact" falls back where it is too dear."""
@@ -59,12 +59,14 @@ class Reference:
             self.exact = None
             self._wanted = "extended"
 
-    def outcome(self, case: Case, derivative: str, f: Callable[..., Any] | None) -> Outcome:
-        """Return the reference of one case and derivative, its kind in `Outcome.via`."""
+    def outcome(self, case: ComparisonCase, derivative: str, f: Callable[..., Any] | None) -> Evaluation:
+        """Return the reference of one case and derivative, its kind in `Evaluation.via`."""
         inputs = self._job.inputs_of(case)
         kind = kind_of_reference(case, derivative, inputs, self._wanted, self._cost(case, f))
         if kind == "none":
-            return Outcome("cannot", "too large for a reference: frameworks are compared with each other only", "none")
+            return Evaluation(
+                "cannot", "too large for a reference: frameworks are compared with each other only", "none"
+            )
         start = time.perf_counter()
         if kind == "extended":
             given = outcome(self._extended, self._job, case, derivative, f)
@@ -74,9 +76,9 @@ class Reference:
             given = self._guarded(lambda: self._hessian_product(case, f))
         else:
             given = outcome(self.exact, self._job, case, derivative, f)  # pyright: ignore[reportArgumentType]
-        return Outcome(given.status, given.reason, kind, given.arrays, time.perf_counter() - start)
+        return Evaluation(given.status, given.reason, kind, given.arrays, time.perf_counter() - start)
 
-    def _cost(self, case: Case, f: Callable[..., Any] | None) -> float:
+    def _cost(self, case: ComparisonCase, f: Callable[..., Any] | None) -> float:
         """Return what the user's function costs once, counted while it runs; 0 for a decomposition."""
         inputs = self._job.inputs_of(case)
         if (
@@ -90,13 +92,13 @@ class Reference:
             self._costs[case.id] = counted_cost(f, tuple(self.exact.from_numpy(A) for A in inputs))
         return self._costs[case.id]
 
-    def _guarded(self, compute: Callable[[], dict[str, Array]]) -> Outcome:
+    def _guarded(self, compute: Callable[[], dict[str, Array]]) -> Evaluation:
         try:
-            return Outcome("ok", arrays=compute())
+            return Evaluation("ok", arrays=compute())
         except Exception as error:
-            return Outcome("failed", f"{type(error).__name__}: {error}")
+            return Evaluation("failed", f"{type(error).__name__}: {error}")
 
-    def _slopes(self, case: Case, f: Callable[..., Any] | None) -> dict[str, Array]:
+    def _slopes(self, case: ComparisonCase, f: Callable[..., Any] | None) -> dict[str, Array]:
         """Differentiate <cotangents, f> along each of the fixed directions."""
         assert self.exact is not None
         assert f is not None
@@ -114,7 +116,7 @@ class Reference:
             slopes.append(slope)
         return {"slopes": np.array(slopes)}
 
-    def _hessian_product(self, case: Case, f: Callable[..., Any] | None) -> dict[str, Array]:
+    def _hessian_product(self, case: ComparisonCase, f: Callable[..., Any] | None) -> dict[str, Array]:
         """Difference the exact gradient along the case's tangents."""
         assert self.exact is not None
         assert f is not None
@@ -132,7 +134,7 @@ class Reference:
         return {name: self.exact.to_numpy(X) for name, X in zip(names, products, strict=True)}
 
 
-def probing_directions(job: Job, case: Case) -> list[Arrays]:
+def probing_directions(job: Job, case: ComparisonCase) -> list[Arrays]:
     """Return the fixed random directions of the reference ``directions``, one array per input each, in its units."""
     inputs = job.inputs_of(case)
     return [

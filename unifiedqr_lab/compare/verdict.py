@@ -17,8 +17,8 @@ from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
 from unifiedqr_lab.compare.directions import ORDERED, TRIANGLES, by_rows, in_units, sizes
-from unifiedqr_lab.compare.evaluate import Outcome
-from unifiedqr_lab.compare.job import Case, Job
+from unifiedqr_lab.compare.evaluate import Evaluation
+from unifiedqr_lab.compare.job import ComparisonCase, Job
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.reference import probing_directions
 from unifiedqr_lab.conformance.tolerance import (
@@ -94,7 +94,7 @@ def judge(job: Job, records: Mapping[str, Record], truth: Record | None) -> list
     return findings
 
 
-def case_condition(job: Job, case: Case) -> float:
+def case_condition(job: Job, case: ComparisonCase) -> float:
     """Return the condition that sets the tolerance: of the leading columns (rows for LQ), of both for a function."""
     matrices = [A for A in job.inputs_of(case) if A.ndim >= 2]
     if case.target == "lstsq-pivoted":  # the shortest solution depends on the scaling of the columns
@@ -104,18 +104,18 @@ def case_condition(job: Job, case: Case) -> float:
     return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
 
 
-def case_tolerance(job: Job, case: Case, condition: float | None = None, derivative: str = "vjp") -> float:
+def case_tolerance(job: Job, case: ComparisonCase, condition: float | None = None, derivative: str = "vjp") -> float:
     """Return the tolerance of a case; that of a user's function is the widest, for what it amplifies is not known."""
     condition = case_condition(job, case) if condition is None else condition
     shapes = _shapes(job, case)
     return max(member_tolerance(case.target, case.dtype, m, n, condition, derivative) for m, n in shapes)
 
 
-def _shapes(job: Job, case: Case) -> list[tuple[int, int]]:
+def _shapes(job: Job, case: ComparisonCase) -> list[tuple[int, int]]:
     return [A.shape[-2:] for A in job.inputs_of(case) if A.ndim >= 2] or [(1, 1)]
 
 
-def is_determined(job: Job, case: Case) -> bool:
+def is_determined(job: Job, case: ComparisonCase) -> bool:
     """Return whether a decomposition's factors, their signs included, are determined in the precision of its dtype."""
     if case.target not in DECOMPOSITIONS:
         return True
@@ -146,7 +146,7 @@ def _has_ties(A: Array, steps: int, roundoff: float) -> bool:
     return False
 
 
-def _is_constant(job: Job, case: Case, derivative: str) -> bool:
+def _is_constant(job: Job, case: ComparisonCase, derivative: str) -> bool:
     """Return whether a derivative is zero by definition, so that what is computed is rounding."""
     m, n = job.inputs_of(case)[0].shape[-2:]
     return case.target == "orth" and derivative != "value" and m <= n
@@ -154,7 +154,7 @@ def _is_constant(job: Job, case: Case, derivative: str) -> bool:
 
 def _judge_case(
     job: Job,
-    case: Case,
+    case: ComparisonCase,
     derivative: str,
     records: Mapping[str, Record],
     truth: Record | None,
@@ -195,7 +195,7 @@ def _judge_case(
     return findings
 
 
-def _why_undetermined(job: Job, case: Case, derivative: str, limit: float, *, determined: bool) -> str:
+def _why_undetermined(job: Job, case: ComparisonCase, derivative: str, limit: float, *, determined: bool) -> str:
     """Return why rounding decides what a result is; empty if it does not."""
     if _is_constant(job, case, derivative):
         return "the range is everything and its derivative zero: what is computed is rounding"
@@ -206,7 +206,7 @@ def _why_undetermined(job: Job, case: Case, derivative: str, limit: float, *, de
     return f"too ill-conditioned for {case.dtype}: rounding alone may change the result completely"
 
 
-def _why_no_factors(job: Job, case: Case, outcome: Outcome, backward: float | None) -> str:
+def _why_no_factors(job: Job, case: ComparisonCase, outcome: Evaluation, backward: float | None) -> str:
     """Return why results are no factors of the matrix, whatever the truth is; empty if they may be."""
     if not _is_triangular(case, outcome):
         return "the triangular factor, or its tangent, has an entry outside its triangle"
@@ -216,7 +216,7 @@ def _why_no_factors(job: Job, case: Case, outcome: Outcome, backward: float | No
     return ""
 
 
-_ABSENT = Outcome("cannot", "not recorded", "none")
+_ABSENT = Evaluation("cannot", "not recorded", "none")
 
 
 def _verdict(
@@ -235,7 +235,7 @@ def _verdict(
     return "agrees", ""
 
 
-def _reference_error(job: Job, case: Case, outcome: Outcome, reference: Outcome, kind: str) -> float:
+def _reference_error(job: Job, case: ComparisonCase, outcome: Evaluation, reference: Evaluation, kind: str) -> float:
     if kind != "directions":
         return _distance(job, case, outcome.arrays, reference.arrays)
     gradients = tuple(outcome.arrays.values())
@@ -254,7 +254,7 @@ def _products(gradients: Arrays, probes: list[Arrays]) -> list[Arrays]:
     return [tuple(X.conj() * V for X, V in zip(gradients, direction, strict=True)) for direction in probes]
 
 
-def _distance(job: Job, case: Case, results: Mapping[str, Array], others: Mapping[str, Array]) -> float:
+def _distance(job: Job, case: ComparisonCase, results: Mapping[str, Array], others: Mapping[str, Array]) -> float:
     if set(results) != set(others):
         return float("inf")
     inputs = job.inputs_of(case)
@@ -284,7 +284,7 @@ def _relative(X: Array, Y: Array, least: float) -> float:
     return relative_error(X, Y) if size >= least else float(np.linalg.norm(X - Y)) / least
 
 
-def _is_triangular(case: Case, outcome: Outcome) -> bool:
+def _is_triangular(case: ComparisonCase, outcome: Evaluation) -> bool:
     """Return whether a triangular factor, or its tangent, is exactly zero outside its triangle."""
     factor = TRIANGLES.get(case.target)
     if factor is None:
@@ -294,7 +294,7 @@ def _is_triangular(case: Case, outcome: Outcome) -> bool:
     return not any(np.any(np.tril(orientation.triangle(get_backend("numpy").xp, X), -1)) for X in triangles)
 
 
-def _backward_error(job: Job, case: Case, outcome: Outcome) -> float | None:
+def _backward_error(job: Job, case: ComparisonCase, outcome: Evaluation) -> float | None:
     factor = TRIANGLES.get(case.target)
     if factor is None or case.target not in REDUCED:  # of the others the truth alone tells
         return None

@@ -15,7 +15,7 @@ from unifiedqr._typing import Arrays
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.functional import lq, ql, qr, rq
-from unifiedqr_lab.conformance.checks import doubled
+from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.members import member, member_problem
 from unifiedqr_lab.conformance.problems import SHAPES, Problem, problem
 from unifiedqr_lab.conformance.tolerance import FACTOR, eps, relative_error

@@ -28,10 +28,10 @@ for `qr` in float64 only, and for the framework's own function on a deep real ma
 Row = Mapping[str, Any]
 
 
-OF_EVERY_MEMBER = f"""# Every member
+OF_EVERY_MEMBER = f"""## Every member
 
 Every decomposition there is, and what is built on them, under transforms that stand for the others, in {OF_MEMBERS}.
-The conformance suite (the support table of the README) takes the plain derivatives of all of them in every dtype.
+The conformance suite (the table of support) takes the plain derivatives of all of them in every dtype.
 """
 
 
@@ -66,13 +66,27 @@ def document(
     sections.append(OF_EVERY_MEMBER)
     for backend, of_transforms in members.items():
         names = list(next(iter(of_transforms.values())))
-        lines = [f"## {backend} {versions[backend]}: every member", "", f"| | {' | '.join(of_transforms)} |"]
+        lines = [f"### {backend} {versions[backend]}: every member", "", f"| | {' | '.join(of_transforms)} |"]
         lines.append("|---" * (len(of_transforms) + 1) + "|")
         lines += [
             f"| {name} | {' | '.join(_styled(found[name]) for found in of_transforms.values())} |" for name in names
         ]
         sections.append("\n".join(lines) + "\n")
     return "\n".join(sections)
+
+
+def excerpt(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """Return some rows of one framework, in Markdown: the transform, our QR under it, and the framework's own.
+
+    Raises
+    ------
+    KeyError
+        No row has one of the names.
+    """
+    found = {row["name"]: row for row in rows}
+    lines = ["| | `uqr.qr` | the framework's own QR |", "|---|---|---|"]
+    lines += [f"| {name} | {_cell(found[name]['qr'])} | {_cell(found[name]['native'])} |" for name in names]
+    return "\n".join(lines)
 
 
 def _cell(verdicts: Verdicts | None, nothing: str = "none") -> str:

@@ -9,7 +9,7 @@ from unifiedqr.backend import Backend
 from unifiedqr.checks import checks
 from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 from unifiedqr.discovery import get_backend
-from unifiedqr_lab.conformance.checks import Outcome, bound_of, exactly, routes
+from unifiedqr_lab.conformance.case_checks import Outcome, bound_of, exactly, routes
 from unifiedqr_lab.conformance.golden import Golden
 from unifiedqr_lab.conformance.tolerance import relative_error
 

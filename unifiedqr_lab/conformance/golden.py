@@ -20,7 +20,7 @@ from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive, shape_na
 from unifiedqr.discovery import get_backend
 from unifiedqr_lab.conformance.matrices import ADVERSARIAL, ADVERSARIAL_SHAPES, SHAPES, adversarial, random, rounded
 
-TRUTH = "mpmath"
+TRUTH_BACKEND = "mpmath"
 """The backend that is the truth itself: 100-digit arithmetic, derivatives by differences."""
 
 FOLDER = files("unifiedqr_lab.conformance") / "vectors"
@@ -180,7 +180,7 @@ def _assembled(name: str, decomposition: str, parts: dict[str, Any]) -> Golden:
 
 def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     """Compute one case in 100 digits: central differences of the factorization itself."""
-    backend, row = get_backend(TRUTH), DECOMPOSITIONS[decomposition]()
+    backend, row = get_backend(TRUTH_BACKEND), DECOMPOSITIONS[decomposition]()
     complex_, seed = np.iscomplexobj(A), zlib.crc32(name.encode())
 
     def results(*inputs: Any) -> tuple[Any, ...]:
@@ -195,6 +195,9 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     if "b" in row.inputs:
         shape = (*A.shape[:-1], 2)
         inputs, dots = [A, drawn(shape, 10)], [*dots, drawn(shape, 11)]
+    if "w" in row.inputs:  # real and positive, in the dtype of A
+        weights, weight_dots = (random((*A.shape[:-1], 1), complex_=False, seed=seed + i) for i in (13, 14))
+        inputs, dots = [*inputs, rounded(np.exp2(weights)).astype(A.dtype)], [*dots, weight_dots.astype(A.dtype)]
     exact_inputs, exact_dots = (tuple(map(backend.from_numpy, arrays)) for arrays in (inputs, dots))
     factors, pull = backend.vjp(results, exact_inputs)
     _, factor_dots = backend.jvp(results, exact_inputs, exact_dots)

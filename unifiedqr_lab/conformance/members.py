@@ -13,7 +13,7 @@ import numpy as np
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
-from unifiedqr_lab.conformance.checks import projector, projector_dot
+from unifiedqr_lab.conformance.case_checks import projector, projector_dot
 from unifiedqr_lab.conformance.golden import Golden, golden
 from unifiedqr_lab.conformance.problems import Problem
 from unifiedqr_lab.conformance.tolerance import condition_of, tolerance

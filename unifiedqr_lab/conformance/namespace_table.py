@@ -13,7 +13,7 @@ import numpy as np
 from unifiedqr.autodiff import vjp
 from unifiedqr.backend import Backend
 from unifiedqr.discovery import get_backend
-from unifiedqr_lab.conformance.standard_names import FIELDS, SECTIONS, Case, arrays_of
+from unifiedqr_lab.conformance.standard_names import FIELDS, SECTIONS, NameCase, arrays_of
 from unifiedqr_lab.conformance.tolerance import eps, relative_error, tolerance
 from unifiedqr_lab.instruments import instruments
 
@@ -37,7 +37,9 @@ ON_HOST: Any = (bool, int, float, complex, np.ndarray, np.generic)
 Verdicts = dict[str, str]
 
 
-def verdicts_of(backend: Backend, case: Case, *, fields: Sequence[str] = FIELDS, gradients: bool = True) -> Verdicts:
+def verdicts_of(
+    backend: Backend, case: NameCase, *, fields: Sequence[str] = FIELDS, gradients: bool = True
+) -> Verdicts:
     """Return what a backend makes of a case, for each of these fields that the standard has the function of."""
     case = case if gradients else replace(case, smooth=False)
     return {field: _verdict(backend, case, field) for field in case.fields if field in fields}
@@ -55,7 +57,7 @@ def names_of(backend: Backend, *, fields: Sequence[str] = FIELDS, gradients: boo
     }
 
 
-def _verdict(backend: Backend, case: Case, field: str) -> str:
+def _verdict(backend: Backend, case: NameCase, field: str) -> str:
     arrays: list[Any] = [arrays_of(field)[letter] for letter in case.arrays]
     given = [_given(backend, x) for x in arrays]
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -114,7 +116,7 @@ def _is_value_right(X: Any, reference: Any) -> bool:
     return relative_error(X, reference) <= tolerance("float64", 3, 4, CONDITION)
 
 
-def _is_gradient_right(backend: Backend, case: Case, arrays: list[Any]) -> bool:
+def _is_gradient_right(backend: Backend, case: NameCase, arrays: list[Any]) -> bool:
     """Compare the gradient of a random real function of the results with a difference, along a random direction."""
     varied = [n for n, x in enumerate(arrays) if x.dtype.kind in "fc"]
 

@@ -12,7 +12,7 @@ from unifiedqr.backend import DTYPES, Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError
-from unifiedqr_lab.conformance.checks import (
+from unifiedqr_lab.conformance.case_checks import (
     Outcome,
     check_case,
     check_second_order,
@@ -22,10 +22,13 @@ from unifiedqr_lab.conformance.checks import (
     is_planted_on,
 )
 from unifiedqr_lab.conformance.dependence import check_dependent
-from unifiedqr_lab.conformance.golden import TRUTH, Golden, golden
+from unifiedqr_lab.conformance.golden import TRUTH_BACKEND, Golden, golden
 from unifiedqr_lab.instruments import instruments
+from unifiedqr_lab.pages.page import fragment
 
 FORMAT, VERSION = "unifiedqr-conformance", 1
+
+COLUMNS = ("backend", "decomposition", "dtype", "checks", "failures", "worst error / allowed", "where")
 
 Check = Callable[[Backend], Iterable[Outcome]]
 
@@ -35,7 +38,7 @@ def unwatched(backend: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SuiteFinding:
     """One outcome and where it was seen."""
 
     backend: str
@@ -60,13 +63,13 @@ class Finding:
 class SuiteResult:
     """Everything a run of the suite has seen, and the backends, decompositions and dtypes it was run on."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[SuiteFinding, ...]
     backends: tuple[str, ...] = ()
     decompositions: tuple[str, ...] = tuple(DECOMPOSITIONS)
     dtypes: tuple[str, ...] = DTYPES
 
     @property
-    def failures(self) -> tuple[Finding, ...]:
+    def failures(self) -> tuple[SuiteFinding, ...]:
         """The findings that broke their bound."""
         return tuple(finding for finding in self.findings if not finding.outcome.passed)
 
@@ -86,9 +89,9 @@ class SuiteResult:
         within = f" in what was asked for ({asked})" if asked else ""
         return f"{backend}: {len(found) - failed} checks passed, {failed} failed: {told}{within}"
 
-    def rows(self) -> Iterator[tuple[tuple[str, str, str], list[Finding], Finding]]:
+    def rows(self) -> Iterator[tuple[tuple[str, str, str], list[SuiteFinding], SuiteFinding]]:
         """Give, by backend, decomposition and dtype, the findings and the one nearest to its bound, or farthest off."""
-        groups: dict[tuple[str, str, str], list[Finding]] = {}
+        groups: dict[tuple[str, str, str], list[SuiteFinding]] = {}
         for finding in self.findings:
             groups.setdefault((finding.backend, finding.decomposition, finding.dtype), []).append(finding)
         for key, found in groups.items():
@@ -97,13 +100,19 @@ class SuiteResult:
     def table(self) -> Table:
         """Return one row per backend, decomposition and dtype: checks, failures, largest share of the allowed error."""
         table = Table(title="unifiedqr conformance")
-        for column in ("backend", "decomposition", "dtype", "checks", "failures", "worst error / allowed", "where"):
+        for column in COLUMNS:
             table.add_column(column, justify="right" if column in ("checks", "failures") else "left")
-        for key, found, worst in self.rows():
-            failed = _failed(found)
-            style = "bold red" if failed else None
-            table.add_row(*key, str(len(found)), str(failed), f"{worst.share:.3f}", _where(worst), style=style)
+        for cells in self._cells():
+            table.add_row(*cells, style=None if cells[COLUMNS.index("failures")] == "0" else "bold red")
         return table
+
+    def _cells(self) -> Iterator[tuple[str, ...]]:
+        for key, found, worst in self.rows():
+            yield *key, str(len(found)), str(_failed(found)), f"{worst.share:.3f}", _where(worst)
+
+    def _repr_html_(self) -> str:
+        verdicts = [self.verdict(name) for name in self.backends]
+        return fragment("unifiedqr conformance", COLUMNS, self._cells(), texts=3, before=verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that was seen, ready for JSON; infinite and undefined numbers are "inf" or None."""
@@ -174,8 +183,8 @@ def run_suite(
     UnknownBackendError, BackendUnavailableError, OptionError
         Before anything is run, if one of the backends cannot be used, or is the truth itself, or a name is unknown.
     """
-    if TRUTH in backend_names:
-        raise OptionError(f"{TRUTH} is the truth that backends are tested against; name another.")
+    if TRUTH_BACKEND in backend_names:
+        raise OptionError(f"{TRUTH_BACKEND} is the truth that backends are tested against; name another.")
     for option, values, choices in (("decomposition", decompositions, DECOMPOSITIONS), ("dtype", dtypes, DTYPES)):
         for value in values:
             if value not in choices:
@@ -186,14 +195,14 @@ def run_suite(
         for name in decompositions
     }
     total = sum(map(len, plan.values()))
-    findings: list[Finding] = []
+    findings: list[SuiteFinding] = []
     for backend in backends:
         done = 0
         progress(backend.name, done, total)
         for decomposition, checks in plan.items():
             for dtype, case, check in checks:
                 outcomes = _outcomes(check, backend)
-                findings += [Finding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
+                findings += [SuiteFinding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
                 done += 1
                 progress(backend.name, done, total)
             instruments(backend.name).release()
@@ -230,11 +239,11 @@ def _is_wanted(case: Golden, dtype: str) -> bool:
     return case.name == next(name for name in names if name in known)
 
 
-def _failed(findings: list[Finding]) -> int:
+def _failed(findings: list[SuiteFinding]) -> int:
     return sum(not finding.outcome.passed for finding in findings)
 
 
-def _where(finding: Finding) -> str:
+def _where(finding: SuiteFinding) -> str:
     return f"{finding.outcome.check} of {finding.case}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from unifiedqr.backend import DTYPES
 from unifiedqr.decomposition import DECOMPOSITIONS
-from unifiedqr_lab.conformance.runner import Finding, SuiteResult
+from unifiedqr_lab.conformance.runner import SuiteFinding, SuiteResult
 
 KINDS = {"value": "values", "vjp": "reverse", "jvp": "forward", "second": "second order"}
 BEGIN, END = "<!-- support table: begin -->", "<!-- support table: end -->"
@@ -45,7 +45,7 @@ def support_cell(result: SuiteResult, decomposition: str) -> str:
     return ", ".join(said) or "no"
 
 
-def _all_passed(findings: list[Finding]) -> bool:
+def _all_passed(findings: list[SuiteFinding]) -> bool:
     return bool(findings) and all(finding.outcome.passed for finding in findings)
 
 

@@ -2,7 +2,7 @@
 
 Errors are relative in the Frobenius norm. What a derivative inherits from the computed factors is of the order u κ_c,
 whatever the arrangement of the rule, with κ_c the condition of the column-equilibrated leading block (row-equilibrated
-leading rows for LQ): `math.md` section 11, N. J. Higham (2002), chapter 19.
+leading rows for LQ): `docs/mathematics/errors.md`, N. J. Higham (2002), chapter 19.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ MEASURED = {
         ("qr-complete", "lq-complete", "qr-pivoted-complete", "lq-pivoted-complete"), _ROUNDING["complete"]
     ),
     **dict.fromkeys(("null_space", "left_null_space"), _ROUNDING["basis"]),
-    "lstsq": _ROUNDING["solution"],
+    **dict.fromkeys(("lstsq", "lstsq-weighted"), _ROUNDING["solution"]),
     "lstsq-pivoted": _ROUNDING["shortest"],
     "orth": _ROUNDING["projector"],
     "slogdet": _ROUNDING["determinant"],

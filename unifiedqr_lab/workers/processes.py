@@ -6,6 +6,7 @@ left, by an exception or a signal too; and a worker ends by itself once its pare
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -42,6 +43,22 @@ def cores() -> int:
     """Return the number of cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Return the number of threads that this process was told to use, of `thread_limits`; else of cores."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdigit() else cores()
+
+
+def processor() -> str:
+    """Return what the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 class Workers:

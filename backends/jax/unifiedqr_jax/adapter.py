@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
@@ -19,7 +20,7 @@ class JaxBackend(Backend):
     """JAX arrays and tracers, on any device."""
 
     xp = xp
-    array_types = (jax.Array,)
+    array_types = (jax.Array, Tracer)  # a tracer is a jax.Array, but since JAX 0.10 its class no longer derives from it
 
     def as_array(self, x: Any) -> jax.Array:
         return x.__jax_array__() if hasattr(x, self.plugin.protocol) else super().as_array(x)
@@ -28,7 +29,7 @@ class JaxBackend(Backend):
         dtype = jax.dtypes.canonicalize_dtype(x.dtype)
         if dtype != x.dtype:
             warnings.warn(
-                f"{x.dtype} came and jax computes it in {dtype}, because its 64-bit mode is off. Call "
+                f"got {x.dtype}, which jax computes in {dtype}, because its 64-bit mode is off. Call "
                 f"jax.config.update('jax_enable_x64', True) first, or pass {dtype}.",
                 stacklevel=2,
             )

@@ -43,8 +43,8 @@ def orders(m: Any, n: Any) -> tuple[int, ...]:
         return (-1,) if _is_known(lambda: m < n) else (-1, 0)
     size, other = (n, m) if isinstance(m, int) else (m, n)
     raise ShapeError(
-        f"sizes {m} and {n} came, of which neither is known to be at least as large as the other; the form of what is "
-        f"computed depends on it. Add the constraint '{size} >= {other}' or '{size} <= {other}' to "
+        f"got sizes {m} and {n}; expected one that is known to be at least as large as the other, on which the form of "
+        f"what is computed depends. Add the constraint '{size} >= {other}' or '{size} <= {other}' to "
         f"jax.export.symbolic_shape."
     )
 

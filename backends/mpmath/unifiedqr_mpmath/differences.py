@@ -37,7 +37,7 @@ class Jacobian:
         self._partials: list[list[tuple[Any, Any, ExactArrays]]] | None = None
 
     def pull(self, cotangents: Sequence[ExactArray | None]) -> ExactArrays:
-        """Return the gradient of Re <cotangents, f> with respect to each primal (1)."""
+        """Return the gradient of Re <cotangents, f> with respect to each primal (PR.1)."""
         if self._partials is None:
             self._partials = [list(self._of(position)) for position in range(len(self._primals))]
         gradients: list[ExactArray] = []

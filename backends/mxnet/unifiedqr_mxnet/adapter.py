@@ -40,8 +40,8 @@ class MXNetBackend(Backend):
             return ""
         if not isinstance(x, (mx.np.ndarray, ComplexArray)):
             raise ForeignArrayError(
-                f"an mxnet.np.ndarray was needed, and {type(x).__module__}.{type(x).__qualname__} came. Convert a "
-                f"legacy NDArray with .as_np_ndarray() (a sparse one with .tostype('default') before); gradients flow "
+                f"got {type(x).__module__}.{type(x).__qualname__}; expected an mxnet.np.ndarray. Convert a legacy "
+                f"NDArray with .as_np_ndarray() (a sparse one with .tostype('default') before); gradients flow "
                 f"through that."
             )
         return np.dtype(x.dtype).name

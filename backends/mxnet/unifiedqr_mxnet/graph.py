@@ -111,7 +111,7 @@ class _Description(mx.operator.CustomOpProp):
     def infer_type(self, in_type: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         dtype = name_of(in_type[0])
         if dtype not in (*DTYPES, *HALF_DTYPES):
-            raise DtypeError(f"{self.primitive.name} got {dtype}; it needs {', '.join((*DTYPES, *HALF_DTYPES))}.")
+            raise DtypeError(f"{self.primitive.name} got {dtype}; expected {', '.join((*DTYPES, *HALF_DTYPES))}.")
         return in_type, [in_type[0]] * len(self.list_outputs()), []
 
     def create_operator(self, ctx: Any, in_shapes: Any, in_dtypes: Any) -> _Operator:
@@ -122,7 +122,7 @@ class _Description(mx.operator.CustomOpProp):
 def _output_shapes(primitive: Primitive, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     if any(len(shape) < 2 for shape in shapes):
         raise ShapeError(
-            f"{primitive.name} got shapes {shapes}; it needs matrices (m, n) or stacks of them (..., m, n)."
+            f"{primitive.name} got shapes {shapes}; expected matrices (m, n) or stacks of them (..., m, n)."
         )
     return tuple(y.shape for y in primitive.forward(np_xp, *map(np.zeros, shapes)))
 

@@ -14,7 +14,7 @@ from unifiedqr.errors import OptionError
 from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.elementwise import conj
-from unifiedqr_mxnet.host import from_host, host_view
+from unifiedqr_mxnet.host_memory import from_host, host_view
 from unifiedqr_mxnet.manipulation import (
     Axes,
     broadcast_to,

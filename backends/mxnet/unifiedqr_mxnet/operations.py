@@ -10,7 +10,7 @@ import scipy.linalg
 
 from unifiedqr import host
 from unifiedqr.arrays.operations import Operations
-from unifiedqr_mxnet.host import from_host, host_view, seen
+from unifiedqr_mxnet.host_memory import from_host, host_view, seen
 from unifiedqr_mxnet.linalg import solve_triangular
 from unifiedqr_mxnet.scalar import with_numpy_semantics
 from unifiedqr_mxnet.solving import refuse_recording

@@ -1,7 +1,7 @@
 """Complex arrays for a framework that has none: a pair of real MXNet arrays.
 
 MXNet records the operations on the two parts, so gradients need nothing of their own: with the loss L real, the
-gradient of a pair is dL/dRe + i dL/dIm, as the pairing <X_bar, dX> = Re tr(X_bar^H dX) (1) has it.
+gradient of a pair is dL/dRe + i dL/dIm, as the pairing <X_bar, dX> = Re tr(X_bar^H dX) (PR.1) has it.
 """
 
 from collections.abc import Callable
@@ -147,7 +147,7 @@ def _check_parts(real: RealArray, imag: RealArray) -> None:
     for part in (real, imag):
         if not isinstance(part, mx.np.ndarray):
             raise ForeignArrayError(
-                f"the parts of a ComplexArray are arrays of mxnet.np, and {type(part).__name__} came. Make the pair "
+                f"got {type(part).__name__} as a part of a ComplexArray; expected an array of mxnet.np. Make the pair "
                 f"with unifiedqr.namespace('mxnet').asarray."
             )
     if real.shape != imag.shape:

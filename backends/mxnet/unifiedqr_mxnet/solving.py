@@ -13,7 +13,7 @@ from unifiedqr_mxnet import arithmetic
 from unifiedqr_mxnet.compat import mx
 from unifiedqr_mxnet.creation import asarray, eye, identity
 from unifiedqr_mxnet.determinants import det, slogdet
-from unifiedqr_mxnet.host import from_host, host_view
+from unifiedqr_mxnet.host_memory import from_host, host_view
 from unifiedqr_mxnet.manipulation import (
     broadcast_arrays,
     broadcast_to,

@@ -43,6 +43,11 @@ class JaxInstruments(Instruments):
 
         return pullback_program(f)
 
+    def blas(self) -> str:
+        from unifiedqr_jax.instruments.natives import blas
+
+        return blas()
+
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_jax.instruments.natives import wait
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import scipy
 
 from unifiedqr_jax.autodiff import JaxArrays
 from unifiedqr_lab.instruments import GradientProgram
@@ -60,3 +61,10 @@ def wait(arrays: JaxArrays) -> None:
 def release() -> None:
     """Drop every compiled program: each keeps memory maps, of which Linux allows a process 65530."""
     jax.clear_caches()
+
+
+def blas() -> str:
+    """Return what XLA calls on the host: the LAPACK of SciPy; its products are Eigen's."""
+    built: Any = scipy.show_config(mode="dicts")
+    library = built["Build Dependencies"]["lapack"]
+    return f"Eigen; scipy: {library['name']} {library['version']}"

@@ -32,6 +32,11 @@ class MXNetInstruments(Instruments):
 
         return pullback_program(f)
 
+    def blas(self) -> str:
+        from unifiedqr_mxnet.instruments.natives import blas
+
+        return blas()
+
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_mxnet.instruments.natives import wait
 

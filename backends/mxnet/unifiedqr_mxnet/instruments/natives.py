@@ -64,3 +64,9 @@ def wait(arrays: MXArrays) -> None:
     """Return when the values of the arrays are computed, or raise what their computation raised."""
     for x in flattened(arrays):
         x.wait_to_read()
+
+
+def blas() -> str:
+    """Return what MXNet was built with, as it names its features."""
+    built = (name for name, feature in mx.runtime.Features().items() if feature.enabled)
+    return ", ".join(name for name in built if name.startswith(("BLAS_", "MKLDNN", "ONEDNN")))

@@ -18,3 +18,8 @@ class NumPyInstruments(Instruments):
         from unifiedqr_numpy.instruments.natives import NATIVES
 
         return NATIVES
+
+    def blas(self) -> str:
+        from unifiedqr_numpy.instruments.natives import blas
+
+        return blas()

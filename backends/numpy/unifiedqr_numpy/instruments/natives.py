@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy
 import scipy.linalg
 
 Arrays = tuple[np.ndarray, ...]
@@ -31,3 +32,10 @@ NATIVES: dict[str, Callable[..., Arrays]] = {
     "lstsq": _lstsq,
     "slogdet": np.linalg.slogdet,
 }
+
+
+def blas() -> str:
+    """Return what NumPy multiplies with, and SciPy decomposes with."""
+    told = {module.__name__: module.show_config(mode="dicts")["Build Dependencies"] for module in (np, scipy)}
+    named = {name: built["blas" if name == "numpy" else "lapack"] for name, built in told.items()}
+    return "; ".join(f"{name}: {library['name']} {library['version']}" for name, library in named.items())

@@ -40,6 +40,9 @@ class TensorFlowInstruments(Instruments):
 
         return gradient_program(f)
 
+    def blas(self) -> str:
+        return "Eigen"  # as part of TensorFlow, without a version of its own
+
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_tensorflow.instruments.natives import wait
 

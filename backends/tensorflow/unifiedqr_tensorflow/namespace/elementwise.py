@@ -22,17 +22,17 @@ def astype(x: tf.Tensor, dtype: tf.DType, /, *, copy: bool = True, device: str |
 
 
 def isfinite(x: tf.Tensor, /) -> tf.Tensor:
-    """Tell where x is neither infinite nor NaN, in both parts."""
+    """Return where x is neither infinite nor NaN, in both parts."""
     return _of_parts(tf.math.is_finite, tf.logical_and, x, others=tf.ones_like)
 
 
 def isinf(x: tf.Tensor, /) -> tf.Tensor:
-    """Tell where x is infinite, in either part."""
+    """Return where x is infinite, in either part."""
     return _of_parts(tf.math.is_inf, tf.logical_or, x, others=tf.zeros_like)
 
 
 def isnan(x: tf.Tensor, /) -> tf.Tensor:
-    """Tell where x is NaN, in either part."""
+    """Return where x is NaN, in either part."""
     return _of_parts(tf.math.is_nan, tf.logical_or, x, others=tf.zeros_like)
 
 
@@ -54,7 +54,7 @@ def clip(x: tf.Tensor, /, min: Any = None, max: Any = None) -> tf.Tensor:
 
 
 def signbit(x: tf.Tensor, /) -> tf.Tensor:
-    """Tell where the sign bit is set, as it is of -0."""
+    """Return where the sign bit is set, as it is of -0."""
     integer = {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size]
     return tf.bitcast(x, integer) < 0
 

@@ -36,6 +36,11 @@ class TorchInstruments(Instruments):
 
         return pullback_program(f)
 
+    def blas(self) -> str:
+        from unifiedqr_torch.instruments.natives import blas
+
+        return blas()
+
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_torch.instruments.natives import wait
 

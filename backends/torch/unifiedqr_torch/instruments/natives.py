@@ -1,5 +1,6 @@
 """PyTorch's own functions, and functions as PyTorch's users run them over and over: what ours are measured against."""
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -47,3 +48,11 @@ def wait(arrays: Tensors) -> None:
     """Return when the devices of the tensors have computed all that was asked of them."""
     for device in {x.device for x in arrays if x.is_cuda}:
         torch.cuda.synchronize(device)
+
+
+def blas() -> str:
+    """Return what PyTorch was built with."""
+    told = torch.__config__.show()
+    name = re.search(r"BLAS_INFO=(\w+)", told)
+    version = re.search(r"Math Kernel Library Version ([\d.]+)", told)
+    return " ".join(found[1] for found in (name, version) if found)

@@ -1,23 +1,29 @@
-"""Progress of the workers on standard error: bars on a terminal, one line per worker elsewhere."""
+"""Progress of the workers: bars on a terminal and in a notebook, one line per worker on standard error elsewhere."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-if TYPE_CHECKING:
-    from unifiedqr_lab.workers.progress import Progress as Step
+from unifiedqr_lab.workers.progress import Progress as Step
+from unifiedqr_lab.workers.progress import Watcher
+
+
+def in_notebook() -> bool:
+    """Return whether this is a notebook."""
+    return Console().is_jupyter
 
 
 @contextmanager
-def watching() -> Generator[Callable[["Step"], None]]:
+def watching() -> Generator[Watcher]:
     """Return a function that shows each step it is told."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    # In a notebook rich redraws bars through ipywidgets.
+    if not (console.is_terminal or (console.is_jupyter and find_spec("ipywidgets"))):
         yield _lines(console)
         return
     columns = (
@@ -29,7 +35,7 @@ def watching() -> Generator[Callable[["Step"], None]]:
     with Progress(*columns, console=console, transient=True) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def show(step: "Step") -> None:
+        def show(step: Step) -> None:
             if step.worker not in tasks:
                 tasks[step.worker] = progress.add_task(step.worker, total=max(step.total, 1), state="starting")
             task = tasks[step.worker]
@@ -47,10 +53,10 @@ def watching() -> Generator[Callable[["Step"], None]]:
         yield show
 
 
-def _lines(console: Console) -> Callable[["Step"], None]:
+def _lines(console: Console) -> Watcher:
     started: dict[str, float] = {}
 
-    def show(step: "Step") -> None:
+    def show(step: Step) -> None:
         started.setdefault(step.worker, time.monotonic())
         if step.state != "running":
             took = time.monotonic() - started[step.worker]

@@ -37,7 +37,8 @@ def qr_of_block(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return factors whose errors are as small in every row as the row is: the largest come first if they must."""
     sizes = np.abs(a).max(axis=1, initial=0)
     if not SWAMPED * sizes[: a.shape[1]].min(initial=np.inf) < sizes.max(initial=0):
-        return tuple(np.linalg.qr(a))
+        Q, R = np.linalg.qr(a)
+        return Q, R
     order = np.argsort(-sizes, kind="stable")
     Q, R = np.linalg.qr(a[order])
     back = np.empty_like(Q)

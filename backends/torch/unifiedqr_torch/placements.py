@@ -18,7 +18,7 @@ from unifiedqr.primitive import Primitive
 
 Placements = tuple[Placement, ...]
 
-_QR, _LQ, _SOLVED = {"A": -2, "Q": -2}, {"A": -1, "Q": -1}, {"A": -2, "b": -2, "Q": -2}
+_QR, _LQ, _SOLVED = {"A": -2, "Q": -2}, {"A": -1, "Q": -1}, {"A": -2, "b": -2, "w": -2, "Q": -2}
 
 LONG_SIDES: dict[str, Mapping[str, int]] = {
     **dict.fromkeys(("qr", "qr-r", "ql", "orth"), _QR),

@@ -91,10 +91,20 @@ def qr_r(A: Array, /) -> Array:
     """Return R alone, by a tree."""
     triangles = _triangles(in_blocks_of_rows(A))
     while triangles.numblocks[0] > FAN:
-        sizes = triangles.chunks[0]
-        joined = tuple(sum(sizes[i : i + FAN]) for i in range(0, len(sizes), FAN))
-        triangles = _triangles(triangles.rechunk({0: joined}))
+        triangles = _triangles(triangles.rechunk({0: _joined(triangles.chunks[0])}))
     return task(_triangle, triangles, shape=(min(A.shape), A.shape[1]))
+
+
+def _joined(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sum(sizes[i : i + FAN]) for i in range(0, len(sizes), FAN))
+
+
+def _inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return x.conj().T @ y
+
+
+def _sum(parts: np.ndarray, *, rows: int) -> np.ndarray:
+    return parts.reshape(-1, rows, parts.shape[1]).sum(axis=0)
 
 
 def _solved(U: np.ndarray, B: np.ndarray, *, lower: bool) -> np.ndarray:
@@ -130,11 +140,20 @@ class DaskOperations(Operations):
         return task(_inverse, U, shape=U.shape)
 
     def inner(self, X: Array, Y: Array) -> Array:
-        X_H = X.T.conj() if X.dtype.kind == "c" else X.T
-        return small(X_H @ Y)
+        # Y is read for this alone: shared with what need not wait for X, its blocks would pile up until X is there.
+        X = in_blocks_of_rows(X)
+        Y = again(Y, X).rechunk({0: X.chunks[0], 1: -1})
+        k, s = X.shape[1], Y.shape[1]
+        dtype = np.result_type(X.dtype, Y.dtype)
+        meta = np.empty((0, 0), dtype)
+        parts = da.map_blocks(_inner, X, Y, chunks=((k,) * X.numblocks[0], (s,)), dtype=dtype, meta=meta)
+        while parts.numblocks[0] > FAN:
+            parts = parts.rechunk({0: _joined(parts.chunks[0])})
+            parts = parts.map_blocks(_sum, rows=k, chunks=((k,) * parts.numblocks[0], (s,)), meta=meta)
+        return task(partial(_sum, rows=k), parts, shape=(k, s))
 
     def inner_of_rows(self, X: Array, Y: Array) -> Array:
-        return small(super().inner_of_rows(X, Y))
+        return self.inner(self.xp.conj(X.T), self.xp.conj(Y.T))
 
     def combination(self, *terms: Any) -> Array:
         X, K = terms[-1]

@@ -34,7 +34,7 @@ from unifiedqr.errors import (
     UnifiedQRError,
     UnknownBackendError,
 )
-from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rq, slogdet
+from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rows_over, rq, slogdet
 from unifiedqr.results import (
     LQResult,
     LstsqResult,
@@ -101,6 +101,7 @@ __all__ = [
     "orth",
     "ql",
     "qr",
+    "rows_over",
     "rq",
     "rules",
     "set_backend",

@@ -269,7 +269,7 @@ def lstsq_vjp(
         xp = check_least_squares(xp, A, b, Q, R)
     shape, is_adjoint = frame_shape(xp, A)
     G = frame_inverse(xp, R, shape)
-    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
+    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ xp.beyond.inner(Q, b)
     (x_bar,) = check_cotangents(xp, x=(x, x_bar))
     if residuals_bar is not None:
         residuals_bar = check_tangent(
@@ -331,7 +331,7 @@ def lstsq_jvp(
     b_dot = check_tangent(xp, b_dot, dtype=b.dtype, shape=b.shape, name="tangent b_dot")
     shape, is_adjoint = frame_shape(xp, A)
     G = frame_inverse(xp, R, shape)
-    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
+    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ xp.beyond.inner(Q, b)
     x_dot, residuals_dot = solution_pushforward(xp, A, b, x, Q, G, A_dot, b_dot)
     residuals_dot = xp.real(residuals_dot) if is_complex(xp, residuals_dot) else residuals_dot
     return x_dot, residuals_dot[..., 0, :]

@@ -7,11 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from unifiedqr._typing import Cotangents
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
+from unifiedqr_tensorflow.replicas import replicas
 
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
@@ -68,6 +70,9 @@ class TensorFlowBackend(Backend):
         if not X.shape.is_fully_defined():
             X.set_shape(shape)
         return X
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        return replicas(where) if isinstance(where, tf.distribute.Strategy) else super().holders(where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)

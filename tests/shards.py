@@ -1,4 +1,4 @@
-"""DTensors in several processes: ``python -m tests.shards RANK WORLD DIRECTORY`` is one of them.
+"""DTensors in several processes: ``python -m tests.shards GROUP RANK DIRECTORY`` is one of them.
 
 Each case gives numbers and words, which the first process writes to a file; `tests/backends/test_torch_sharded.py`
 looks at them.
@@ -6,26 +6,32 @@ looks at them.
 
 import json
 import os
+import shutil
 import sys
 import traceback
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor, init_device_mesh
 from torch.profiler import ProfilerActivity, profile
 
 import unifiedqr as uqr
-from unifiedqr_lab.conformance.tolerance import relative_error
+from unifiedqr.decomposition import primitive
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_torch import sharded
 
 ROWS, COLUMNS = 0, 1
 DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (torch.float64, torch.complex128, torch.float32)}
 
 
 def spread(X, mesh, *placements):
-    return distribute_tensor(X, mesh, placements or [Replicate()])
+    return distribute_tensor(X, mesh, placements, src_data_rank=None)  # all have X, and nothing is sent
 
 
 def least_squares(A):
@@ -106,7 +112,15 @@ def against_whole(f, A, mesh, *placements):
         "placements": [str(tuple(X.placements)) for X in outputs],
         "of gradients": [str(tuple(X.placements)) for X in (first, second)],
         "expected of gradients": str(tuple(D.placements)),
+        "bounds": bounds(A),
     }
+
+
+def bounds(A):
+    """Return the largest admissible error to first and to second order."""
+    dtype, (m, n) = str(A.dtype).removeprefix("torch."), A.shape[-2:]
+    condition = leading_condition(A.numpy(), rows=m < n)
+    return [tolerance(dtype, max(m, n), min(m, n), condition**order) for order in (1, 2)]
 
 
 def spread_side(name, dtype, shape):
@@ -173,8 +187,65 @@ def rejected(dtype):
     return case
 
 
+def planted(mesh):
+    """Differentiate by a rule that is wrong by a factor of two."""
+    right = primitive("qr")
+    wrong = replace(right, vjp=lambda *given: tuple(2 * X for X in right.vjp(*given)))
+    D = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS)).requires_grad_()
+    bars = [torch.autograd.grad(sharded.call(row, (D,))[1].sum(), D)[0] for row in (right, wrong)]
+    return {"error": relative_error(whole(bars[1]), 2 * whole(bars[0]))}
+
+
+def one_branch(mesh):
+    """Have one process reject what the others accept, as a rounding of its own might."""
+    A = matrix(12, 3, torch.float64)
+    true, given = sharded.ShardedOperations.try_cholesky, spread(A, mesh, Shard(ROWS))
+    if mesh.get_rank() == 1:
+
+        def rejects(self, G):
+            R, definite = true(self, G)
+            return R, definite & ~definite
+
+        sharded.ShardedOperations.try_cholesky = rejects
+    try:
+        Q, R = uqr.qr(given)
+    finally:
+        sharded.ShardedOperations.try_cholesky = true
+    return {"error": relative_error(whole(Q) @ whole(R), whole(A))}
+
+
+class Orthonormal(nn.Module):
+    """Multiplies by the Q of its weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(matrix(12, 3, torch.float64))
+
+    def forward(self, x):
+        return x @ uqr.qr(self.weight).Q
+
+
+def modules(mesh):
+    """Train under DDP and FSDP2, and decompose a parameter of FSDP2 as it lies."""
+    x = matrix(4, 12, torch.float64, 7)
+    (x @ uqr.qr((plain := Orthonormal()).weight).Q).pow(3).sum().backward()
+    found = {}
+    for name, wrap in {
+        "DDP": nn.parallel.DistributedDataParallel,
+        "FSDP2": lambda f: fully_shard(f, mesh=mesh),
+    }.items():
+        model = wrap(Orthonormal())
+        model(x).pow(3).sum().backward()
+        (weight,) = model.parameters()
+        found[name] = relative_error(whole(weight.grad), whole(plain.weight.grad))
+    Q, R = uqr.qr(weight)
+    found["FSDP2 outside"] = relative_error(whole(Q.detach()) @ whole(R.detach()), whole(weight.detach()))
+    found["placements"] = str(tuple(Q.placements))
+    return found
+
+
 def weighted(mesh):
-    """Rows of very unlike size keep errors as small as they are."""
+    """Solve for rows of very unlike size, which keep errors as small as they are."""
     A, b = matrix(24, 3, torch.float64), matrix(24, 1, torch.float64, 2)
     weights = torch.where(torch.arange(24) % 5 == 3, 1e8, 1.0).to(torch.float64)[:, None]
     A, b = A * weights, b * weights
@@ -230,7 +301,7 @@ def compiled(backend):
     return case
 
 
-def said(run, mesh):
+def said(run):
     try:
         run()
     except Exception as error:
@@ -263,7 +334,7 @@ def refused(mesh):
         "torch.vmap": lambda: torch.vmap(uqr.orth)(spread(matrix(12, 3, torch.float64, batch=(2,)), mesh, Shard(1))),
         "forward mode": lambda: dual(rows),
     }
-    return {name: said(run, mesh) for name, run in runs.items()}
+    return {name: said(run) for name, run in runs.items()}
 
 
 def dual(D):
@@ -272,7 +343,7 @@ def dual(D):
 
 
 def replicated_b(mesh):
-    """What is whole on every device is cut where it has to be spread, and its gradient is whole again."""
+    """Cut what is whole on every device where it has to be spread; its gradient is whole again."""
     A, b = matrix(12, 3, torch.float64), matrix(12, 1, torch.float64, 3)
     found = {}
     for name, places in {"b whole": (Shard(0), Replicate()), "A whole": (Replicate(), Shard(0))}.items():
@@ -292,9 +363,17 @@ def numbers(mesh):
     return {"to_numpy": bool((uqr.to_numpy(rows) == whole(rows)).all()), "rank": int(uqr.diagnose(rows).rank)}
 
 
-TWO, THREE, FOUR = 2, 3, 4
+def dying(mesh):
+    """Lose a process before the others need it."""
+    D = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS))
+    if mesh.get_rank() == 1:
+        os._exit(0)
+    return {"said": said(lambda: uqr.qr(D))}
+
+
+WORLDS = {"two": 2, "three": 3, "four": 4, "dying": 2}
 CASES = {
-    TWO: {
+    "two": {
         **{f"{name} {dtype}": spread_side(name, dtype, (40, 3)) for name in FUNCTIONS for dtype in DTYPES},
         **{f"{name} whole": whole_matrix(name, Replicate()) for name in WHOLE},
         **{f"{name} gathered": whole_matrix(name, Shard(ROWS)) for name in WHOLE},
@@ -302,51 +381,58 @@ CASES = {
         **{f"{name} communication": communication(name) for name in FUNCTIONS},
         **{f"rejected {dtype}": rejected(dtype) for dtype in DTYPES},
         "weighted": weighted,
+        "planted": planted,
+        "one branch": one_branch,
+        "modules": modules,
         "dependent": dependent,
         "refused": refused,
         "replicated b": replicated_b,
         "numbers": numbers,
         "compiled aot_eager": compiled("aot_eager"),
         "compiled eager": compiled("eager"),
+        **({"compiled inductor": compiled("inductor")} if shutil.which("g++") else {}),
     },
-    THREE: {
+    "three": {
         **{f"{name} uneven": spread_side(name, "float64", (40, 3)) for name in FUNCTIONS},
         **{f"{name} short": spread_side(name, "float64", (7, 3)) for name in FUNCTIONS},
         **{f"{name} empty": spread_side(name, "complex128", (4, 3)) for name in FUNCTIONS},
         **{f"{name} square": spread_side(name, "float64", (4, 4)) for name in ("qr", "lq", "lstsq", "orth")},
         "weighted": weighted,
     },
-    FOUR: {
+    "four": {
         "rows twice": meshes(("qr", "qr householder", "lstsq"), (Shard(0), Shard(0)), (22, 3)),
         "rows once": meshes(("qr", "qr r"), (Replicate(), Shard(0)), (22, 3)),
         "batch and rows": meshes(("qr", "qr householder", "orth"), (Shard(0), Shard(1)), (9, 3), (4,)),
     },
+    "dying": {"dying": dying},
 }
-"""Cases by the number of processes."""
+"""Cases by the group of processes that runs them."""
 
 
-def main(rank, world, directory):
+def main(group, rank, directory):
     os.environ.update(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    world = WORLDS[group]
     dist.init_process_group(
         "gloo", init_method=f"file://{directory}/rendezvous", rank=rank, world_size=world, timeout=timedelta(seconds=60)
     )
     mesh, found = init_device_mesh("cpu", (world,)), {}
     chosen = os.environ.get("CASES", "")
-    for name, case in CASES[world].items():
+    for name, case in CASES[group].items():
         if chosen not in name:
             continue
-        print(name, flush=True)
+        print(name, flush=True)  # where it stands, if it stands
         try:
             found[name] = case(mesh)
         except Exception:  # every process goes on to the next case; what it left behind would be one of its errors
             found[name] = {"failed": traceback.format_exc()}
-        dist.barrier()
+        if group != "dying":
+            dist.barrier()
     if rank == 0:
         Path(directory, "found.json").write_text(json.dumps(found))
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

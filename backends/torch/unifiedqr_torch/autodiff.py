@@ -107,6 +107,10 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
         def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Tensors:
             # An input that was kept still carries its tangent of this level, which the rule must not see.
             kept = tuple(forward_ad.unpack_dual(x).primal for x in ctx.saved_tensors)
+            if None in tangents:  # of a constant
+                named = dict(zip(row.keeps, kept, strict=True))
+                pairs = zip(row.inputs, tangents, strict=True)
+                tangents = tuple(torch.zeros_like(named[name]) if dot is None else dot for name, dot in pairs)
             # Inside a custom jvp forward mode is off, which would make nested forward mode silently wrong.
             with forward_ad._set_fwd_grad_enabled(True):
                 return materialized(in_full_precision(row.jvp, xp, kept, tangents))

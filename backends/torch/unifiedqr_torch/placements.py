@@ -18,7 +18,7 @@ from unifiedqr.primitive import Primitive
 
 Placements = tuple[Placement, ...]
 
-_QR, _LQ, _SOLVED = {"A": -2, "Q": -2}, {"A": -1, "Q": -1}, {"A": -2, "b": -2, "Q": -2}
+_QR, _LQ, _SOLVED = {"A": -2, "Q": -2}, {"A": -1, "Q": -1}, {"A": -2, "b": -2, "w": -2, "Q": -2}
 
 LONG_SIDES: dict[str, Mapping[str, int]] = {
     **dict.fromkeys(("qr", "qr-r", "ql", "orth"), _QR),
@@ -85,16 +85,16 @@ class Layout(NamedTuple):
         return distributed(local, self.mesh, self.placements(name, local.ndim), (*batch, *local.shape[-2:]))
 
 
-def distributed(local: torch.Tensor, mesh: DeviceMesh, placements: Sequence[Placement], shape: Sequence[int]) -> DTensor:
+def distributed(
+    local: torch.Tensor, mesh: DeviceMesh, placements: Sequence[Placement], shape: Sequence[int]
+) -> DTensor:
     """Return the DTensor of a shape, shards of any size, of which this process holds `local`."""
     order = sorted(range(local.ndim), key=local.stride, reverse=True)  # in memory, as the local one
     strides, length = [0] * local.ndim, 1
     for axis in reversed(order):
         strides[axis] = length
         length *= max(shape[axis], 1)
-    return DTensor.from_local(
-        local, mesh, placements, run_check=False, shape=torch.Size(shape), stride=tuple(strides)
-    )
+    return DTensor.from_local(local, mesh, placements, run_check=False, shape=torch.Size(shape), stride=tuple(strides))
 
 
 def layout_of(row: Primitive, inputs: Sequence[torch.Tensor]) -> Layout:
@@ -115,7 +115,9 @@ def layout_of(row: Primitive, inputs: Sequence[torch.Tensor]) -> Layout:
     m, n = A.shape[-2:]
     sides = LONG_SIDES.get(row.name, _LQ if row.orientation.adjoint else _SOLVED)
     sides = _OF_MINIMUM_NORM if row.name == "lstsq" and m < n else sides
-    spread = tuple(_spread_by(row, dict(zip(row.inputs, arrays, strict=True)), sides, axis) for axis in range(mesh.ndim))
+    spread = tuple(
+        _spread_by(row, dict(zip(row.inputs, arrays, strict=True)), sides, axis) for axis in range(mesh.ndim)
+    )
     return Layout(mesh, spread, sides)
 
 
@@ -140,16 +142,15 @@ def _spread_by(row: Primitive, arrays: Mapping[str, DTensor], sides: Mapping[str
         placed = ", ".join(f"{name} {tuple(X.placements)}" for name, X in arrays.items())
         raise ShardingError(
             f"{row.name} got {placed}, which one axis of the mesh spreads in two ways; expected the rows of both, or "
-            f"the same dimension of the batch. Redistribute one like the other: b.redistribute(placements=A.placements)."
+            f"the same dimension of the batch. Redistribute one like the other: b.redistribute(placements=...)."
         )
-    if LONG in found and A.device_mesh.size(axis) == 1 and row.name not in LONG_SIDES:
-        return None
     if LONG in found and row.name not in LONG_SIDES:
-        warn(
-            f"{row.name} needs the whole matrix of {m} x {n}, which is gathered on every device; its results are there "
-            f"too. Redistribute it to Replicate() yourself to say that this is meant.",
-            ShardingWarning,
-        )
+        if A.device_mesh.size(axis) > 1:
+            warn(
+                f"{row.name} needs the whole matrix of {m} x {n}, which is gathered on every device; its results are "
+                f"there too. Redistribute it to Replicate() yourself to say that this is meant.",
+                ShardingWarning,
+            )
         return None
     return found.pop() if found else None
 
@@ -157,8 +158,11 @@ def _spread_by(row: Primitive, arrays: Mapping[str, DTensor], sides: Mapping[str
 def _refusal(row: Primitive, name: str, X: DTensor, placement: Placement, sides: Mapping[str, int]) -> ShardingError:
     kind = "sums that are still partial" if isinstance(placement, Partial) else str(placement)
     m, n = X.shape[-2:]
-    words = {None: "", -2: f"Shard({X.ndim - 2}), its rows, of a deep matrix, ", -1: f"Shard({X.ndim - 1}), its columns, "
-             "of a wide matrix, "}[sides.get(name)]
+    words = {
+        None: "",
+        -2: f"Shard({X.ndim - 2}), its rows, of a deep matrix, ",
+        -1: f"Shard({X.ndim - 1}), its columns, of a wide matrix, ",
+    }[sides.get(name)]
     return ShardingError(
         f"{row.name} got {name}, {m} x {n}, as {kind}; expected {words}Replicate(), or a dimension of the batch. "
         f"Redistribute it: {name}.redistribute(placements=[...])."

@@ -126,11 +126,10 @@ def _local_placements(X: Any, K: Any) -> list[Placement] | None:
     found: list[Placement] = []
     rows, columns = X.ndim - 2, X.ndim - 1
     for x, k in zip(X.placements, K.placements, strict=True):
+        in_stack = x.is_replicate() or (type(x) is Shard and x.dim < rows)
         if x.is_shard(columns) and k.is_shard(rows):
             found.append(Partial())
-        elif x == k and (x.is_replicate() or (type(x) is Shard and x.dim < rows)):
-            found.append(x)
-        elif x.is_shard(rows) and k.is_replicate():
+        elif (in_stack and x == k) or (x.is_shard(rows) and k.is_replicate()):
             found.append(x)
         elif x.is_replicate() and k.is_shard(columns):
             found.append(k)
@@ -258,7 +257,7 @@ def _forward(row: Primitive, layout: Layout, inputs: tuple[DTensor, ...]) -> tup
     return tuple(layout.place(name, X) for name, X in zip(row.outputs, found, strict=True))
 
 
-def _vjp(row: Primitive, layout: Layout, kept: tuple[DTensor, ...], cotangents: tuple[Any, ...]) -> list[DTensor]:
+def _vjp(row: Primitive, layout: Layout, kept: tuple[DTensor, ...], cotangents: tuple[Any, ...]) -> tuple[DTensor, ...]:
     kept = tuple(layout.place(name, X) for name, X in zip(row.keeps, kept, strict=True))
     bars = tuple(layout.cotangent(name, X) for name, X in zip(row.outputs, cotangents, strict=True))
     if not layout.is_local:
@@ -266,7 +265,7 @@ def _vjp(row: Primitive, layout: Layout, kept: tuple[DTensor, ...], cotangents: 
     batch = kept[0].shape[:-2]
     local = tuple(X.to_local() for X in kept), tuple(None if X is None else X.to_local() for X in bars)
     found = row.vjp(namespace.xp, *local)
-    return [layout.whole(name, X, batch) for name, X in zip(row.inputs, found, strict=True)]
+    return tuple(layout.whole(name, X, batch) for name, X in zip(row.inputs, found, strict=True))
 
 
 _functions: dict[Primitive, type[torch.autograd.Function]] = {}
@@ -294,7 +293,7 @@ def _differentiable(row: Primitive) -> type[torch.autograd.Function]:
 
         @staticmethod
         def backward(ctx: Any, *cotangents: Any) -> tuple[Any, ...]:
-            found = in_full_precision(_vjp, row, ctx.layout, ctx.saved_tensors, cotangents)
+            found: Any = in_full_precision(_vjp, row, ctx.layout, ctx.saved_tensors, cotangents)
             pairs = zip(found, ctx.placements, strict=True)
             return tuple(X if X.placements == placed else X.redistribute(placements=placed) for X, placed in pairs)
 

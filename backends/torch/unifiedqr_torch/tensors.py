@@ -18,7 +18,7 @@ def is_sharded(x: object) -> bool:
 
 def unwrapped(x: torch.Tensor) -> torch.Tensor:
     """Return what transforms of torch.func wrap."""
-    while _functorch.is_functorch_wrapped_tensor(x):
+    while isinstance(x, torch.Tensor) and _functorch.is_functorch_wrapped_tensor(x):
         x = _functorch.get_unwrapped(x)
     return x
 

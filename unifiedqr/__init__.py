@@ -28,11 +28,13 @@ from unifiedqr.errors import (
     MissingExtraError,
     OptionError,
     ShapeError,
+    ShardingError,
+    ShardingWarning,
     SingularMatrixWarning,
     UnifiedQRError,
     UnknownBackendError,
 )
-from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rq, slogdet
+from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rows_over, rq, slogdet
 from unifiedqr.results import (
     LQResult,
     LstsqResult,
@@ -77,6 +79,8 @@ __all__ = [
     "QRResult",
     "RQResult",
     "ShapeError",
+    "ShardingError",
+    "ShardingWarning",
     "SingularMatrixError",
     "SingularMatrixWarning",
     "SlogdetResult",
@@ -97,6 +101,7 @@ __all__ = [
     "orth",
     "ql",
     "qr",
+    "rows_over",
     "rq",
     "rules",
     "set_backend",

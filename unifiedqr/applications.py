@@ -133,12 +133,15 @@ def _slogdet_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     return *determinant_pushforward(xp, sign, inverse, A_dot), -inverse @ A_dot @ inverse
 
 
+_SOLVED = {"A": "mn", "b": "ms", "x": "ns", "residuals": "1s", "rank": "11"}
+
 _LEFT_NULL_SPACE = Primitive(
     name="left_null_space",
     options=(),
     orientation=Orientation(),
     inputs=("A",),
     outputs=("N", "Q", "G"),
+    sides={"A": "mn", "N": "m1", "Q": "m1", "G": "11"},
     results=1,
     discrete=(),
     keeps=("A", "N", "Q", "G"),
@@ -157,6 +160,7 @@ ROWS = {
         orientation=Orientation(),
         inputs=("A", "b"),
         outputs=("x", "residuals", "rank", "Q", "G"),
+        sides=_SOLVED | {"Q": "l1", "G": "11"},
         results=3,
         discrete=("rank",),
         keeps=("A", "b", "x", "Q", "G"),
@@ -171,6 +175,7 @@ ROWS = {
         orientation=Orientation(),
         inputs=("A", "b", "w"),
         outputs=("x", "residuals", "rank", "G"),
+        sides=_SOLVED | {"w": "m1", "G": "11"},
         results=3,
         discrete=("rank",),
         keeps=("A", "b", "w", "x", "G"),
@@ -186,6 +191,7 @@ ROWS = {
         orientation=Orientation(),
         inputs=("A",),
         outputs=("Q", "G"),
+        sides={"A": "mn", "Q": "m1", "G": "11"},
         results=1,
         discrete=(),
         keeps=("A", "Q", "G"),
@@ -203,6 +209,7 @@ ROWS = {
         orientation=Orientation(),
         inputs=("A",),
         outputs=("sign", "logabsdet", "inverse"),
+        sides={"A": "mn", "sign": "11", "logabsdet": "11", "inverse": "nm"},
         results=2,
         discrete=(),
         keeps=("sign", "inverse"),
@@ -230,6 +237,7 @@ def least_squares_of_constant_rank(rcond: float | None) -> Primitive:
         orientation=Orientation(),
         inputs=("A", "b"),
         outputs=("x", "residuals", "rank", "G", "Q", "V"),
+        sides=_SOLVED | {"G": "nm", "Q": "m1", "V": "n1"},
         results=3,
         discrete=("rank",),
         keeps=("A", "b", "x", "G", "Q", "V"),

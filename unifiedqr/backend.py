@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import CapabilityError, ForeignArrayError, UnifiedQRError
+from unifiedqr.errors import CapabilityError, ForeignArrayError, OptionError, UnifiedQRError
 
 ENTRY_POINT_GROUP = "unifiedqr.backends"
 
@@ -138,6 +139,11 @@ class Backend(ABC):
         """Return every device of the framework on this machine; by default the host alone."""
         return ("cpu",)
 
+    def is_spread(self, x: Array) -> bool:
+        """Return whether x is in parts, on several devices or in several processes, that `to_numpy` would gather."""
+        del x
+        return False
+
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.
 
@@ -160,6 +166,20 @@ class Backend(ABC):
         """Return X, of which some sizes, those in `shape` that are not None, are known better than to the framework."""
         del shape  # where the framework knows all sizes
         return X
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        """Return who has the rows of a matrix, by what `unifiedqr.rows_over` was given; any sum is one."""
+        if not callable(where):
+            raise CapabilityError(
+                f"got rows over {where!r}, which {self.name} knows nothing of; expected a function that sums an array "
+                f"over all processes, with rank and size."
+            )
+        if rank is None or size is None or not 0 <= rank < size:
+            raise OptionError(
+                f"got rank={rank!r} and size={size!r}; expected, with a function that sums over processes, which of "
+                f"them this is, from 0 to size - 1, and how many there are."
+            )
+        return Holders(where, rank, size)
 
     @abstractmethod
     def bind(self, primitive: Primitive) -> Callable[..., Arrays]:

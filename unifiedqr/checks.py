@@ -122,7 +122,7 @@ def report_dependent(xp: Namespace, nowhere: Array, factor: Array) -> None:
         from unifiedqr.singular import SingularMatrixError  # imports NumPy, which importing unifiedqr does not
 
         raise SingularMatrixError(message)
-    _warn(message, SingularMatrixWarning)
+    warn(message, SingularMatrixWarning)
 
 
 def report_gauge(xp: Namespace, violation: Array) -> None:
@@ -145,7 +145,7 @@ def report_gauge(xp: Namespace, violation: Array) -> None:
     )
     if mode() == "raise":
         raise GaugeError(message)
-    _warn(message, GaugeWarning)
+    warn(message, GaugeWarning)
 
 
 def _put_off(report: Report) -> None:
@@ -184,7 +184,7 @@ def _frame_of_user() -> tuple[FrameType | None, int]:
     return frame, level
 
 
-def _warn(message: str, category: type[Warning]) -> None:
+def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line of the user's program."""
     frame, level = _frame_of_user()
     line = _asked_at.get()

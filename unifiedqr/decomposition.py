@@ -38,10 +38,12 @@ __all__ = [
 class _Family(NamedTuple):
     """The rows of one decomposition, which differ by the gauge and by how the factors are computed.
 
-    `keeps` are all outputs where it is None. The rules take what is kept, then cotangents or the tangent, and ``xp``.
+    `sides` are those of the outputs. `keeps` are all outputs where it is None. The rules take what is kept, then
+    cotangents or the tangent, and ``xp``.
     """
 
     results: tuple[str, ...]
+    sides: tuple[str, ...]
     kernel: Callable[..., Arrays]
     vjp: Callable[..., Array]
     jvp: Callable[..., Arrays | Array]
@@ -82,11 +84,12 @@ def _truncated_singular(A: Array, Q: Array, R: Array, *_: Array, xp: Namespace) 
 
 
 _FAMILIES = {
-    "qr": _Family(("Q", "R"), reduced_qr, qr_vjp, qr_jvp, qr_singular),
-    "lq": _Family(("L", "Q"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
-    "qr-r": _Family(("R",), _r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
+    "qr": _Family(("Q", "R"), ("m1", "1n"), reduced_qr, qr_vjp, qr_jvp, qr_singular),
+    "lq": _Family(("L", "Q"), ("m1", "1n"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
+    "qr-r": _Family(("R",), ("1n",), _r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
     "qr-complete": _Family(
         ("Q", "R"),
+        ("m1", "mn", "11", "11"),
         complete_qr,
         _complete_vjp,
         _complete_jvp,
@@ -116,6 +119,7 @@ def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: 
         orientation=family.orientation,
         inputs=("A",),
         outputs=outputs,
+        sides={"A": "mn", **dict(zip(outputs, family.sides, strict=True))},
         results=len(family.results),
         discrete=family.discrete,
         keeps=outputs if family.keeps is None else family.keeps,
@@ -203,6 +207,7 @@ def truncated(name: str, rank: int, positive: bool) -> Primitive:
     """Return the row of pivoted QR ("qr") or LQ ("lq") after `rank` steps."""
     family = _Family(
         ("Q", "R", "P"),
+        ("m1", "1n", "1n"),
         pivoted_qr,
         _truncated_vjp,
         _truncated_jvp,

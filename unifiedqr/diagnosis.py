@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from unifiedqr.arguments import resolve
-from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
+from unifiedqr.backend import Backend
+from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive
 from unifiedqr.discovery import get_backend
 from unifiedqr.errors import OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype
@@ -109,7 +110,8 @@ def diagnose(
     Parameters
     ----------
     A : array, shape (..., m, n)
-        As in `qr`, of any backend; it is looked at on the host.
+        As in `qr`, of any backend; it is looked at on the host. Of a deep matrix in parts (wide, for LQ and RQ), on
+        several devices or in several processes, R alone is, which has the same rank and condition.
     Q_bar, R_bar, L_bar : array, optional
         Cotangents of the factors, in their shapes: of Q and R for "qr" and "rq", of L and Q for "lq" and "ql".
     decomposition : {"qr", "lq", "rq", "ql"}
@@ -150,16 +152,16 @@ def diagnose(
         raise OptionError(f"decomposition={decomposition!r} is unknown; choose one of {choices}.")
     backend, (A,) = resolve(A)
     dtype = computed_dtype(backend, A, "diagnose")
-    matrix = backend.to_numpy(A).astype(dtype)
     primitive = DECOMPOSITIONS[decomposition]()
-    xp = get_backend("numpy").xp
-    factors = dict(zip(primitive.outputs, primitive.forward(xp, matrix), strict=True))
-    bars = _cotangents(decomposition, factors, Q=Q_bar, R=R_bar, L=L_bar)
-    turn, triangle = primitive.orientation, "L" if "L" in factors else "R"
-    matrix, Q, R = turn.matrix(xp, matrix), turn.matrix(xp, factors["Q"]), turn.triangle(xp, factors[triangle])
-    Q_bar = None if bars["Q"] is None else turn.matrix(xp, bars["Q"])
-    R_bar = None if bars[triangle] is None else turn.triangle(xp, bars[triangle])
-    m, n = matrix.shape[-2:]
+    turn, (rows, columns) = primitive.orientation, A.shape[-2:]
+    m, n = (columns, rows) if turn.adjoint else (rows, columns)
+    given = {"Q": Q_bar, "R": R_bar, "L": L_bar}
+    matrix, Q, R, Q_bar, R_bar = (_of_parts if backend.is_spread(A) and m > n else _of_whole)(
+        backend,
+        A if backend.dtype_name(A) == dtype else backend.xp.astype(A, getattr(backend.xp, dtype)),
+        primitive,
+        given,
+    )
     read = min(m, n) - (m <= n and matrix.dtype.kind == "f" and m > 0)  # (QR.6)
     eps = float(np.finfo(dtype).eps)
     dependent, condition = _first_dependent(R[..., :read], 4 * max(m, n) * eps), conditions(matrix[..., :read])
@@ -174,6 +176,44 @@ def diagnose(
         size=(m, n),
         read=read,
     )
+
+
+def _triangle_of(primitive: Primitive) -> str:
+    return "L" if "L" in primitive.outputs else "R"
+
+
+def _of_whole(backend: Backend, A: Any, primitive: Primitive, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Return A, Q, R and their cotangents on the host, turned to a QR decomposition."""
+    xp, turn = get_backend("numpy").xp, primitive.orientation
+    matrix = backend.to_numpy(A)
+    factors = dict(zip(primitive.outputs, primitive.forward(xp, matrix), strict=True))
+    bars = {
+        name: None if bar is None else _on_host(bar) for name, bar in _cotangents(primitive, factors, given).items()
+    }
+    triangle = _triangle_of(primitive)
+    return (
+        turn.matrix(xp, matrix),
+        turn.matrix(xp, factors["Q"]),
+        turn.triangle(xp, factors[triangle]),
+        None if bars["Q"] is None else turn.matrix(xp, bars["Q"]),
+        None if bars[triangle] is None else turn.triangle(xp, bars[triangle]),
+    )
+
+
+def _of_parts(backend: Backend, A: Any, primitive: Primitive, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the same of R in the place of a deep A in parts, which has its condition and rank: I, R, Q^H Q_bar, R_bar.
+
+    Nothing that has the rows of A leaves them.
+    """
+    xp, host, turn = backend.xp, get_backend("numpy").xp, primitive.orientation
+    factors = dict(zip(primitive.outputs, backend.bind(primitive)(A), strict=True))
+    bars, triangle = _cotangents(primitive, factors, given), _triangle_of(primitive)
+    R = turn.triangle(host, backend.to_numpy(factors[triangle]))
+    Q_bar, R_bar = bars["Q"], bars[triangle]
+    if Q_bar is not None:
+        Q_bar = backend.to_numpy(xp.beyond.inner(turn.matrix(xp, factors["Q"]), turn.matrix(xp, Q_bar)))
+    R_bar = None if R_bar is None else turn.triangle(host, _on_host(R_bar))
+    return R, np.broadcast_to(np.eye(R.shape[-1], dtype=R.dtype), R.shape), R, Q_bar, R_bar
 
 
 def conditions(A: Any) -> Any:
@@ -245,21 +285,26 @@ def _gauge_sentence(violation: float, dtype: str) -> str:
     )
 
 
-def _cotangents(decomposition: str, factors: dict[str, Any], **given: Any) -> dict[str, Any]:
+def _cotangents(primitive: Primitive, factors: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     for name, bar in given.items():
         if bar is not None and name not in factors:
-            raise OptionError(f"{name}_bar was given, but {decomposition} has the factors {' and '.join(factors)}.")
+            raise OptionError(f"{name}_bar was given, but {primitive.name} has the factors {' and '.join(factors)}.")
     return {name: _cotangent(name, given[name], factor) for name, factor in factors.items()}
 
 
 def _cotangent(name: str, bar: Any, factor: Any) -> Any:
     if bar is None:
         return None
-    backend, (bar,) = resolve(bar)
-    bar = backend.to_numpy(bar)
-    if bar.shape != factor.shape:
-        raise ShapeError(f"cotangent {name}_bar has shape {bar.shape}; expected shape {factor.shape}.")
+    _, (bar,) = resolve(bar)
+    if tuple(bar.shape) != tuple(factor.shape):
+        shapes = tuple(bar.shape), tuple(factor.shape)
+        raise ShapeError(f"cotangent {name}_bar has shape {shapes[0]}; expected shape {shapes[1]}.")
     return bar
+
+
+def _on_host(x: Any) -> Any:
+    backend, (x,) = resolve(x)
+    return backend.to_numpy(x)
 
 
 def _adjoint(X: Any) -> Any:

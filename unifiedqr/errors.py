@@ -67,6 +67,14 @@ class SingularMatrixWarning(UserWarning):
     """A derivative was taken of a matrix whose leading columns (rows, for LQ) are dependent, and is NaN."""
 
 
+class ShardingError(UnifiedQRError, ValueError):
+    """An array is spread over devices in a way in which nothing but gathering it would help."""
+
+
+class ShardingWarning(UserWarning):
+    """As much as the matrix has moves between devices."""
+
+
 class GaugeError(UnifiedQRError, ValueError):
     """A loss depends on which orthonormal basis of a space was chosen, of which a derivative cannot tell."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.arrays.holders import Holders, namespace_of_holders
 from unifiedqr.arrays.operators import adjoint, columns_at, inverse_of, order_of, reverse, reverse_columns
 from unifiedqr.arrays.reflections import ADJOINT, Reflection
 from unifiedqr.tracing import untraced
@@ -71,6 +72,9 @@ class Primitive:
         Which QR decomposition it is.
     inputs, outputs : tuple of str
         Names of the arrays taken and given, in order.
+    sides : mapping of str to str
+        What runs along the rows and the columns of each input and output: "m" and "n" along those of A, "l" along the
+        longer of both, "s" along the right-hand sides, "1" along none that could be spread over devices.
     results : int
         How many of the outputs users get; those after them serve the derivatives.
     discrete : tuple of str
@@ -83,6 +87,8 @@ class Primitive:
         Whether the first result is a basis that matters through the space it spans alone.
     pivots : bool
         Whether it looks for independent columns (rows) itself; otherwise the leading ones must be.
+    communicates : bool
+        Whether its functions exchange sums with others that run the same: see `of_holders`.
     forward, vjp, jvp, singular : callable
         As described at the head of the module.
     """
@@ -92,6 +98,7 @@ class Primitive:
     orientation: Orientation
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    sides: Mapping[str, str]
     results: int
     discrete: tuple[str, ...]
     keeps: tuple[str, ...]
@@ -102,6 +109,7 @@ class Primitive:
     shapes: tuple[str, ...] = SHAPES
     spans: bool = False
     pivots: bool = False
+    communicates: bool = False
 
     @property
     def triangle(self) -> str | None:
@@ -137,6 +145,14 @@ def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
         return kept[options]
 
     return made
+
+
+def _sides(reflection: Reflection, name: str, sides: str) -> str:
+    """Return the sides of an array on the other side of a reflection, by its name on this one."""
+    if reflection is not ADJOINT:
+        return sides
+    sides = sides.translate(str.maketrans("mn", "nm"))
+    return sides[::-1] if name in reflection.turns else sides
 
 
 def mirrored(
@@ -181,6 +197,7 @@ def mirrored(
         orientation=replace(before, adjoint=not before.adjoint) if is_adjoint else replace(before, reversed=True),
         inputs=row.inputs,
         outputs=order,
+        sides={names[old]: _sides(reflection, old, row.sides[old]) for old in names},
         results=results,
         discrete=tuple(names[old] for old in row.discrete),
         keeps=keeps,
@@ -191,6 +208,7 @@ def mirrored(
         shapes=tuple(SHAPES[2 - SHAPES.index(shape)] for shape in row.shapes) if is_adjoint else row.shapes,
         spans=row.spans,
         pivots=row.pivots,
+        communicates=row.communicates,
     )
 
 
@@ -222,6 +240,7 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
         row,
         name=name,
         outputs=(*row.outputs[: row.results], "P", *row.outputs[row.results :]),
+        sides={**row.sides, "P": "1n"},
         results=row.results + 1,
         discrete=("P", *row.discrete),
         keeps=(*row.keeps, "P"),
@@ -230,4 +249,47 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
         jvp=jvp,
         singular=singular,
         pivots=True,
+    )
+
+
+def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
+    """Return a decomposition of matrices whose m rows, None for equally many each, several holders have."""
+
+    def over(xp: Namespace) -> Namespace:
+        return namespace_of_holders(xp, holders, m)
+
+    def is_apart(name: str) -> bool:
+        return "m" in row.sides[name] or "l" in row.sides[name]
+
+    def checked(arrays: Arrays, names: tuple[str, ...], *, differentiated: bool) -> None:
+        apart = next(X for name, X in zip(names, arrays, strict=True) if is_apart(name))
+        holders.check(apart, differentiated=differentiated)
+
+    def forward(xp: Namespace, *inputs: Array) -> Arrays:
+        checked(inputs, row.inputs, differentiated=False)
+        return row.forward(over(xp), *inputs)
+
+    def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        checked(kept, row.keeps, differentiated=True)
+        bars = [
+            X if X is None or is_apart(name) or holders.are_typed else holders.total(X)
+            for name, X in zip(row.outputs, cotangents, strict=True)
+        ]
+        return row.vjp(over(xp), kept, bars)
+
+    def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        checked(kept, row.keeps, differentiated=True)
+        return row.jvp(over(xp), kept, tangents)
+
+    def singular(xp: Namespace, kept: Arrays) -> Array:
+        return row.singular(over(xp), kept)
+
+    return replace(
+        row,
+        options=(*row.options, f"of {holders.count} holders"),
+        communicates=True,
+        forward=forward,
+        vjp=vjp,
+        jvp=jvp,
+        singular=singular,
     )

@@ -138,3 +138,30 @@ def test_nothing_given_is_written_to():
     for X, tensor, copy in zip(given, (A, Q_bar, R_bar, A_dot), copies, strict=True):
         assert np.array_equal(X, copy)
         assert np.array_equal(tensor.numpy(), copy)
+
+
+DTENSOR = """
+import tensorflow as tf, unifiedqr as uqr
+from tensorflow.experimental import dtensor
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+mesh = dtensor.create_mesh([("rows", 2)], devices=["CPU:0", "CPU:1"])
+A = tf.random.normal((8, 3), dtype=tf.float64)
+whole = dtensor.copy_to_mesh(A, dtensor.Layout.replicated(mesh, rank=2))
+spread = dtensor.relayout(whole, dtensor.Layout(["rows", dtensor.UNSHARDED], mesh))
+for call in (uqr.qr, uqr.orth, lambda D: uqr.lstsq(D, D), lambda D: uqr.vjp(uqr.qr, D)):
+    try:
+        call(spread)
+    except uqr.CapabilityError as error:
+        print("refused" if "DTensor" in str(error) else error)
+back = dtensor.unpack(dtensor.relayout(spread, dtensor.Layout.replicated(mesh, rank=2)))[0]
+print(bool(tf.reduce_all(uqr.qr(back).R == uqr.qr(A).R)))
+"""
+
+
+def test_dtensors_are_refused():
+    completed = subprocess.run(
+        [sys.executable, "-c", DTENSOR], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert completed.stdout.split() == ["refused"] * 4 + ["True"], completed.stderr[-2000:]

@@ -194,3 +194,13 @@ def test_the_orthogonal_factor_as_a_parametrization():
 
 def test_parameters_and_subclasses_are_tensors():
     assert uqr.get_backend(torch.nn.Parameter(torch.eye(2))).name == "torch"
+
+
+def test_forward_mode_of_least_squares_with_a_constant():
+    A, b, dot = (
+        torch.asarray(random(shape, complex_=False, seed=seed))
+        for shape, seed in (((6, 3), 1), ((6, 2), 2), ((6, 3), 3))
+    )
+    _, found = uqr.jvp(lambda A: uqr.lstsq(A, b).x, [A], [dot])
+    _, expected = uqr.jvp(lambda A, b: uqr.lstsq(A, b).x, [A, b], [dot, torch.zeros_like(b)])
+    assert torch.equal(found, expected)

@@ -9,7 +9,7 @@ import pytest
 
 import unifiedqr as uqr
 
-FRAMEWORKS = {"torch", "tensorflow", "mxnet", "jax", "numpy", "scipy", "mpmath", "jinja2", "typer", "rich"}
+FRAMEWORKS = {"torch", "tensorflow", "mxnet", "jax", "numpy", "scipy", "dask", "mpmath", "jinja2", "typer", "rich"}
 
 
 def modules_after(code):

@@ -15,7 +15,7 @@ from unifiedqr.discovery import names, plugin
 ROOT = Path(__file__).parents[2]
 
 PACKAGES = ["unifiedqr", "unifiedqr_lab"] + [
-    f"unifiedqr_{name}" for name in ("numpy", "torch", "tensorflow", "mxnet", "jax", "mpmath")
+    f"unifiedqr_{name}" for name in ("numpy", "torch", "tensorflow", "mxnet", "jax", "dask", "mpmath")
 ]
 
 
@@ -38,7 +38,7 @@ def test_data_files_are_found_beside_the_code(package, name):
 def test_metadata_names_the_version_the_extras_and_the_command():
     installed = distribution("unifiedqr")
     assert installed.version == unifiedqr.__version__
-    extras = {"torch", "tensorflow", "mxnet", "jax", "lab", "gallery", "all"}
+    extras = {"torch", "tensorflow", "mxnet", "jax", "dask", "lab", "gallery", "all"}
     assert extras == set(installed.metadata.get_all("Provides-Extra"))
     assert [entry.value for entry in installed.entry_points if entry.group == "console_scripts"] == [
         "unifiedqr_lab.cli:main"
@@ -47,7 +47,7 @@ def test_metadata_names_the_version_the_extras_and_the_command():
 
 def test_every_plugin_describes_itself_under_its_own_name():
     registered = {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    assert {"numpy", "torch", "tensorflow", "mxnet", "jax", "mpmath"} <= registered
+    assert {"numpy", "torch", "tensorflow", "mxnet", "jax", "dask", "mpmath"} <= registered
     for name in names():
         assert plugin(name).name == name
 
@@ -56,7 +56,7 @@ def test_the_library_requires_little_and_all_is_every_extra_but_mxnet_and_the_ga
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.match("[a-z-]+", requirement)[0] for requirement in project["dependencies"]}
     assert names == {"array-api-compat", "numpy", "optree", "scipy"}
-    assert project["optional-dependencies"]["all"] == ["unifiedqr[torch,tensorflow,jax,lab]"]
+    assert project["optional-dependencies"]["all"] == ["unifiedqr[torch,tensorflow,jax,dask,lab]"]
 
 
 def test_every_requirement_has_its_version_in_the_constraints():

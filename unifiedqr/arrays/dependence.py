@@ -68,21 +68,24 @@ COLUMNS, ROWS, ENTRIES = -2, -1, (-2, -1)
 """The axes along which cotangents are summed up, where columns, rows or whole matrices are marked."""
 
 
-def reached(xp: Namespace, *terms: tuple[Array, Array | None, int | tuple[int, int]]) -> Array:
+def reached(
+    xp: Namespace,
+    *terms: tuple[Array, Array | None, int | tuple[int, int]],
+    of_Q: tuple[Array, Array | None] | None = None,
+) -> Array:
     """Return per matrix, (..., 1, 1), whether a cotangent is not zero in the columns, rows or matrices that are marked.
 
-    The moduli are summed up before the marks are looked at: a sum of columns is quick, and zero if and only if each
-    term is; NaN is not.
+    `of_Q` are marks of columns and a cotangent that has the rows of A. The moduli are summed up before the marks are
+    looked at: a sum of columns is quick, and zero if and only if each term is; NaN is not.
     """
-    found = [
-        anywhere(xp, xp.logical_and(marks, xp.logical_not(xp.sum(xp.abs(X), axis=axis, keepdims=True) <= 0)))
-        for marks, X, axis in terms
-        if X is not None
-    ]
-    total = found[0]
+    sums = [(marks, xp.sum(xp.abs(X), axis=axis, keepdims=True)) for marks, X, axis in terms if X is not None]
+    if of_Q is not None and of_Q[1] is not None:
+        sums.append((of_Q[0], xp.beyond.total(xp.sum(xp.abs(of_Q[1]), axis=COLUMNS, keepdims=True))))
+    found = [anywhere(xp, xp.logical_and(marks, xp.logical_not(total <= 0))) for marks, total in sums]
+    struck = found[0]
     for each in found[1:]:
-        total = xp.logical_or(total, each)
-    return total
+        struck = xp.logical_or(struck, each)
+    return struck
 
 
 def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:

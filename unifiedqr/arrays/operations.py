@@ -56,6 +56,9 @@ class Operations:
     ----------
     xp : namespace
         The namespace of the Array API standard on which the portable bodies are written.
+    rows_apart : callable or None
+        Returns how the rows of a tall A are apart, a `unifiedqr.arrays.rows.Rows`, or None if they are together or
+        nobody can tell; None itself where they never are.
     traces : bool
         Whether arrays may be symbols of a program that runs later, in which a NaN must be computed and not stand as a
         constant.
@@ -65,6 +68,7 @@ class Operations:
         For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
     """
 
+    rows_apart: Any = None  # a method of those who have one
     traces = False
     has_cholesky = False
     limits: Limits | None = None
@@ -104,10 +108,20 @@ class Operations:
         """Return X^H Y, a sum over the long side."""
         return adjoint(self.xp, X) @ Y
 
+    def inner_of_rows(self, X: Array, Y: Array) -> Array:
+        """Return X Y^H, a sum over the long side."""
+        return X @ adjoint(self.xp, Y)
+
     def combination(self, *terms: Term) -> Array:
         """Return the sum of the terms; an array that comes first is the caller's alone, and may be written over."""
         products: list[Array] = [term[0] @ term[1] if type(term) is tuple else term for term in terms]
         return sum(products[1:], products[0])
+
+    # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
+
+    def total(self, X: Array) -> Array:
+        """Return the sum of what every holder of rows of A found from its own, X here."""
+        return X
 
     # Factorizations.
 

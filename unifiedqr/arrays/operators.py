@@ -39,6 +39,8 @@ class Shape(NamedTuple):
     """Whether m > n."""
     wide: Any
     """Whether m < n; if only the run will tell, it may be true of a square matrix too."""
+    spread: bool = False
+    """Whether the long side lies on several devices, which a triangular solve would bring together."""
 
     @property
     def may_be_wide(self) -> bool:
@@ -47,7 +49,9 @@ class Shape(NamedTuple):
 
     @property
     def tall(self) -> bool:
-        """Whether m is so much larger than n that a small inverse and a product are quicker than a triangular solve."""
+        """Whether a small inverse and a product serve better than a triangular solve: m is much larger, or spread."""
+        if self.spread:
+            return bool(self.deep)
         if type(self.longer) is int and type(self.k) is int:
             return bool(self.deep) and self.longer >= TALL * self.k
         return bool(self.deep)
@@ -60,7 +64,7 @@ class Shape(NamedTuple):
     @property
     def T(self) -> "Shape":
         """The shape of the transpose of A."""
-        return Shape(self.k, self.longer, self.wide, self.deep)
+        return Shape(self.k, self.longer, self.wide, self.deep, self.spread)
 
 
 def shape_of_product(xp: Namespace, X: Array, Y: Array) -> Shape:
@@ -169,12 +173,12 @@ def order_of(xp: Namespace, P: Array) -> Array:
 
 def orthogonal_to(xp: Namespace, Q: Array, r: Array) -> Array:
     """Return r without what rounding left of range(Q) in it (LS.7): rows that are large in A and b leave most."""
-    return r - Q @ (adjoint(xp, Q) @ r)
+    return r - Q @ xp.beyond.inner(Q, r)
 
 
 def squared_lengths(xp: Namespace, X: Array) -> Array:
-    """Return the squared lengths of the columns of X, real, in shape (..., 1, s)."""
-    return xp.sum(xp.abs(X) ** 2, axis=-2, keepdims=True)
+    """Return the squared lengths of the columns of X, whose rows are those of A, real, in shape (..., 1, s)."""
+    return xp.beyond.total(xp.sum(xp.abs(X) ** 2, axis=-2, keepdims=True))
 
 
 def frame_shape(xp: Namespace, A: Array) -> tuple[Shape, bool]:

@@ -19,13 +19,17 @@ def smallest_normal(xp: Namespace, X: Array) -> float:
     return max(float(xp.finfo(X.dtype).smallest_normal), 2.0**-1022)
 
 
-def sizes_of_columns(xp: Namespace, X: Array) -> tuple[Array, Array]:
-    """Return max|x| per column, shape (..., 1, n), and whether it is a normal number."""
+def sizes_of_columns(xp: Namespace, X: Array, *, spread: bool = False) -> tuple[Array, Array]:
+    """Return max|x| per column, shape (..., 1, n), and whether it is a normal number.
+
+    Of a matrix whose rows are apart, `spread`, it is the sum of what the holders find.
+    """
     if is_complex(xp, X):
         sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
     else:  # without moduli as large as X
         up, down = xp.max(X, axis=-2, keepdims=True), -xp.min(X, axis=-2, keepdims=True)
         sizes = xp.where(up > down, up, down)
+    sizes = xp.beyond.total(sizes) if spread else sizes
     return sizes, sizes >= smallest_normal(xp, X)
 
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
-    COLUMNS,
     ENTRIES,
     ROWS,
     anywhere,
@@ -178,7 +177,7 @@ class Triangle(NamedTuple):
             return None
         rows = xp.matrix_transpose(marked)
         entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
-        struck = reached(xp, (marked, Q_bar, COLUMNS), (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire)
+        struck = reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=(marked, Q_bar))
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
 
     def unless_marked(self, X: Array, *, rows: bool = False) -> Array:

@@ -7,6 +7,7 @@ from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.applications import least_squares_of_constant_rank, row
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
+from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, OptionError, ShapeError
 from unifiedqr.functional.inputs import computed_dtype, floating_dtype, rank_of, sizes_of
 from unifiedqr.results import LstsqResult
@@ -125,6 +126,11 @@ def _solved(
         primitive = least_squares_of_constant_rank(_tolerance(rcond))
     elif rcond is not None:
         raise OptionError(f"rcond={rcond!r} needs pivoting=True: without pivots the rank is not looked for.")
+    return solution(backend, A, b, w, primitive)
+
+
+def solution(backend: Backend, A: Array, b: Array, w: Array | None, primitive: Primitive) -> LstsqResult[Any]:
+    """Return the solution by a row of the table."""
     m, n = sizes_of(backend, A, "lstsq")
     is_vector = _is_vector(backend, A, b)
     if m != b.shape[-1 if is_vector else -2] and None not in (m, b.shape[-1 if is_vector else -2]):

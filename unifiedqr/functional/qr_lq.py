@@ -105,6 +105,9 @@ def qr(
     one-sided one. Truncated: (PV.2), whatever the rank of A. CholeskyQR: (CH.1), (CH.2), (CH.3), orthonormal to
     rounding.
 
+    Rows that lie on several devices of a mesh stay there, and Q and gradients lie as A does: n x n arrays move,
+    whatever the number of rows. Pivoting and complete factors gather A.
+
     References
     ----------
     D. A. O. Roberts, L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms for square, wide,

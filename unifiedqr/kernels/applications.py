@@ -3,6 +3,8 @@
 Each gives what users get and, after it, what the derivative rules read.
 """
 
+from functools import partial
+
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.dependence import independent, nan_where, unless_empty
 from unifiedqr.arrays.operators import (
@@ -19,7 +21,7 @@ from unifiedqr.arrays.operators import (
 from unifiedqr.arrays.positions import is_position, positions
 from unifiedqr.arrays.triangle import equilibrated, frame_inverse, frame_singular
 from unifiedqr.kernels.pivoting import pivoted_qr
-from unifiedqr.kernels.reduced import reduced_lq, reduced_qr
+from unifiedqr.kernels.reduced import largest_rows_first, reduced_lq, reduced_qr, sizes_of_rows
 from unifiedqr.kernels.reflectors import complement, reflector_signs
 
 
@@ -41,7 +43,7 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     if is_adjoint:
         x = Q @ xp.beyond.solve_triangular(adjoint(xp, R), b_or_nan, upper=False)
         return x, xp.zeros_like(_squares(xp, x)), rank, Q, G
-    x = xp.beyond.solve_triangular(R, adjoint(xp, Q) @ b_or_nan, upper=True)
+    x = xp.beyond.solve_triangular(R, xp.beyond.inner(Q, b_or_nan), upper=True)
     residuals = _squares(xp, orthogonal_to(xp, Q, b - A @ x)) if shape.deep else xp.zeros_like(_squares(xp, x))
     return x, residuals, rank, Q, G
 
@@ -71,7 +73,7 @@ def least_squares_of_constant_rank(xp: Namespace, A: Array, b: Array, *, rcond: 
     Q = xp.where(sound, rows_at(xp, Q, back), xp.zeros_like(Q))
     V = rows_at(xp, adjoint(xp, W), xp.matrix_transpose(inverse_of(xp, P)))
     V = xp.where(sound, V, xp.zeros_like(V))
-    x = V @ xp.beyond.solve_triangular(L, adjoint(xp, Q) @ b, upper=False)
+    x = V @ xp.beyond.solve_triangular(L, xp.beyond.inner(Q, b), upper=False)
     G = V @ (adjoint(xp, xp.beyond.inverse_upper(adjoint(xp, L))) @ adjoint(xp, Q))
     r = orthogonal_to(xp, Q, b - A @ x)
     if not shape_of_product(xp, A, A).deep:
@@ -84,16 +86,22 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
 
     Householder's reflectors mix rows, and the rounding of a large one would swamp a small one, unless the largest come
     first (A. J. Cox, N. J. Higham 1998). They are brought into that order where the first rows, which become R, are
-    much smaller than the largest, or where that cannot be seen.
+    much smaller than the largest, or where that cannot be seen; of rows that are apart in each block, and in the
+    triangles of the blocks.
     """
     Q, R = reduced_qr(xp, A, positive=True)
-    first = xp.min(_sizes_of_rows(xp, A[..., : shape_of_product(xp, A, A).k, :]), axis=-2, keepdims=True)
-    swamped = xp.any(xp.max(xp.abs(R), axis=(-2, -1), keepdims=True) > SWAMPED * first)
+    apart, largest = xp.beyond.rows_apart, xp.max(xp.abs(R), axis=(-2, -1), keepdims=True)
+    rows = None if apart is None else apart(A)
+    blocks = A if rows is None else rows.split(A)
+    first = xp.min(sizes_of_rows(xp, blocks[..., : shape_of_product(xp, A, A).k, :]), axis=-2, keepdims=True)
+    if rows is not None:
+        first = xp.reshape(first, (*A.shape[:-2], -1, 1))
+    swamped = xp.any(largest > SWAMPED * first)
+    if rows is not None:  # one answer for all who hold rows
+        swamped = xp.beyond.total(xp.astype(swamped, first.dtype)) > 0
 
     def sorted_first() -> Arrays:
-        order, back = _by_size_of_rows(xp, A)
-        Q, R = reduced_qr(xp, rows_at(xp, A, order), positive=True, method="householder")
-        return rows_at(xp, Q, back), R
+        return reduced_qr(xp, A, positive=True, method="householder", factor=partial(largest_rows_first, xp))
 
     Q, R = xp.beyond.branch(swamped, sorted_first, lambda: (Q, R))
     return Q, R
@@ -108,13 +116,9 @@ SWAMPED = 2.0**10
 """How many times as large as the least of the first rows the largest column of A is when its rows are sorted."""
 
 
-def _sizes_of_rows(xp: Namespace, A: Array) -> Array:
-    return xp.max(xp.abs(A), axis=-1, keepdims=True)
-
-
 def _by_size_of_rows(xp: Namespace, A: Array) -> tuple[Array, Array]:
     """Return the order in which the largest rows of A come first, and its inverse, integers (..., m, 1)."""
-    order = xp.argsort(-xp.matrix_transpose(_sizes_of_rows(xp, A)), axis=-1)
+    order = xp.argsort(-xp.matrix_transpose(sizes_of_rows(xp, A)), axis=-1)
     return xp.matrix_transpose(order), xp.matrix_transpose(xp.argsort(order, axis=-1))
 
 

@@ -32,7 +32,7 @@ from collections.abc import Callable
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import identity_like, is_complex, shape_of_product
-from unifiedqr.arrays.scaling import exponents_of, scaled, smallest_normal
+from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 
 Fallback = Callable[[Namespace, Array], Arrays]
 
@@ -112,8 +112,7 @@ def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
 def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     """Return the factors after shifted CholeskyQR3, and whether they are accepted (CH.3), (CH.2)."""
     n, m, *_ = shape_of_product(xp, A, A)
-    sizes = xp.max(xp.abs(A), axis=-2, keepdims=True)
-    e = exponents_of(xp, sizes)
+    e = exponents_of(xp, sizes_of_columns(xp, A, spread=True)[0])
     X = scaled(xp, A, -e)
     G = xp.beyond.inner(X, X)
     u = float(xp.finfo(A.dtype).eps) / 2

@@ -56,7 +56,7 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     marked = marked_of(xp, G)
     G_H, X, W = adjoint(xp, without(xp, G, marked)), None, None
     if Q_bar is not None and (shape.deep or marked is not None):
-        W = adjoint(xp, Q) @ Q_bar
+        W = xp.beyond.inner(Q, Q_bar)
         rows = None if marked is None else xp.matrix_transpose(marked)
         X = Q_bar - Q @ without(xp, W, rows)
         if not shape.deep and marked is not None:  # Q spans everything, unless
@@ -67,7 +67,7 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if X is None:
         return Q @ (0 * G_H)
     if marked is not None:
-        struck = reached(xp, (marked, Q_bar, COLUMNS), (marked, G_bar, COLUMNS))
+        struck = reached(xp, (marked, G_bar, COLUMNS), of_Q=(marked, Q_bar))
         G_H = plus(G_H, undefined(xp, Q, marked, struck, (marked, W), (marked, G_bar)))
     return X @ G_H  # (LS.1)
 
@@ -76,12 +76,12 @@ def frame_pushforward(xp: Namespace, Q: Array, G: Array, A_dot: Array, shape: Sh
     """Return Q_dot and G_dot by (LS.1), NaN in marked columns."""
     marked = marked_of(xp, G)
     if marked is None:
-        C = adjoint(xp, Q) @ A_dot @ G
+        C = xp.beyond.inner(Q, A_dot) @ G
         Q_dot = A_dot @ G - Q @ C if shape.deep else Q @ (0 * C)
         return Q_dot, -G @ C  # (LS.1)
     rows, G = xp.matrix_transpose(marked), without(xp, G, marked)
     B = A_dot @ G
-    C = without(xp, adjoint(xp, Q) @ B, rows)
+    C = without(xp, xp.beyond.inner(Q, B), rows)
     Q_dot = B - Q @ C
     if not shape.deep:
         Q_dot = xp.where(anywhere(xp, marked), Q_dot, xp.zeros_like(Q_dot))

@@ -56,7 +56,7 @@ from unifiedqr.rules.validation import check_cotangents, check_least_squares, ch
 def real_pairing(xp: Namespace, X: Array, Y: Array) -> Array:
     """Return Re <x_j, y_j> of the columns, in the dtype of X, in shape (..., 1, s)."""
     products = xp.conj(X) * Y if is_complex(xp, X) else X * Y
-    return real_part(xp, xp.sum(products, axis=-2, keepdims=True))
+    return real_part(xp, xp.beyond.total(xp.sum(products, axis=-2, keepdims=True)))
 
 
 def solution_pullback(
@@ -74,8 +74,8 @@ def solution_pullback(
         G, x = without(xp, G, lacking), without(xp, x, lacking)
     x_bar = plus(0 * x if x_bar is None else x_bar, undefined)
     if is_adjoint:
-        c = adjoint(xp, Q) @ x_bar
-        w, z = G @ c, G @ (adjoint(xp, Q) @ x)
+        c = xp.beyond.inner(Q, x_bar)
+        w, z = G @ c, G @ xp.beyond.inner(Q, x)
         return difference_of_products(xp, z, orthogonal_to(xp, Q, x_bar - Q @ c), w, x), w  # (LS.4)
     t = adjoint(xp, G) @ x_bar
     w, y = Q @ t, G @ t
@@ -94,15 +94,15 @@ def solution_pushforward(
     shape, is_adjoint = frame_shape(xp, A)
     f = b_dot - A_dot @ x
     if is_adjoint:
-        z = G @ (adjoint(xp, Q) @ x)
+        z = G @ xp.beyond.inner(Q, x)
         across = adjoint(xp, A_dot) @ z
-        x_dot = Q @ (adjoint(xp, G) @ f - adjoint(xp, Q) @ across) + across  # (LS.4)
+        x_dot = Q @ (adjoint(xp, G) @ f - xp.beyond.inner(Q, across)) + across  # (LS.4)
         return x_dot, 0 * x_dot[..., :1, :]
     if not shape.deep:
-        x_dot = G @ (adjoint(xp, Q) @ f)
+        x_dot = G @ xp.beyond.inner(Q, f)
         return x_dot, 0 * x_dot[..., :1, :]
     r = orthogonal_to(xp, Q, b - A @ x)
-    x_dot = G @ (adjoint(xp, Q) @ f + adjoint(xp, G) @ (adjoint(xp, A_dot) @ r))
+    x_dot = G @ (xp.beyond.inner(Q, f) + adjoint(xp, G) @ xp.beyond.inner(A_dot, r))
     return x_dot, 2 * real_pairing(xp, r, f)  # (LS.3)
 
 
@@ -269,7 +269,7 @@ def lstsq_vjp(
         xp = check_least_squares(xp, A, b, Q, R)
     shape, is_adjoint = frame_shape(xp, A)
     G = frame_inverse(xp, R, shape)
-    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
+    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ xp.beyond.inner(Q, b)
     (x_bar,) = check_cotangents(xp, x=(x, x_bar))
     if residuals_bar is not None:
         residuals_bar = check_tangent(
@@ -331,7 +331,7 @@ def lstsq_jvp(
     b_dot = check_tangent(xp, b_dot, dtype=b.dtype, shape=b.shape, name="tangent b_dot")
     shape, is_adjoint = frame_shape(xp, A)
     G = frame_inverse(xp, R, shape)
-    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ (adjoint(xp, Q) @ b)
+    x = Q @ (adjoint(xp, G) @ b) if is_adjoint else G @ xp.beyond.inner(Q, b)
     x_dot, residuals_dot = solution_pushforward(xp, A, b, x, Q, G, A_dot, b_dot)
     residuals_dot = xp.real(residuals_dot) if is_complex(xp, residuals_dot) else residuals_dot
     return x_dot, residuals_dot[..., 0, :]

@@ -78,7 +78,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     triangle = guarded(xp, adjoint(xp, L), shape)
     R_bar = None if L_bar is None else triangle.read_of(adjoint(xp, L_bar))
-    W = None if Q_bar is None else Q @ adjoint(xp, Q_bar)
+    W = None if Q_bar is None else xp.beyond.inner_of_rows(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y_H=Q_bar if shape.deep else None)  # L_1^-H Q_bar
     K = adjoint(xp, plus(K, triangle.undefined(Q_bar_H=Q_bar, W=W, R_bar=R_bar)))
     return xp.beyond.combination((K, Q)) if Y is None else xp.beyond.combination(Y, (K, Q))  # (LQ.2); (LQ.2), (QR.5)
@@ -134,9 +134,12 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     if Q.shape[-2] == 0:
         return xp.zeros_like(L), xp.zeros_like(Q)
     triangle = guarded(xp, adjoint(xp, L), shape)
-    omega, T, R_dot = core_pushforward(triangle, Q @ adjoint(xp, A_dot))
+    omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner_of_rows(Q, A_dot))
     L_dot = adjoint(xp, R_dot)  # (LQ.3)
     if not shape.deep:
         return L_dot, adjoint(xp, omega) @ Q  # (LQ.3), B - X Q is zero where Q is square
-    B = xp.beyond.solve_triangular(adjoint(xp, triangle.undone()), A_dot, upper=False)
+    if shape.tall:
+        B = (adjoint(xp, triangle.inverse()), A_dot)
+    else:
+        B = xp.beyond.solve_triangular(adjoint(xp, triangle.undone()), A_dot, upper=False)
     return L_dot, xp.beyond.combination(B, (adjoint(xp, -T), Q))  # (LQ.3)

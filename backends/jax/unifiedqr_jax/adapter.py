@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
+from unifiedqr.errors import ShardingError
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
+from unifiedqr_jax.shards import shards
 from unifiedqr_jax.sizes import orders
 
 
@@ -37,6 +40,14 @@ class JaxBackend(Backend):
 
     def to_numpy(self, x: jax.Array) -> np.ndarray:
         value = jax.lax.stop_gradient(x)
+        if isinstance(x, jax.Array) and not isinstance(x, Tracer) and not x.is_fully_addressable:
+            if not x.is_fully_replicated:
+                raise ShardingError(
+                    f"got an array of shape {x.shape} of which this process reaches a part alone; expected one that is "
+                    f"all here, as R is. Gather it with jax.experimental.multihost_utils.process_allgather(x, "
+                    f"tiled=True), or take the part: x.addressable_shards."
+                )
+            value = value.addressable_data(0)
         return np.asarray(value.astype(jnp.float32) if value.dtype == jnp.bfloat16 else value)
 
     def dtype_name(self, x: jax.Array) -> str:
@@ -48,8 +59,14 @@ class JaxBackend(Backend):
     def devices(self) -> tuple[str, ...]:
         return tuple(str(device) for device in jax.devices())
 
+    def is_spread(self, x: jax.Array) -> bool:
+        return not isinstance(x, Tracer) and not x.is_fully_replicated
+
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         return orders(m, n)
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        return shards(where) if isinstance(where, (str, tuple)) else super().holders(where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., JaxArrays]:
         return bind(primitive)

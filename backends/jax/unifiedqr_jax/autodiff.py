@@ -27,6 +27,7 @@ from jax.interpreters import ad, batching, mlir
 from unifiedqr._typing import Namespace
 from unifiedqr.checks import mode
 from unifiedqr.decomposition import Primitive
+from unifiedqr_jax.meshes import on_meshes, report_gathering
 from unifiedqr_jax.namespace import xp
 from unifiedqr_jax.sizes import settled, xp_exported
 from unifiedqr_jax.values import seen, value_at_hand
@@ -41,6 +42,7 @@ LARGE = 2**13
 @cache
 def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
     """Return the primitive as a differentiable function of JAX arrays."""
+    primitive = on_meshes(primitive)
     decomposition = _decomposition(primitive)
 
     def decompose(*inputs: jax.Array) -> JaxArrays:
@@ -52,6 +54,7 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
         return outputs, primitive.singular(xp, constants)
 
     def function(*inputs: jax.Array) -> JaxArrays:
+        report_gathering(primitive, inputs[0])
         if not _is_differentiated_eagerly(inputs):
             return compiled(*inputs)
         # What depends on an arbitrary basis is seen by the rule itself, if it is not compiled.

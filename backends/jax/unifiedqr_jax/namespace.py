@@ -10,8 +10,11 @@ from jax.core import Tracer
 
 from unifiedqr.arrays.namespaces import extend_namespace
 from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operators import Shape
+from unifiedqr.arrays.rows import Blocks
 from unifiedqr.host import PREFIXES
 from unifiedqr_jax import triangles
+from unifiedqr_jax.meshes import devices_of
 from unifiedqr_jax.values import seen, value_at_hand
 
 
@@ -50,6 +53,18 @@ class JaxOperations(Operations):
 
     def quotients(self, U: jax.Array, *dividends: jax.Array) -> tuple[jax.Array, ...]:
         return triangles.quotients(U, *dividends)
+
+    def rows_apart(self, A: jax.Array) -> Blocks | None:
+        # As many blocks as can be, so that each is on one device wherever rows are spread over all axes of the mesh.
+        m, n = A.shape[-2:]
+        p = devices_of(A)
+        if p == 1 or not isinstance(m, int) or not isinstance(n, int):
+            return None
+        counts = [count for count in range(2, p + 1) if p % count == 0 and m % count == 0 and m // count >= max(n, 1)]
+        return Blocks(self.xp, counts[-1]) if counts else None
+
+    def shape_of_product(self, X: jax.Array, Y: jax.Array) -> Shape:
+        return super().shape_of_product(X, Y)._replace(spread=devices_of(X) > 1)
 
     def qr_r(self, A: jax.Array) -> jax.Array:
         return jnp.linalg.qr(A, mode="r")

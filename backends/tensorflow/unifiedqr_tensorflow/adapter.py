@@ -7,13 +7,18 @@ import numpy as np
 import tensorflow as tf
 
 from unifiedqr._typing import Cotangents
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend, refusal
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import UnifiedQRError
+from unifiedqr.errors import CapabilityError, UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
+from unifiedqr_tensorflow.replicas import replicas
 
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
+
+DTENSOR = ":CUSTOM:"
+"""What the device of a DTensor is called."""
 
 
 class TensorFlowBackend(Backend):
@@ -36,6 +41,12 @@ class TensorFlowBackend(Backend):
         return np.asarray((tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x).numpy())
 
     def dtype_name(self, x: tf.Tensor) -> str:
+        if DTENSOR in (getattr(x, "device", "") or ""):
+            raise CapabilityError(
+                "got a DTensor of TensorFlow, whose operations have no layouts for triangular solves and "
+                "decompositions; expected a tensor. Bring it into one place by dtensor.relayout and dtensor.unpack, or "
+                "use tf.distribute."
+            )
         return tf.as_dtype(x.dtype).name  # a variable of Keras gives a string
 
     def device(self, x: tf.Tensor) -> str:
@@ -59,6 +70,9 @@ class TensorFlowBackend(Backend):
         if not X.shape.is_fully_defined():
             X.set_shape(shape)
         return X
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        return replicas(where) if isinstance(where, tf.distribute.Strategy) else super().holders(where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)

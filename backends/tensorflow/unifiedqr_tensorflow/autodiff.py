@@ -41,7 +41,10 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
             tensors = tuple(map(tf.identity, inputs))
             # Whoever walks the graph for gradients would walk into TensorFlow's factorization.
             with record.stop_recording():
-                outputs = tuple(map(tf.stop_gradient, _as_one_operation(partial(forward, primitive), tensors)))
+                # Replicas sum up nothing inside of another function.
+                once = primitive.forward(xp, *tensors) if primitive.communicates else None
+                found = once or _as_one_operation(partial(forward, primitive), tensors)
+                outputs = tuple(map(tf.stop_gradient, found))
         return _attached(primitive, tensors, outputs)
 
     call.__name__ = f"unifiedqr_{primitive.name}"

@@ -12,6 +12,7 @@ from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr_torch.autodiff import Tensors, bind, bound
 from unifiedqr_torch.namespace import to_numpy, xp
+from unifiedqr_torch.tensors import is_sharded
 
 NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
 STRIDED = torch.strided
@@ -37,7 +38,7 @@ class TorchBackend(Backend):
         return torch.asarray(x, copy=True)
 
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
-        return to_numpy(_dense(x))
+        return to_numpy(_dense(x.full_tensor() if is_sharded(x) else x))  # pyright: ignore[reportAttributeAccessIssue]
 
     def dtype_name(self, x: torch.Tensor) -> str:
         name = NAMES.get(x.dtype)
@@ -56,6 +57,7 @@ class TorchBackend(Backend):
 
     def vjp(self, f: Callable[..., Tensors], primals: Tensors) -> tuple[Tensors, Callable[..., Tensors]]:
         varying: list[bool] = []
+        _check_transforms(primals)
 
         def split(*at: torch.Tensor) -> Any:  # a pair; `torch.compile` reads annotations, but not `tuple[...]`
             found = f(*at)
@@ -76,9 +78,18 @@ class TorchBackend(Backend):
         return tuple([next(parts[varies]) for varies in varying]), pullback
 
     def jvp(self, f: Callable[..., Tensors], primals: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        _check_transforms(primals)
         with nullcontext() if torch.compiler.is_compiling() else self._forward_mode:
             outputs, output_tangents, *_ = torch.func.jvp(f, primals, tangents)
         return outputs, output_tangents
+
+
+def _check_transforms(primals: Tensors) -> None:
+    """Raise if a primal is a DTensor, which no transform of torch.func takes."""
+    if any(map(is_sharded, primals)):
+        from unifiedqr_torch.placements import lacking
+
+        raise lacking()
 
 
 def _split(items: Any, chosen: list[bool]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from torch.autograd import forward_ad
 from unifiedqr.decomposition import Primitive, primitive, rows, watchers
 from unifiedqr.tracing import untraced
 from unifiedqr_torch.namespace import xp
-from unifiedqr_torch.tensors import is_traced
+from unifiedqr_torch.tensors import is_sharded, is_traced, unwrapped
 
 Tensors = tuple[torch.Tensor, ...]
 
@@ -107,6 +107,10 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
         def jvp(ctx: Any, *tangents: torch.Tensor | None) -> Tensors:
             # An input that was kept still carries its tangent of this level, which the rule must not see.
             kept = tuple(forward_ad.unpack_dual(x).primal for x in ctx.saved_tensors)
+            if None in tangents:  # of a constant
+                named = dict(zip(row.keeps, kept, strict=True))
+                pairs = zip(row.inputs, tangents, strict=True)
+                tangents = tuple(torch.zeros_like(named[name]) if dot is None else dot for name, dot in pairs)
             # Inside a custom jvp forward mode is off, which would make nested forward mode silently wrong.
             with forward_ad._set_fwd_grad_enabled(True):
                 return materialized(in_full_precision(row.jvp, xp, kept, tangents))
@@ -127,15 +131,28 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
     apply = super(torch.autograd.Function, function).apply  # pyright: ignore[reportAttributeAccessIssue]
 
     def call(*inputs: torch.Tensor) -> Tensors:
+        for x in inputs:
+            if type(x) is not torch.Tensor and is_sharded(x):
+                return _of_shards(row, inputs)
         if torch.compiler.is_compiling():
             _let_calls_stand()
             return function.apply(*inputs)
         alone = not torch._C._are_functorch_transforms_active()
         for x in inputs:
             alone = alone and isinstance(x, torch.Tensor) and not _functorch.is_functorch_wrapped_tensor(x)
-        return apply(*inputs) if alone else function.apply(*inputs)
+        if alone:
+            return apply(*inputs)
+        if any(map(is_sharded, map(unwrapped, inputs))):
+            return _of_shards(row, inputs)  # which refuses
+        return function.apply(*inputs)
 
     return call
+
+
+def _of_shards(row: Primitive, inputs: Tensors) -> Tensors:
+    from unifiedqr_torch import sharded  # who has no DTensor does not wait for what DTensors need
+
+    return sharded.call(row, inputs)
 
 
 _written_as_calls: list[type[torch.autograd.Function]] = []

@@ -11,6 +11,18 @@ def is_traced() -> bool:
     return bool(traced)
 
 
+def is_sharded(x: object) -> bool:
+    """Return whether x is a DTensor, without importing what DTensors are made of."""
+    return type(x).__name__ == "DTensor"
+
+
+def unwrapped(x: torch.Tensor) -> torch.Tensor:
+    """Return what transforms of torch.func wrap."""
+    while isinstance(x, torch.Tensor) and _functorch.is_functorch_wrapped_tensor(x):
+        x = _functorch.get_unwrapped(x)
+    return x
+
+
 def is_plain(x: torch.Tensor) -> bool:
     """Return whether nobody records, maps or traces what is done to a tensor."""
     recorded = torch.is_grad_enabled() or forward_ad._current_level >= 0

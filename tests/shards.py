@@ -1,0 +1,438 @@
+"""DTensors in several processes: ``python -m tests.shards GROUP RANK DIRECTORY`` is one of them.
+
+Each case gives numbers and words, which the first process writes to a file; `tests/backends/test_torch_sharded.py`
+looks at them.
+"""
+
+import json
+import os
+import shutil
+import sys
+import traceback
+import warnings
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor, init_device_mesh
+from torch.profiler import ProfilerActivity, profile
+
+import unifiedqr as uqr
+from unifiedqr.decomposition import primitive
+from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_torch import sharded
+
+ROWS, COLUMNS = 0, 1
+DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (torch.float64, torch.complex128, torch.float32)}
+
+
+def spread(X, mesh, *placements):
+    return distribute_tensor(X, mesh, placements, src_data_rank=None)  # all have X, and nothing is sent
+
+
+def least_squares(A):
+    rows, b = A.shape[0] >= A.shape[1], torch.randn(A.shape[0], 2, dtype=A.dtype, generator=generator(5))
+    if not isinstance(A, DTensor):
+        return uqr.lstsq(A, b)[:2]
+    return uqr.lstsq(A, spread(b, A.device_mesh, *(A.placements if rows else [Replicate()] * A.device_mesh.ndim)))[:2]
+
+
+FUNCTIONS = {
+    "qr": (uqr.qr, ROWS),
+    "qr r": (lambda A: (uqr.qr(A, mode="r"),), ROWS),
+    "qr householder": (lambda A: uqr.qr(A, method="householder"), ROWS),
+    "ql": (uqr.ql, ROWS),
+    "lq": (uqr.lq, COLUMNS),
+    "lq l": (lambda A: (uqr.lq(A, mode="l"),), COLUMNS),
+    "rq": (uqr.rq, COLUMNS),
+    "orth": (lambda A: (uqr.orth(A),), ROWS),
+    "lstsq": (least_squares, ROWS),
+    "minimum norm": (least_squares, COLUMNS),
+}
+"""Functions, and which side of their matrix is spread."""
+
+WHOLE = {
+    "pivoting": lambda A: uqr.qr(A, pivoting=True)[:2],
+    "rank": lambda A: uqr.qr(A, pivoting=True, rank=2)[:2],
+    "complete": lambda A: uqr.qr(A, mode="complete"),
+    "lstsq pivoting": lambda A: uqr.lstsq(A, A[..., :1] ** 2, pivoting=True)[:2],
+    "left null space": lambda A: [N := uqr.left_null_space(A), N @ N.mH][1:],
+    "slogdet": lambda A: uqr.slogdet(A[:, :3])[1:],
+}
+"""Functions that need the whole matrix."""
+
+
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def matrix(m, n, dtype, seed=0, batch=()):
+    return torch.randn(*batch, m, n, dtype=dtype, generator=generator(seed))
+
+
+def loss_of(outputs):
+    parts = [torch.view_as_real(X) if X.is_complex() and not isinstance(X, DTensor) else X for X in outputs]
+    return sum(((X.real**3).sum() + (X.imag**3).sum()) if X.is_complex() else (X**3).sum() for X in parts)
+
+
+def derivatives(f, A):
+    """Return what f gives of A, the gradient of a loss of that, and one of its square."""
+    A = A.detach().requires_grad_()
+    outputs = f(A)
+    (first,) = torch.autograd.grad(loss_of(outputs), A, create_graph=True)
+    (second,) = torch.autograd.grad((first.abs() ** 2).sum(), A)
+    return [X.detach() for X in outputs], first.detach(), second
+
+
+def whole(X):
+    return (X.full_tensor() if isinstance(X, DTensor) else X).resolve_conj().numpy()
+
+
+def moved(run):
+    """Return what run gives, and how many entries went into collectives: one number for each, the largest first."""
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as record:
+        found = run()
+    shapes = [e.input_shapes for e in record.events() if e.name.startswith("gloo:")]
+    return found, sorted((sum(torch.Size(shape).numel() for shape in each) for each in shapes), reverse=True)
+
+
+def against_whole(f, A, mesh, *placements):
+    """Compare a function of a spread matrix with that of the whole one."""
+    D = spread(A, mesh, *placements)
+    expected, found = derivatives(f, A), derivatives(f, D)
+    (outputs, first, second), (true, true_first, true_second) = found, expected
+    return {
+        "outputs": max(relative_error(whole(X), whole(Y)) for X, Y in zip(outputs, true, strict=True)),
+        "first": relative_error(whole(first), whole(true_first)),
+        "second": relative_error(whole(second), whole(true_second)),
+        "placements": [str(tuple(X.placements)) for X in outputs],
+        "of gradients": [str(tuple(X.placements)) for X in (first, second)],
+        "expected of gradients": str(tuple(D.placements)),
+        "bounds": bounds(A),
+    }
+
+
+def bounds(A):
+    """Return the largest admissible error to first and to second order."""
+    dtype, (m, n) = str(A.dtype).removeprefix("torch."), A.shape[-2:]
+    condition = leading_condition(A.numpy(), rows=m < n)
+    return [tolerance(dtype, max(m, n), min(m, n), condition**order) for order in (1, 2)]
+
+
+def spread_side(name, dtype, shape):
+    def case(mesh):
+        f, side = FUNCTIONS[name]
+        A = matrix(*shape, DTYPES[dtype])
+        return against_whole(f, A if side == ROWS else A.mT.contiguous(), mesh, Shard(side))
+
+    return case
+
+
+def whole_matrix(name, place):
+    def case(mesh):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            rows = 3 if name == "slogdet" else 7
+            found = against_whole(WHOLE[name], matrix(rows, 3, torch.float64), mesh, place)
+        return found | {"warned": sorted({w.category.__name__ for w in caught if "devic" in str(w.message)})}
+
+    return case
+
+
+def batch(name):
+    def case(mesh):
+        f, side = FUNCTIONS[name]
+        A = matrix(5, 3, torch.float64, batch=(4,))
+        A = A if side == ROWS else A.mT.contiguous()
+        D = spread(A, mesh, Shard(0)).requires_grad_()
+        outputs, forward = moved(lambda: f(D))
+        bars = [torch.ones_like(X) for X in outputs]
+        _, backward = moved(lambda: torch.autograd.grad(outputs, D, bars))
+        return against_whole(f, A, mesh, Shard(0)) | {"moved": forward + backward}
+
+    return case
+
+
+def communication(name):
+    def case(mesh):
+        f, side = FUNCTIONS[name]
+        m, n = 4096, 16
+        A = matrix(m, n, torch.float64)
+        D = spread(A if side == ROWS else A.mT.contiguous(), mesh, Shard(side)).requires_grad_()
+        outputs, forward = moved(lambda: f(D))
+        bars = [X.detach() for X in outputs]
+        first, backward = moved(lambda: torch.autograd.grad(outputs, D, bars, create_graph=True)[0])
+        _, second = moved(lambda: torch.autograd.grad(first, D, D.detach()))
+        return {"forward": forward, "backward": backward, "second": second, "squares": n * n}
+
+    return case
+
+
+def rejected(dtype):
+    def case(mesh):
+        A = matrix(40, 4, DTYPES[dtype])
+        A = A @ torch.diag(torch.tensor([1.0, 1e-3, 1e-6, 1e-9])).to(A.dtype) @ matrix(4, 4, A.dtype, 1)
+        D = spread(A, mesh, Shard(ROWS))
+        Q, R = uqr.qr(D)
+        Q_H_Q = whole(Q).conj().T @ whole(Q)
+        return {
+            "orthogonal": float(abs(Q_H_Q - torch.eye(4).numpy()).max()),
+            "backward": relative_error(whole(Q) @ whole(R), whole(A)),
+        }
+
+    return case
+
+
+def planted(mesh):
+    """Differentiate by a rule that is wrong by a factor of two."""
+    right = primitive("qr")
+    wrong = replace(right, vjp=lambda *given: tuple(2 * X for X in right.vjp(*given)))
+    D = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS)).requires_grad_()
+    bars = [torch.autograd.grad(sharded.call(row, (D,))[1].sum(), D)[0] for row in (right, wrong)]
+    return {"error": relative_error(whole(bars[1]), 2 * whole(bars[0]))}
+
+
+def one_branch(mesh):
+    """Have one process reject what the others accept, as a rounding of its own might."""
+    A = matrix(12, 3, torch.float64)
+    true, given = sharded.ShardedOperations.try_cholesky, spread(A, mesh, Shard(ROWS))
+    if mesh.get_rank() == 1:
+
+        def rejects(self, G):
+            R, definite = true(self, G)
+            return R, definite & ~definite
+
+        sharded.ShardedOperations.try_cholesky = rejects
+    try:
+        Q, R = uqr.qr(given)
+    finally:
+        sharded.ShardedOperations.try_cholesky = true
+    return {"error": relative_error(whole(Q) @ whole(R), whole(A))}
+
+
+class Orthonormal(nn.Module):
+    """Multiplies by the Q of its weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(matrix(12, 3, torch.float64))
+
+    def forward(self, x):
+        return x @ uqr.qr(self.weight).Q
+
+
+def modules(mesh):
+    """Train under DDP and FSDP2, and decompose a parameter of FSDP2 as it lies."""
+    x = matrix(4, 12, torch.float64, 7)
+    (x @ uqr.qr((plain := Orthonormal()).weight).Q).pow(3).sum().backward()
+    found = {}
+    for name, wrap in {
+        "DDP": nn.parallel.DistributedDataParallel,
+        "FSDP2": lambda f: fully_shard(f, mesh=mesh),
+    }.items():
+        model = wrap(Orthonormal())
+        model(x).pow(3).sum().backward()
+        (weight,) = model.parameters()
+        found[name] = relative_error(whole(weight.grad), whole(plain.weight.grad))
+    Q, R = uqr.qr(weight)
+    found["FSDP2 outside"] = relative_error(whole(Q.detach()) @ whole(R.detach()), whole(weight.detach()))
+    found["placements"] = str(tuple(Q.placements))
+    return found
+
+
+def weighted(mesh):
+    """Solve for rows of very unlike size, which keep errors as small as they are."""
+    A, b = matrix(24, 3, torch.float64), matrix(24, 1, torch.float64, 2)
+    weights = torch.where(torch.arange(24) % 5 == 3, 1e8, 1.0).to(torch.float64)[:, None]
+    A, b = A * weights, b * weights
+    D, c = (spread(X, mesh, Shard(ROWS)) for X in (A, b))
+    x, y = uqr.lstsq(A, b).x, uqr.lstsq(D, c).x
+    return {"error": relative_error(whole(y), whole(x))}
+
+
+def dependent(mesh):
+    A = matrix(9, 3, torch.float64)
+    A[:, 1] = 2 * A[:, 0]
+    D = spread(A, mesh, Shard(ROWS)).requires_grad_()
+    Q, R = uqr.qr(D)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        (dead,) = torch.autograd.grad(Q.sum(), D, retain_graph=True)
+        (alive,) = torch.autograd.grad(R[0, 0], D)
+    return {
+        "dead": bool(torch.isnan(dead.to_local()).all()),
+        "alive": bool(torch.isfinite(alive.to_local()).all()),
+        "warned": sorted({w.category.__name__ for w in caught}),
+    }
+
+
+def meshes(names, placements, shape, batch=()):
+    def case(mesh):
+        sizes = (2, mesh.size() // 2) if mesh.size() == 4 else (1, mesh.size())
+        plane = init_device_mesh("cpu", sizes)
+        return {
+            name: against_whole(FUNCTIONS[name][0], matrix(*shape, torch.float64, batch=batch), plane, *placements)
+            for name in names
+        }
+
+    return case
+
+
+def compiled(backend):
+    def case(mesh):
+        torch._dynamo.reset()
+        D = spread(matrix(13, 3, torch.float64), mesh, Shard(ROWS))
+
+        def loss(A):
+            Q, R = uqr.qr(A)
+            return (Q**3).sum() + (R**3).sum()
+
+        def gradient(f):
+            A = D.detach().requires_grad_()
+            (found,) = torch.autograd.grad(f(A), A)
+            return whole(found)
+
+        return {"error": relative_error(gradient(torch.compile(loss, backend=backend, fullgraph=True)), gradient(loss))}
+
+    return case
+
+
+def said(run):
+    try:
+        run()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def refused(mesh):
+    rows = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS))
+    columns = spread(matrix(12, 4, torch.float64), mesh, Shard(COLUMNS))
+    wide = spread(matrix(4, 12, torch.float64), mesh, Shard(ROWS))
+    other = init_device_mesh("cpu", (1, mesh.size()))
+    partial = DTensor.from_local(matrix(12, 3, torch.float64), mesh, [Partial()])
+    whole_b = spread(matrix(12, 4, torch.float64), other, Replicate(), Replicate())
+    varying = rows.detach().requires_grad_()
+    Q, _ = uqr.qr(varying)
+    runs = {
+        "columns of a deep matrix": lambda: uqr.qr(columns),
+        "rows of a wide matrix": lambda: uqr.qr(wide),
+        "rows of a deep matrix for LQ": lambda: uqr.lq(rows),
+        "partial sums": lambda: uqr.qr(partial),
+        "columns of b": lambda: uqr.lstsq(rows, columns),
+        "different meshes": lambda: uqr.lstsq(rows, whole_b),
+        "a plain b": lambda: uqr.lstsq(rows, matrix(12, 1, torch.float64)),
+        "a plain cotangent": lambda: torch.autograd.grad(Q, varying, matrix(12, 3, torch.float64)),
+        "unifiedqr.vjp": lambda: uqr.vjp(uqr.qr, rows),
+        "unifiedqr.grad": lambda: uqr.grad(lambda A: uqr.qr(A).R[0, 0])(rows),
+        "unifiedqr.jvp": lambda: uqr.jvp(uqr.qr, [rows], [rows]),
+        "torch.func.grad": lambda: torch.func.grad(lambda A: uqr.qr(A).R.sum())(rows),
+        "torch.vmap": lambda: torch.vmap(uqr.orth)(spread(matrix(12, 3, torch.float64, batch=(2,)), mesh, Shard(1))),
+        "forward mode": lambda: dual(rows),
+    }
+    return {name: said(run) for name, run in runs.items()}
+
+
+def dual(D):
+    with torch.autograd.forward_ad.dual_level():
+        uqr.qr(torch.autograd.forward_ad.make_dual(D, D))
+
+
+def replicated_b(mesh):
+    """Cut what is whole on every device where it has to be spread; its gradient is whole again."""
+    A, b = matrix(12, 3, torch.float64), matrix(12, 1, torch.float64, 3)
+    found = {}
+    for name, places in {"b whole": (Shard(0), Replicate()), "A whole": (Replicate(), Shard(0))}.items():
+        D, c = (spread(X, mesh, place).requires_grad_() for X, place in zip((A, b), places, strict=True))
+        V, w = (X.clone().requires_grad_() for X in (A, b))
+        bars = torch.autograd.grad(uqr.lstsq(D, c).x.pow(2).sum(), (D, c))
+        true = torch.autograd.grad(uqr.lstsq(V, w).x.pow(2).sum(), (V, w))
+        found[name] = {
+            "error": max(relative_error(whole(X), whole(Y)) for X, Y in zip(bars, true, strict=True)),
+            "placements": [X.placements == (place,) for X, place in zip(bars, places, strict=True)],
+        }
+    return found
+
+
+def numbers(mesh):
+    rows = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS))
+    return {"to_numpy": bool((uqr.to_numpy(rows) == whole(rows)).all()), "rank": int(uqr.diagnose(rows).rank)}
+
+
+def dying(mesh):
+    """Lose a process before the others need it."""
+    D = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS))
+    if mesh.get_rank() == 1:
+        os._exit(0)
+    return {"said": said(lambda: uqr.qr(D))}
+
+
+WORLDS = {"two": 2, "three": 3, "four": 4, "dying": 2}
+CASES = {
+    "two": {
+        **{f"{name} {dtype}": spread_side(name, dtype, (40, 3)) for name in FUNCTIONS for dtype in DTYPES},
+        **{f"{name} whole": whole_matrix(name, Replicate()) for name in WHOLE},
+        **{f"{name} gathered": whole_matrix(name, Shard(ROWS)) for name in WHOLE},
+        **{f"{name} batch": batch(name) for name in ("qr", "lq", "orth")},
+        **{f"{name} communication": communication(name) for name in FUNCTIONS},
+        **{f"rejected {dtype}": rejected(dtype) for dtype in DTYPES},
+        "weighted": weighted,
+        "planted": planted,
+        "one branch": one_branch,
+        "modules": modules,
+        "dependent": dependent,
+        "refused": refused,
+        "replicated b": replicated_b,
+        "numbers": numbers,
+        "compiled aot_eager": compiled("aot_eager"),
+        "compiled eager": compiled("eager"),
+        **({"compiled inductor": compiled("inductor")} if shutil.which("g++") else {}),
+    },
+    "three": {
+        **{f"{name} uneven": spread_side(name, "float64", (40, 3)) for name in FUNCTIONS},
+        **{f"{name} short": spread_side(name, "float64", (7, 3)) for name in FUNCTIONS},
+        **{f"{name} empty": spread_side(name, "complex128", (4, 3)) for name in FUNCTIONS},
+        **{f"{name} square": spread_side(name, "float64", (4, 4)) for name in ("qr", "lq", "lstsq", "orth")},
+        "weighted": weighted,
+    },
+    "four": {
+        "rows twice": meshes(("qr", "qr householder", "lstsq"), (Shard(0), Shard(0)), (22, 3)),
+        "rows once": meshes(("qr", "qr r"), (Replicate(), Shard(0)), (22, 3)),
+        "batch and rows": meshes(("qr", "qr householder", "orth"), (Shard(0), Shard(1)), (9, 3), (4,)),
+    },
+    "dying": {"dying": dying},
+}
+"""Cases by the group of processes that runs them."""
+
+
+def main(group, rank, directory):
+    os.environ.update(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo")
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    world = WORLDS[group]
+    dist.init_process_group(
+        "gloo", init_method=f"file://{directory}/rendezvous", rank=rank, world_size=world, timeout=timedelta(seconds=60)
+    )
+    mesh, found = init_device_mesh("cpu", (world,)), {}
+    chosen = os.environ.get("CASES", "")
+    for name, case in CASES[group].items():
+        if chosen not in name:
+            continue
+        print(name, flush=True)  # where it stands, if it stands
+        try:
+            found[name] = case(mesh)
+        except Exception:  # every process goes on to the next case; what it left behind would be one of its errors
+            found[name] = {"failed": traceback.format_exc()}
+        if group != "dying":
+            dist.barrier()
+    if rank == 0:
+        Path(directory, "found.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

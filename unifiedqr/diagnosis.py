@@ -178,6 +178,10 @@ def diagnose(
     )
 
 
+def _triangle_of(primitive: Primitive) -> str:
+    return "L" if "L" in primitive.outputs else "R"
+
+
 def _of_whole(backend: Backend, A: Any, primitive: Primitive, given: dict[str, Any]) -> tuple[Any, ...]:
     """Return A, Q, R and their cotangents on the host, turned to a QR decomposition."""
     xp, turn = get_backend("numpy").xp, primitive.orientation
@@ -186,7 +190,7 @@ def _of_whole(backend: Backend, A: Any, primitive: Primitive, given: dict[str, A
     bars = {
         name: None if bar is None else _on_host(bar) for name, bar in _cotangents(primitive, factors, given).items()
     }
-    triangle = primitive.triangle
+    triangle = _triangle_of(primitive)
     return (
         turn.matrix(xp, matrix),
         turn.matrix(xp, factors["Q"]),
@@ -203,7 +207,7 @@ def _of_parts(backend: Backend, A: Any, primitive: Primitive, given: dict[str, A
     """
     xp, host, turn = backend.xp, get_backend("numpy").xp, primitive.orientation
     factors = dict(zip(primitive.outputs, backend.bind(primitive)(A), strict=True))
-    bars, triangle = _cotangents(primitive, factors, given), primitive.triangle
+    bars, triangle = _cotangents(primitive, factors, given), _triangle_of(primitive)
     R = turn.triangle(host, backend.to_numpy(factors[triangle]))
     Q_bar, R_bar = bars["Q"], bars[triangle]
     if Q_bar is not None:

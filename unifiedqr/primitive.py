@@ -281,6 +281,9 @@ def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
         checked(kept, row.keeps, differentiated=True)
         return row.jvp(over(xp), kept, tangents)
 
+    def singular(xp: Namespace, kept: Arrays) -> Array:
+        return row.singular(over(xp), kept)
+
     return replace(
         row,
         options=(*row.options, f"of {holders.count} holders"),
@@ -288,5 +291,5 @@ def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
         forward=forward,
         vjp=vjp,
         jvp=jvp,
-        singular=lambda xp, kept: row.singular(over(xp), kept),
+        singular=singular,
     )

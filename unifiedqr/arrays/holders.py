@@ -55,7 +55,9 @@ class Holders:
 
     def here(self, xp: Namespace) -> Array:
         """Return which of the holders this is, booleans of shape (count, 1, 1)."""
-        return xp.asarray([[[place == self.place]] for place in range(self.count)])
+        marks = [False] * self.count
+        marks[self.place] = True
+        return xp.asarray([[[mark]] for mark in marks])
 
     def branch(self, branch: Callable[..., Arrays], predicate: Array, *functions: Callable[[], Arrays]) -> Arrays:
         """Return what one of two functions gives, by the framework's own `Operations.branch`."""
@@ -99,7 +101,8 @@ def namespace_of_holders(xp: Namespace, holders: Holders, m: Any = None) -> Name
 
     m is None where all holders have equally many.
     """
-    base: type[Operations] = type(xp.beyond)
+    operations: Operations = xp.beyond
+    base = type(operations)
 
     class OperationsOfHolders(base):
         has_cholesky = base.has_cholesky and holders.may_branch

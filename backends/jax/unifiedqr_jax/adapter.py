@@ -9,8 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jax.core import Tracer
-
 from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex
-from unifiedqr.arrays.rows import Rows
 
 Term = Array | tuple[Array, Array]
 """An array, or a pair (X, K) that stands for the product X K."""
@@ -57,6 +56,9 @@ class Operations:
     ----------
     xp : namespace
         The namespace of the Array API standard on which the portable bodies are written.
+    rows_apart : callable or None
+        Returns how the rows of a tall A are apart, a `unifiedqr.arrays.rows.Rows`, or None if they are together or
+        nobody can tell; None itself where they never are.
     traces : bool
         Whether arrays may be symbols of a program that runs later, in which a NaN must be computed and not stand as a
         constant.
@@ -66,6 +68,7 @@ class Operations:
         For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
     """
 
+    rows_apart: Any = None  # a method of those who have one
     traces = False
     has_cholesky = False
     limits: Limits | None = None
@@ -115,10 +118,6 @@ class Operations:
         return sum(products[1:], products[0])
 
     # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
-
-    def rows_apart(self, A: Array) -> Rows | None:
-        """Return how the rows of a tall A are apart; None if they are together, or nobody can tell."""
-        del A
 
     def total(self, X: Array) -> Array:
         """Return the sum of what every holder of rows of A found from its own, X here."""

@@ -3,6 +3,8 @@
 Each gives what users get and, after it, what the derivative rules read.
 """
 
+from functools import partial
+
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.dependence import independent, nan_where, unless_empty
 from unifiedqr.arrays.operators import (
@@ -19,7 +21,7 @@ from unifiedqr.arrays.operators import (
 from unifiedqr.arrays.positions import is_position, positions
 from unifiedqr.arrays.triangle import equilibrated, frame_inverse, frame_singular
 from unifiedqr.kernels.pivoting import pivoted_qr
-from unifiedqr.kernels.reduced import reduced_lq, reduced_qr, rowwise_householder_qr, sizes_of_rows
+from unifiedqr.kernels.reduced import largest_rows_first, reduced_lq, reduced_qr, sizes_of_rows
 from unifiedqr.kernels.reflectors import complement, reflector_signs
 
 
@@ -88,7 +90,8 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
     triangles of the blocks.
     """
     Q, R = reduced_qr(xp, A, positive=True)
-    rows, largest = xp.beyond.rows_apart(A), xp.max(xp.abs(R), axis=(-2, -1), keepdims=True)
+    apart, largest = xp.beyond.rows_apart, xp.max(xp.abs(R), axis=(-2, -1), keepdims=True)
+    rows = None if apart is None else apart(A)
     blocks = A if rows is None else rows.split(A)
     first = xp.min(sizes_of_rows(xp, blocks[..., : shape_of_product(xp, A, A).k, :]), axis=-2, keepdims=True)
     if rows is not None:
@@ -96,7 +99,11 @@ def rowwise_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
     swamped = xp.any(largest > SWAMPED * first)
     if rows is not None:  # one answer for all who hold rows
         swamped = xp.beyond.total(xp.astype(swamped, first.dtype)) > 0
-    Q, R = xp.beyond.branch(swamped, lambda: rowwise_householder_qr(xp, A), lambda: (Q, R))
+
+    def sorted_first() -> Arrays:
+        return reduced_qr(xp, A, positive=True, method="householder", factor=partial(largest_rows_first, xp))
+
+    Q, R = xp.beyond.branch(swamped, sorted_first, lambda: (Q, R))
     return Q, R
 
 

@@ -5,53 +5,35 @@ depends on the framework's kernels, on the device and on the shape: ``xp.beyond.
 Where rows are apart products send n x n sums alone, whatever the shape, and Householder's reflectors become TSQR.
 """
 
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_product
+from unifiedqr.arrays.rows import Rows
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
-
-Factor = Callable[[Array], tuple[Array, Array]]
-"""Gives Q and R of each matrix of a stack, with any signs."""
 
 METHODS = ("auto", "householder", "cholesky")
 """Algorithms of the forward."""
 
 
-def reduced_qr(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:
-    """Return Q (..., m, k), R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (PR.2), (PR.3)."""
-    if method != "householder" and is_by_cholesky(xp, A, positive=positive, method=method):
+def reduced_qr(
+    xp: Namespace, A: Array, *, positive: bool, method: str = "auto", factor: Any = None
+) -> tuple[Array, Array]:
+    """Return Q (..., m, k) and R (..., k, n) of A = Q R; diag(R) real, and non-negative if `positive` (PR.2), (PR.3).
+
+    `factor` gives Q and R of each matrix of a stack by reflectors, with any signs; the framework's own if it is None.
+    """
+    apart, factor = xp.beyond.rows_apart, factor or xp.linalg.qr
+    rows: Rows | None = None if apart is None else apart(A)
+    if method != "householder" and is_by_cholesky(xp, A, rows, positive=positive, method=method):
         return cholesky_qr(xp, A, partial(reduced_qr, positive=True, method="householder"))
     m, n = A.shape[-2], A.shape[-1]
     if m == 0 or n == 0:
         return xp.zeros_like(A[..., :0]), xp.zeros_like(A[..., :0, :])
-    return householder_qr(xp, A, positive=positive, factor=xp.linalg.qr)
-
-
-def rowwise_householder_qr(xp: Namespace, A: Array) -> tuple[Array, Array]:
-    """Return reduced factors of A, diag(R) positive, by reflectors that take the largest rows of a block first."""
-
-    def factor(A: Array) -> tuple[Array, Array]:
-        order = xp.argsort(-xp.matrix_transpose(sizes_of_rows(xp, A)), axis=-1)
-        order, back = (xp.matrix_transpose(X) for X in (order, xp.argsort(order, axis=-1)))
-        Q, R = xp.linalg.qr(rows_at(xp, A, order))
-        return rows_at(xp, Q, back), R
-
-    return householder_qr(xp, A, positive=True, factor=factor)
-
-
-def sizes_of_rows(xp: Namespace, A: Array) -> Array:
-    """Return max|x| per row, (..., m, 1)."""
-    return xp.max(xp.abs(A), axis=-1, keepdims=True)
-
-
-def householder_qr(xp: Namespace, A: Array, *, positive: bool, factor: Factor) -> tuple[Array, Array]:
-    """Return reduced factors of A, no size of which is zero, by a QR decomposition of blocks of rows."""
     e = _exponents(xp, A) if is_complex(xp, A) else None
     A = A if e is None else scaled(xp, A, -e)
-    rows = xp.beyond.rows_apart(A)
     if rows is None:
         Q, R = factor(A)
     else:
@@ -62,16 +44,33 @@ def householder_qr(xp: Namespace, A: Array, *, positive: bool, factor: Factor) -
     return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
 
 
+def largest_rows_first(xp: Namespace, A: Array) -> tuple[Array, Array]:
+    """Return Q and R of matrices by the framework's reflectors, to which the rows are given by size."""
+    order = xp.argsort(-xp.matrix_transpose(sizes_of_rows(xp, A)), axis=-1)
+    order, back = (xp.matrix_transpose(X) for X in (order, xp.argsort(order, axis=-1)))
+    Q, R = xp.linalg.qr(rows_at(xp, A, order))
+    return rows_at(xp, Q, back), R
+
+
+def sizes_of_rows(xp: Namespace, A: Array) -> Array:
+    """Return max|x| per row, (..., m, 1)."""
+    return xp.max(xp.abs(A), axis=-1, keepdims=True)
+
+
 def r_alone(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> Array:
     """Return R (..., k, n) of A = Q R, Q never being formed."""
-    if method != "householder" and is_by_cholesky(xp, A, positive=positive, method=method):
+    apart = xp.beyond.rows_apart
+    rows: Rows | None = None if apart is None else apart(A)
+    if method != "householder" and is_by_cholesky(xp, A, rows, positive=positive, method=method):
         return cholesky_r(xp, A, _r_by_householder)
     if 0 in A.shape[-2:]:
         return reduced_qr(xp, A, positive=positive)[1]
     e = _exponents(xp, A) if is_complex(xp, A) else None
     A = A if e is None else scaled(xp, A, -e)
-    # The signs of blocks are not the kernel's.
-    R = _triangle_of_blocks(xp, A) if positive or xp.beyond.rows_apart(A) is not None else xp.beyond.qr_r(A)
+    if rows is not None:
+        R = xp.beyond.qr_r(rows.stacked(xp.beyond.qr_r(rows.split(A))))
+    else:
+        R = _triangle_of_blocks(xp, A) if positive else xp.beyond.qr_r(A)  # the signs of blocks are not the kernel's
     R = R if e is None else scaled(xp, R, e)
     return xp.triu(xp.expand_dims(_conjugate(xp, xp.beyond.phases(R)), axis=-1) * R if positive else R)
 
@@ -80,14 +79,12 @@ def _r_by_householder(xp: Namespace, A: Array) -> Arrays:
     return (r_alone(xp, A, positive=True, method="householder"),)
 
 
-def is_by_cholesky(xp: Namespace, A: Array, *, positive: bool, method: str) -> bool:
+def is_by_cholesky(xp: Namespace, A: Array, rows: Rows | None, *, positive: bool, method: str) -> bool:
     """Return whether A is to be decomposed by CholeskyQR: a deep matrix of known sizes, asked for or faster so."""
     m, n = A.shape[-2:]
     if m is None or n is None or n == 0 or not xp.beyond.has_cholesky:
         return False
-    if method == "cholesky":
-        return shape_of_product(xp, A, A).deep
-    if xp.beyond.rows_apart(A) is not None:
+    if method == "cholesky" or rows is not None:
         return shape_of_product(xp, A, A).deep
     limits = xp.beyond.limits
     if not positive or limits is None or type(m) is not int or type(n) is not int:  # of a program for many sizes
@@ -108,9 +105,6 @@ BLOCK = 2**18
 
 def _triangle_of_blocks(xp: Namespace, A: Array) -> Array:
     """Return R of a tall matrix from those of blocks of its rows, one below the other (J. Demmel et al. 2012, TSQR)."""
-    rows_apart = xp.beyond.rows_apart(A)
-    if rows_apart is not None:
-        return xp.beyond.qr_r(rows_apart.stacked(xp.beyond.qr_r(rows_apart.split(A))))
     m, n = A.shape[-2:]
     if type(m) is not int or type(n) is not int:  # known only later
         return xp.beyond.qr_r(A)

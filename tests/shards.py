@@ -360,7 +360,14 @@ def replicated_b(mesh):
 
 def numbers(mesh):
     rows = spread(matrix(12, 3, torch.float64), mesh, Shard(ROWS))
-    return {"to_numpy": bool((uqr.to_numpy(rows) == whole(rows)).all()), "rank": int(uqr.diagnose(rows).rank)}
+    expected = uqr.diagnose(matrix(12, 3, torch.float64), Q_bar=matrix(12, 3, torch.float64))
+    found, sent = moved(lambda: uqr.diagnose(rows, Q_bar=rows))
+    return {
+        "to_numpy": bool((uqr.to_numpy(rows) == whole(rows)).all()),
+        "condition": abs(found.condition - expected.condition) / expected.condition,
+        "rank": found.rank == expected.rank,
+        "sent": max(sent) <= 9,
+    }
 
 
 def dying(mesh):

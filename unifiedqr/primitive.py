@@ -58,7 +58,7 @@ class Orientation:
         return f"{'last' if self.reversed else 'leading'} {'rows' if self.adjoint else 'columns'}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # not frozen: Dynamo would hash its fields, of which some are dictionaries
 class Primitive:
     """One row of the table.
 

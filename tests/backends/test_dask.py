@@ -176,6 +176,14 @@ def test_blocks_are_read_again_instead_of_kept():
     assert held.most <= 4  # of 40
 
 
+def test_a_diagnosis_computes_the_triangle_alone():
+    source = Source(matrix(60, 3), 5)
+    found, expected = uqr.diagnose(source.array), uqr.diagnose(source.A)
+    assert found.rank == expected.rank
+    assert abs(found.condition / expected.condition - 1) <= tolerance("float64", 60, 3)
+    assert source.reads == 12
+
+
 def test_a_singular_triangle_gives_nan():
     A = matrix()
     A[:, 1] = 0

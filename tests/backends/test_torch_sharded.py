@@ -158,7 +158,9 @@ def test_a_gradient_where_its_input_is(found, name):
 
 
 def test_as_numbers(found):
-    assert found("two", "numbers") == {"to_numpy": True, "rank": 3}
+    case = found("two", "numbers")
+    assert case.pop("condition") <= tolerance("float64", 12, 3)
+    assert case == {"to_numpy": True, "rank": True, "sent": True}
 
 
 REFUSED = {

@@ -60,6 +60,9 @@ class DaskBackend(Backend):
             )
         return x.dtype.name
 
+    def is_spread(self, x: Any) -> bool:
+        return x.npartitions > 1
+
     def bind(self, primitive: Primitive) -> Callable[..., Arrays]:
         if primitive.name not in SERVED:
             raise CapabilityError(

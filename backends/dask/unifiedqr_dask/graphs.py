@@ -55,7 +55,7 @@ def again(X: Any, *after: Any) -> Any:
     tasks = {names[key]: t if key in kept else t.substitute(names, key=names[key]) for key, t in graph.items()}
     name = f"{X.name}-{mark}"
     layers = HighLevelGraph.from_collections(name, tasks, dependencies=[])
-    return da.Array(layers, name, X.chunks, dtype=X.dtype, meta=X._meta)
+    return da.Array(layers, name, X.chunks, dtype=X.dtype, meta=X._meta)  # pyright: ignore[reportCallIssue]
 
 
 def _renamed(key: Any, mark: str) -> Any:

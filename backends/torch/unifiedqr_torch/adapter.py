@@ -52,6 +52,9 @@ class TorchBackend(Backend):
     def devices(self) -> tuple[str, ...]:
         return ("cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count())))
 
+    def is_spread(self, x: Any) -> bool:
+        return is_sharded(x) and not all(placement.is_replicate() for placement in x.placements)
+
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)
 

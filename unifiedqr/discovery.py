@@ -208,16 +208,23 @@ def get_backend(x_or_name: Any = None) -> Backend:
 
 def by_name(name: str) -> Backend:
     """Return the backend of a name, importing its framework."""
-    backend = loaded.get(name)
-    if backend is not None:
-        return backend
+    _load(name)  # before anything is looked up: a compiler keeps what it has seen of a dictionary
+    return loaded[name]
+
+
+@untraced
+def _load(name: str) -> None:
+    """Import the framework of a name, once; raise if it cannot be, as often as it is asked for."""
+    if name in loaded:
+        return
     described = plugin(name)
     if name not in _failures:
         if _installed_version(described) is None:
             raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
         BETWEEN.update((_entry_points()[name].module.partition(".")[0], *described.array_modules))
         try:
-            return loaded.setdefault(name, described.load())
+            loaded.setdefault(name, described.load())
+            return
         except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit
             _failures[name] = error
     failure, provider = _failures[name], distribution_of(_entry_points()[name])

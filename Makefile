@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 CONSTRAINTS ?= ci/constraints.txt
-EXTRAS ?= all,mxnet,gallery
+EXTRAS ?= all,mxnet,dask,gallery
 ALONE ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
@@ -39,7 +39,7 @@ fuzz: setup  ## Search for counterexamples with new seeds, UNIFIEDQR_EXAMPLES of
 	UNIFIEDQR_EXAMPLES=$${UNIFIEDQR_EXAMPLES:-10000} $(BIN)/python -m pytest -n 2 tests/test_random_search.py
 
 latest:  ## Run every test in the second environment: the newest JAX and NumPy 2
-	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=all,gallery \
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=ci/constraints-latest.txt EXTRAS=all,dask,gallery \
 	  ALONE="mxnet graphviz requests urllib3 idna certifi charset-normalizer"
 
 newer:  ## Run the conformance suite and a comparison on a newer Python: make newer PYTHON=python3.13

@@ -56,7 +56,7 @@ def test_the_library_requires_little_and_all_is_every_extra_but_mxnet_and_the_ga
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.match("[a-z-]+", requirement)[0] for requirement in project["dependencies"]}
     assert names == {"array-api-compat", "numpy", "optree", "scipy"}
-    assert project["optional-dependencies"]["all"] == ["unifiedqr[torch,tensorflow,jax,dask,lab]"]
+    assert project["optional-dependencies"]["all"] == ["unifiedqr[torch,tensorflow,jax,lab]"]
 
 
 def test_every_requirement_has_its_version_in_the_constraints():

@@ -99,7 +99,7 @@ def test_half_precision_is_handed_back_in_kind(dtype):
     "dtype", [np.longdouble, np.clongdouble, object, bool, np.int64, "M8[s]", "U3", [("a", "f8")]], ids=str
 )
 def test_other_dtypes_are_refused(dtype):
-    with pytest.raises(DtypeError, match=r"needs float32, float64, complex64, complex128"):
+    with pytest.raises(DtypeError, match=r"expected float32, float64, complex64, complex128"):
         uqr.qr(np.zeros((3, 2), dtype=dtype))
 
 

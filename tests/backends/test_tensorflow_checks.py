@@ -79,7 +79,7 @@ def test_what_runs_eagerly_is_looked_at(wrapper):
 
 
 def test_autograph_lets_our_errors_through():
-    with pytest.raises(uqr.ShapeError, match="needs a matrix"):
+    with pytest.raises(uqr.ShapeError, match="expected a matrix"):
         tf.function(lambda A: uqr.qr(A[0]))(MATRIX)
 
 

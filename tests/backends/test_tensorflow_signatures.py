@@ -155,7 +155,7 @@ def test_a_saved_model_of_any_number_of_rows():
 @pytest.mark.parametrize(
     ("f", "shape", "message"),
     [
-        (uqr.slogdet, (3, 2), "it needs square matrices"),
+        (uqr.slogdet, (3, 2), "expected square matrices"),
         (partial(uqr.qr, pivoting=True, rank=3), (4, 2), "an integer from 0 to min"),
     ],
     ids=["slogdet", "rank"],

@@ -133,6 +133,7 @@ class TestMxnet(Programs):
     backend = "mxnet"
 
 
+@pytest.mark.exhaustive  # XLA compiles every program, for a minute
 class TestJax(Programs):
     backend = "jax"
 

@@ -317,7 +317,7 @@ def shards():
 
 def process(rank, port):
     """One of two processes, with four devices each: nobody reaches all of A."""
-    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(rank), initialization_timeout=60)
+    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(rank), initialization_timeout=120)
     mesh = mesh_of(AxisType.Auto)
     rows, X = NamedSharding(mesh, ROWS), random(M, N, 1)
 

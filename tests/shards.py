@@ -422,7 +422,11 @@ def main(group, rank, directory):
     warnings.simplefilter("ignore")
     world = WORLDS[group]
     dist.init_process_group(
-        "gloo", init_method=f"file://{directory}/rendezvous", rank=rank, world_size=world, timeout=timedelta(seconds=60)
+        "gloo",
+        init_method=f"file://{directory}/rendezvous",
+        rank=rank,
+        world_size=world,
+        timeout=timedelta(seconds=120),
     )
     mesh, found = init_device_mesh("cpu", (world,)), {}
     chosen = os.environ.get("CASES", "")

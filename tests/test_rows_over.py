@@ -12,7 +12,7 @@ from unifiedqr.rules import lstsq_vjp, orth_vjp, qr_jvp, qr_r_vjp, qr_vjp
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
 
-SECONDS = 60
+SECONDS = 120
 """How long a process waits for the other."""
 
 M, N = 60, 5

@@ -16,7 +16,7 @@ from unifiedqr_lab.conformance.tolerance import tolerance
 CONDITION = 10.0
 """More than that of the random matrices of programs that have one of their own."""
 
-SECONDS = 300
+SECONDS = 280
 """After which processes are ended: that nothing waits for ever is part of what is tested."""
 
 

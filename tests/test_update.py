@@ -450,6 +450,92 @@ def test_explicit_rules_serve_deletion_without_an_update():
     assert V_bar.shape == (3, 0)
 
 
+def sliding(xp, Q, R, x):
+    """Return a loss of a window that slides by a row, and of a filter's step: all three rows of the table take part."""
+    Q, R = uqr.qr_update(Q, R, Q[..., 0] + 1, R[..., 0, :])
+    Q, R = uqr.qr_delete(*uqr.qr_insert(Q, R, x, Q.shape[-2]), 0)
+    return xp.sum(Q**3) + xp.sum(R**3) + xp.sum(uqr.qr_append_rows(R, x) ** 2)
+
+
+def window(count=3):
+    return (*uqr.qr(normal(count, 6, 3)), normal(count, 3))
+
+
+def expected_gradients():
+    """Return the gradients of each window by itself, in PyTorch."""
+    torch = pytest.importorskip("torch")
+    xp = uqr.namespace(torch.ones(1))
+    found = [
+        uqr.grad(lambda *one: sliding(xp, *one), argnums=(0, 1, 2))(*(torch.as_tensor(X[i]) for X in window()))
+        for i in range(3)
+    ]
+    return [np.stack([uqr.to_numpy(one[k]) for one in found]) for k in range(3)]
+
+
+def close(found, expected):
+    return all(
+        np.abs(uqr.to_numpy(X) - Y).max() <= 1e-11 * np.abs(Y).max() for X, Y in zip(found, expected, strict=True)
+    )
+
+
+def test_under_torch_func_and_vmap():
+    torch = pytest.importorskip("torch")
+    xp = uqr.namespace(torch.ones(1))
+    gradient = torch.func.grad(lambda *one: sliding(xp, *one), argnums=(0, 1, 2))
+    assert close(torch.func.vmap(gradient)(*map(torch.as_tensor, window())), expected_gradients())
+    compiled = torch.compile(lambda *all_: sliding(xp, *all_), backend="aot_eager")
+    leaves = [torch.as_tensor(X).requires_grad_() for X in window()]
+    compiled(*leaves).backward()
+    assert close([X.grad for X in leaves], expected_gradients())
+
+
+def test_under_jit_vmap_and_scan():
+    jax = pytest.importorskip("jax")
+    jnp, arrays = jax.numpy, [get_backend("jax").from_numpy(X) for X in window()]
+    gradient = jax.grad(lambda *one: sliding(jnp, *one), argnums=(0, 1, 2))
+    assert close(jax.jit(jax.vmap(gradient))(*arrays), expected_gradients())
+
+    def filtered(R):
+        return jnp.sum(jax.lax.scan(lambda R, x: (uqr.qr_append_rows(0.9 * R, x), R[0, 0]), R, arrays[2])[0] ** 2)
+
+    def looped(R):
+        for x in arrays[2]:
+            R = uqr.qr_append_rows(0.9 * R, x)
+        return jnp.sum(R**2)
+
+    R = arrays[1][0]
+    assert close([jax.jit(jax.grad(filtered))(R)], [np.asarray(jax.grad(looped)(R))])
+
+
+@pytest.mark.parametrize("batch", [3, None], ids=["known", "unknown"])
+def test_in_a_tf_function(batch):
+    tf = pytest.importorskip("tensorflow")
+    xp = uqr.namespace(tf.ones(1))
+
+    @tf.function(input_signature=[tf.TensorSpec([batch, *X.shape[1:]], tf.float64) for X in window()])
+    def gradient(Q, R, x):
+        with tf.GradientTape() as tape:
+            tape.watch([Q, R, x])
+            loss = sliding(xp, Q, R, x)
+        return tape.gradient(loss, [Q, R, x])
+
+    assert close(gradient(*map(tf.constant, window())), expected_gradients())
+
+
+@pytest.mark.parametrize("name", ["torch", "tensorflow", "jax"])
+def test_what_lies_in_the_range_is_seen_in_a_compiled_program_too(name):
+    backend = get_backend(name)
+    run = {"torch": lambda f: f, "tensorflow": None, "jax": None}[name]
+    if run is None:
+        run = __import__("jax").jit if name == "jax" else __import__("tensorflow").function
+    for hard in HARD.values():
+        A, V = np.eye(9, 4), normal(4, 2, seed=3)
+        U = hard(A)
+        Q, R = map(backend.to_numpy, run(uqr.qr_update)(*map(backend.from_numpy, (*uqr.qr(A), U, V))))
+        assert np.abs(Q.T @ Q - np.eye(4)).max() < 1e-14
+        assert np.abs(Q @ R - A - U @ V.T).max() <= 1e-14 * max(1, np.abs(U).max() * np.abs(V).max())
+
+
 Q, R = uqr.qr(normal(5, 3))
 
 

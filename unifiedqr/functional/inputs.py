@@ -1,9 +1,10 @@
 """What every function does with its input before and after the primitive is run."""
 
+from itertools import zip_longest
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend
+from unifiedqr.backend import COMPLEX_OF_REAL, DTYPES, HALF_DTYPES, Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
 
@@ -123,3 +124,40 @@ def check_rank(backend: Backend, rank: Any, k: int | None, *, pivoting: bool, mo
             f"the constraint '{k} > {rank}', or leave rank out."
         )
     return None if more == (0,) else rank.__index__()
+
+
+def as_matrix(backend: Backend, X: Array, Q: Array, name: str, axis: int) -> Array:
+    """Return X, which may be a vector where Q is a matrix, as a matrix: a vector gets a new axis."""
+    floating_dtype(backend, X, name)
+    ndim = rank_of(backend, X, name)
+    if ndim == 0:
+        raise ShapeError(
+            f"{name} got a number; expected a vector or a matrix beside factors of shape {tuple(Q.shape)}."
+        )
+    return backend.xp.expand_dims(X, axis=axis) if ndim in (1, len(Q.shape) - 1) else X
+
+
+def together(backend: Backend, name: str, *arrays: Array) -> tuple[Array, ...]:
+    """Return arrays in the dtype of all of them, with the same batch dimensions."""
+    dtypes = {floating_dtype(backend, X, name) for X in arrays}
+    real = "float64" if dtypes & {"float64", "complex128"} else "float32"
+    common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
+    xp = backend.xp
+    arrays = tuple(X if backend.dtype_name(X) == common else xp.astype(X, getattr(xp, common)) for X in arrays)
+    batches = [tuple(X.shape[:-2]) for X in arrays]
+    if all(batch == batches[0] for batch in batches[1:]):
+        return arrays
+    for along in zip_longest(*map(reversed, batches), fillvalue=1):
+        if len({size for size in along if size not in (1, None)}) > 1:
+            raise ShapeError(
+                f"{name} got arrays with batch dimensions {', '.join(map(str, batches))}, which do not broadcast. A "
+                f"stack of vectors has one dimension less than the stack of matrices."
+            )
+    # A sum of no entries: it has the batch dimensions of all, also those that are known only later.
+    zeros = [xp.zeros_like(xp.sum(X, axis=(-2, -1), keepdims=True)) for X in arrays]
+    return tuple(X + sum(zeros[1:], zeros[0]) for X in arrays)
+
+
+def half_of(backend: Backend, *arrays: Array) -> Any:
+    """Return the half precision that all arrays are in, which their result is given back in; None if there is none."""
+    return arrays[0].dtype if all(backend.dtype_name(X) in HALF_DTYPES for X in arrays) else None

@@ -1,16 +1,14 @@
 """Factors that are updated: after a change of low rank, with rows or columns inserted or deleted."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias, overload
 
 from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.arguments import resolve
-from unifiedqr.arrays.operators import adjoint
-from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
+from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, OptionError, ShapeError
-from unifiedqr.functional.inputs import chosen, floating_dtype, rank_of, sizes_of
+from unifiedqr.functional.inputs import as_matrix, chosen, half_of, sizes_of, together
 from unifiedqr.functional.lines import checked_positions, identity, inserted, integer_of, lines, places_of_new, zeros
 from unifiedqr.results import QRResult
 from unifiedqr.updates import row
@@ -170,13 +168,15 @@ def qr_insert(Q: Any, R: Any, X: Any, position: Any, /, which: str = "rows", *, 
         raise ShapeError(
             f"qr_insert got {which} of shape {tuple(X.shape)} for factors of {m} x {n}; expected {expected}."
         )
-    places, V = places_of_new(position, p, along), adjoint(xp, X)
+    places, V = places_of_new(position, p, along), _adjoint(given.backend, X)
     if rows:
         F = inserted(xp, Q, zeros(xp, X[..., :1], Q[..., :1, :]), places, axis=-2)
         E = inserted(xp, zeros(xp, Q[..., :1], V[..., :1, :]), identity(xp, X[..., :1]), places, axis=-2)
         return _result(given, row("qr-update", positive=positive), F, R, E, V)
     T = inserted(xp, R, zeros(xp, R[..., :1], X[..., :1, :]), places, axis=-1)
-    E = inserted(xp, zeros(xp, adjoint(xp, R)[..., :1], X[..., :1, :]), identity(xp, V[..., :1]), places, axis=-2)
+    E = inserted(
+        xp, zeros(xp, xp.matrix_transpose(R)[..., :1], X[..., :1, :]), identity(xp, V[..., :1]), places, axis=-2
+    )
     return _result(given, row("qr-update", positive=positive), Q, T, X, E)
 
 
@@ -310,8 +310,8 @@ def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
     """
     backend, (R, B) = resolve(R, B)
     sizes_of(backend, R, "qr_append_rows")
-    half = _half(backend, R, B)
-    R, B = _together(backend, "qr_append_rows", R, _as_matrix(backend, B, R, "qr_append_rows", -2))
+    half = half_of(backend, R, B)
+    R, B = together(backend, "qr_append_rows", R, as_matrix(backend, B, R, "qr_append_rows", -2))
     if R.shape[-1] != B.shape[-1] or None in (*R.shape[-2:], *B.shape[-2:]):
         raise ShapeError(
             f"qr_append_rows got R of shape {tuple(R.shape)} and B of shape {tuple(B.shape)}; expected (..., l, n) and "
@@ -355,49 +355,19 @@ def _factors(name: str, Q: Any, R: Any, *others: Any, transposed: bool = False) 
             f"a matrix (..., m, n): Q (..., m, k) and R (..., k, n), k = min(m, n) > 0. Of complete ones they are "
             f"Q[..., :n] and R[..., :n, :]."
         )
-    matrices = [_as_matrix(backend, X, Q, name, -2 if transposed else -1) for X in given]
-    half = _half(backend, Q, R, *matrices)
-    Q, R, *matrices = _together(backend, name, Q, R, *matrices)
+    matrices = [as_matrix(backend, X, Q, name, -2 if transposed else -1) for X in given]
+    half = half_of(backend, Q, R, *matrices)
+    Q, R, *matrices = together(backend, name, Q, R, *matrices)
     return _Given(backend, half, (m, n), Q, R, tuple(matrices))
-
-
-def _as_matrix(backend: Backend, X: Array, Q: Array, name: str, axis: int) -> Array:
-    """Return X, which may be a vector where Q is a matrix, as a matrix: a vector gets a new axis."""
-    floating_dtype(backend, X, name)
-    ndim = rank_of(backend, X, name)
-    if ndim == 0:
-        raise ShapeError(
-            f"{name} got a number; expected a vector or a matrix beside factors of shape {tuple(Q.shape)}."
-        )
-    return backend.xp.expand_dims(X, axis=axis) if ndim in (1, len(Q.shape) - 1) else X
-
-
-def _together(backend: Backend, name: str, *arrays: Array) -> tuple[Array, ...]:
-    """Return arrays in the dtype of all of them, with the same batch dimensions."""
-    dtypes = {floating_dtype(backend, X, name) for X in arrays}
-    real = "float64" if dtypes & {"float64", "complex128"} else "float32"
-    common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
-    xp = backend.xp
-    arrays = tuple(X if backend.dtype_name(X) == common else xp.astype(X, getattr(xp, common)) for X in arrays)
-    batches = [tuple(X.shape[:-2]) for X in arrays]
-    if all(batch == batches[0] for batch in batches[1:]):
-        return arrays
-    for along in zip_longest(*map(reversed, batches), fillvalue=1):
-        if len({size for size in along if size not in (1, None)}) > 1:
-            raise ShapeError(
-                f"{name} got arrays with batch dimensions {', '.join(map(str, batches))}, which do not broadcast. A "
-                f"stack of vectors has one dimension less than the stack of matrices."
-            )
-    # A sum of no entries: it has the batch dimensions of all, also those that are known only later.
-    zeros = [xp.zeros_like(xp.sum(X, axis=(-2, -1), keepdims=True)) for X in arrays]
-    return tuple(X + sum(zeros[1:], zeros[0]) for X in arrays)
-
-
-def _half(backend: Backend, *arrays: Array) -> Any:
-    """Return the half precision that all arrays are in, which their result is given back in; None if there is none."""
-    return arrays[0].dtype if all(backend.dtype_name(X) in HALF_DTYPES for X in arrays) else None
 
 
 def _result(given: _Given, primitive: Primitive, *arrays: Array) -> QRResult[Any]:
     found = given.backend.bind(primitive)(*arrays)[: primitive.results]
     return QRResult(*(X if given.half is None else given.backend.xp.astype(X, given.half) for X in found))
+
+
+def _adjoint(backend: Backend, X: Array) -> Array:
+    """Return X^H; whether it is complex is asked of the backend, in a way that a compiler can follow."""
+    xp = backend.xp
+    X = xp.matrix_transpose(X)
+    return xp.conj(X) if backend.dtype_name(X).startswith("complex") else X

@@ -62,6 +62,8 @@ class Operations:
     traces : bool
         Whether arrays may be symbols of a program that runs later, in which a NaN must be computed and not stand as a
         constant.
+    skips : bool
+        Whether a program that runs later can leave out what the value of a boolean in it makes needless.
     has_cholesky : bool
         Whether `try_cholesky` is of any use.
     limits : Limits or None
@@ -70,6 +72,7 @@ class Operations:
 
     rows_apart: Any = None  # a method of those who have one
     traces = False
+    skips = False
     has_cholesky = False
     limits: Limits | None = None
 

@@ -176,8 +176,11 @@ class Triangle(NamedTuple):
         if marked is None:
             return None
         rows = xp.matrix_transpose(marked)
-        entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
-        struck = reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=(marked, Q_bar))
+
+        def struck() -> Array:
+            entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
+            return reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=(marked, Q_bar))
+
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
 
     def unless_marked(self, X: Array, *, rows: bool = False) -> Array:

@@ -42,6 +42,7 @@ class JaxOperations(Operations):
     """What JAX does better than the portable forms."""
 
     traces = True
+    skips = True
     has_cholesky = True
     limits = Limits(slenderness=16, columns=256, rows=512)  # measured on two cores of a CPU
 

@@ -24,6 +24,7 @@ class TensorFlowOperations(Operations):
     """Operations of eager tensors and of graphs whose sizes are known."""
 
     traces = True
+    skips = True
     has_cholesky = True
     limits = Limits(slenderness=4, columns=512, rows=256)  # measured on two cores of a CPU
 

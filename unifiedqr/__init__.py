@@ -34,7 +34,22 @@ from unifiedqr.errors import (
     UnifiedQRError,
     UnknownBackendError,
 )
-from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rows_over, rq, slogdet
+from unifiedqr.functional import (
+    left_null_space,
+    lq,
+    lstsq,
+    null_space,
+    orth,
+    ql,
+    qr,
+    qr_append_rows,
+    qr_delete,
+    qr_insert,
+    qr_update,
+    rows_over,
+    rq,
+    slogdet,
+)
 from unifiedqr.results import (
     LQResult,
     LstsqResult,
@@ -101,6 +116,10 @@ __all__ = [
     "orth",
     "ql",
     "qr",
+    "qr_append_rows",
+    "qr_delete",
+    "qr_insert",
+    "qr_update",
     "rows_over",
     "rq",
     "rules",

@@ -21,6 +21,7 @@ from unifiedqr.rules.pivoted import qr_pivoted_jvp, qr_pivoted_vjp
 from unifiedqr.rules.qr import qr_jvp, qr_vjp
 from unifiedqr.rules.spaces import left_null_space_vjp, orth_jvp, orth_vjp
 from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp
+from unifiedqr.rules.updated import qr_append_jvp, qr_append_vjp, qr_update_jvp, qr_update_vjp
 from unifiedqr.rules.weighted import lstsq_weighted_jvp, lstsq_weighted_vjp
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "orth_vjp",
     "ql_jvp",
     "ql_vjp",
+    "qr_append_jvp",
+    "qr_append_vjp",
     "qr_complete_jvp",
     "qr_complete_vjp",
     "qr_jvp",
@@ -49,6 +52,8 @@ __all__ = [
     "qr_pivoted_vjp",
     "qr_r_jvp",
     "qr_r_vjp",
+    "qr_update_jvp",
+    "qr_update_vjp",
     "qr_vjp",
     "rq_jvp",
     "rq_vjp",

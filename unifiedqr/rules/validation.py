@@ -102,6 +102,36 @@ def check_weights(named: Namespace | None, A: Array, b: Array, w: Array, Q: Arra
     return xp
 
 
+def check_update(named: Namespace | None, Q: Array, R: Array, F: Array, T: Array, U: Array, V: Array) -> Namespace:
+    """Return the namespace of what F T + U V^H is made of and its factors, which fit each other."""
+    xp = check_factors(named, Q=Q, R=R)
+    given = {"F": F, "T": T, "U": U, "V": V}
+    shapes = {name: tuple(X.shape[-2:]) for name, X in given.items() if _are_stacked(X, Q)}
+    count, s = shapes.get("F", (-1, -1))[1], shapes.get("U", (-1, -1))[1]
+    m, n = Q.shape[-2], R.shape[-1]
+    if shapes != {"F": (m, count), "T": (count, n), "U": (m, s), "V": (n, s)}:
+        came = ", ".join(f"{name} {tuple(X.shape)}" for name, X in given.items())
+        raise ShapeError(
+            f"got {came} with Q {tuple(Q.shape)} and R {tuple(R.shape)}; expected F (..., m, l), T (..., l, n), "
+            f"U (..., m, s) and V (..., n, s) for the reduced QR factors of F T + U V^H."
+        )
+    check_dtypes(xp, Q=Q, **given)
+    return xp
+
+
+def check_append(named: Namespace | None, T: Array, B: Array, R: Array) -> Namespace:
+    """Return the namespace of T, the rows B below it, and the triangle of both, which fit each other."""
+    xp = _namespace_of(T, B, R, named=named)
+    fits = _are_stacked(T, B) and _are_stacked(T, R) and T.shape[-1] == B.shape[-1] == R.shape[-1]
+    if not fits or R.shape[-2] != min(T.shape[-2] + B.shape[-2], R.shape[-1]):
+        raise ShapeError(
+            f"got T {tuple(T.shape)}, B {tuple(B.shape)} and R {tuple(R.shape)}; expected T (..., l, n), B (..., p, n) "
+            f"and R (..., k, n), the triangle of [T; B], k = min(l + p, n)."
+        )
+    check_dtypes(xp, T=T, B=B, R=R)
+    return xp
+
+
 def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     """Return pivots, integers (..., n) per R (..., r, n), as (..., 1, n) in the dtype of R."""
     expected = (*R.shape[:-2], R.shape[-1])

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from unifiedqr._typing import Arrays, Namespace
+from unifiedqr.arrays.operators import adjoint
 from unifiedqr.decomposition import Primitive
+from unifiedqr.discovery import get_backend
+from unifiedqr.functional import qr
+from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr_lab.conformance.matrices import Matrix, rounded
 
 Draw = Callable[[tuple[int, ...], int], Matrix]
@@ -19,22 +23,82 @@ Draw = Callable[[tuple[int, ...], int], Matrix]
 
 RIGHT_HAND_SIDES = 2
 
+RANK = 2
+"""Rank of an update."""
+
+APPENDED = 2
+"""Number of the rows that are appended."""
+
+GOES = slice(1, 2)
+"""The row that goes: without it the exact products of the suite are well conditioned."""
+
+
+def _factors(A: Matrix) -> tuple[Matrix, Matrix]:
+    """Return the QR factors of A in the positive gauge, to the last bit where they have few bits."""
+    Q, R = qr(A)
+    few_Q, few_R = np.rint(64 * Q) / 64, np.rint(64 * R) / 64
+    return (few_Q, few_R) if np.array_equal(few_Q @ few_R, A) else (Q, R)
+
+
 DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "b": (10, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
     "w": (13, lambda A, draw, number: rounded(np.exp2(draw((*A.shape[:-1], 1), number).real)).astype(A.dtype)),
+    "U": (15, lambda A, draw, number: draw((*A.shape[:-1], RANK), number)),
+    "V": (17, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], RANK), number)),
+    "B": (19, lambda A, draw, number: draw((*A.shape[:-2], APPENDED, A.shape[-1]), number)),
 }
 """Inputs drawn at random, by name: the number of the array, and what gives it. Weights are positive."""
 
 REAL = ("w",)
 """Inputs that are real numbers, in the dtype of the matrix."""
 
-DERIVED: dict[str, Callable[[Matrix], Matrix]] = {}
+DERIVED: dict[str, Callable[[Matrix], Matrix]] = {
+    "F": lambda A: _factors(A)[0],
+    "F_1": lambda A: np.delete(_factors(A)[0], GOES, axis=-2),
+    "F_2": lambda A: _factors(A)[0][..., GOES, :],
+    "T": lambda A: _factors(A)[1],
+}
 """Inputs that follow from the matrix, by name."""
 
-DECOMPOSED: dict[str, Callable[..., Matrix]] = {}
+
+def _update(xp: Namespace, F: Matrix, T: Matrix, U: Matrix, V: Matrix) -> Matrix:
+    return F @ T + U @ adjoint(xp, V)
+
+
+def _downdate(xp: Namespace, F_1: Matrix, F_2: Matrix, T: Matrix) -> Matrix:
+    del xp, F_2
+    return F_1 @ T
+
+
+def _append(xp: Namespace, T: Matrix, B: Matrix) -> Matrix:
+    return xp.concat([T, B], axis=-2)
+
+
+def _in_numpy(matrix: Callable[..., Matrix]) -> Callable[..., Matrix]:
+    return lambda *inputs: matrix(get_backend("numpy").xp, *inputs)
+
+
+DECOMPOSED: dict[str, Callable[..., Matrix]] = {
+    "qr-update": _in_numpy(_update),
+    "qr-downdate": _in_numpy(_downdate),
+    "qr-append": _in_numpy(_append),
+}
 """By row: the matrix that is decomposed, from the inputs, where it is not the first of them."""
 
-DEFINITIONS: dict[str, Callable[..., Arrays]] = {}
+
+def _factored(matrix: Callable[..., Matrix], *, r_alone: bool = False) -> Callable[..., Arrays]:
+    def factors(xp: Namespace, *inputs: Matrix) -> Arrays:
+        Q, R = reduced_qr(xp, matrix(xp, *inputs), positive=True)
+        return (R,) if r_alone else (Q, R)
+
+    return factors
+
+
+DEFINITIONS: dict[str, Callable[..., Arrays]] = {
+    "qr-update": _factored(_update),
+    "qr-downdate": _factored(_downdate),
+    "qr-append": _factored(_append, r_alone=True),
+}
 """By row: a forward that says what the row computes, where its own takes a shorter way. The truth is taken from it."""
 
 

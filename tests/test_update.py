@@ -1,0 +1,493 @@
+"""Updated factors: against SciPy's, up to the gauge, and against starting afresh, in values and derivatives."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import unifiedqr as uqr
+from unifiedqr import rules
+from unifiedqr.discovery import get_backend
+from unifiedqr.updates import row
+
+FIELDS = pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+SHAPES = {"deep": (9, 4), "nearly square": (5, 4), "square": (4, 4), "nearly wide": (4, 5), "wide": (3, 6)}
+SHAPE = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+
+
+def normal(*shape, complex_=False, seed=0):
+    rng = np.random.default_rng([seed, *shape])
+    return rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if complex_ else 0)
+
+
+def adjoint(X):
+    return np.conj(np.swapaxes(X, -1, -2))
+
+
+def inserted(xp, A, X, places, axis):
+    """Return A with lines in their places, by one line after the other."""
+    count, old, new = A.shape[axis] + len(places), 0, {}
+    for i, place in enumerate(places):
+        new[place] = X[i : i + 1] if axis == -2 else X[:, i : i + 1]
+    parts = []
+    for line in range(count):
+        if line not in new:
+            parts.append(A[old : old + 1] if axis == -2 else A[:, old : old + 1])
+            old += 1
+        else:
+            parts.append(new[line])
+    return xp.concat(parts, axis=axis)
+
+
+def left(xp, A, places, axis):
+    """Return A without lines."""
+    kept = [line for line in range(A.shape[axis]) if line not in places]
+    return xp.concat([A[i : i + 1] if axis == -2 else A[:, i : i + 1] for i in kept], axis=axis)
+
+
+def herm(xp, X):
+    X = xp.matrix_transpose(X)
+    return xp.conj(X) if xp.isdtype(X.dtype, "complex floating") else X
+
+
+def changes(m, n, complex_):
+    """Return, by name, what is given besides A, the update of its factors, and the matrix that has the new ones."""
+    drawn = {
+        name: normal(*shape, complex_=complex_, seed=i)
+        for i, (name, shape) in enumerate(
+            {"u": (m,), "v": (n,), "U": (m, 2), "V": (n, 2), "row": (n,), "rows": (3, n), "columns": (m, 2)}.items()
+        )
+    }
+    found = {
+        "update": (("u", "v"), uqr.qr_update, lambda xp, A, u, v: A + u[:, None] @ herm(xp, v[:, None])),
+        "update of rank 2": (("U", "V"), uqr.qr_update, lambda xp, A, U, V: A + U @ herm(xp, V)),
+        "insert a row": (
+            ("row",),
+            lambda Q, R, x: uqr.qr_insert(Q, R, x, 1),
+            lambda xp, A, x: inserted(xp, A, x[None], [1], -2),
+        ),
+        "insert rows": (
+            ("rows",),
+            lambda Q, R, X: uqr.qr_insert(Q, R, X, [m + 2, 0, 3], "rows"),
+            lambda xp, A, X: inserted(xp, A, X, [m + 2, 0, 3], -2),
+        ),
+        "insert columns": (
+            ("columns",),
+            lambda Q, R, X: uqr.qr_insert(Q, R, X, n, "columns"),
+            lambda xp, A, X: inserted(xp, A, X, [n, n + 1], -1),
+        ),
+        "insert scattered columns": (
+            ("columns",),
+            lambda Q, R, X: uqr.qr_insert(Q, R, X, [2, 0], "columns"),
+            lambda xp, A, X: inserted(xp, A, X, [2, 0], -1),
+        ),
+        "delete a row": ((), lambda Q, R: uqr.qr_delete(Q, R, m - 1), lambda xp, A: left(xp, A, [m - 1], -2)),
+        "delete rows": ((), lambda Q, R: uqr.qr_delete(Q, R, [2, 0], "rows"), lambda xp, A: left(xp, A, [0, 2], -2)),
+        "delete a column": (
+            (),
+            lambda Q, R: uqr.qr_delete(Q, R, 0, "columns"),
+            lambda xp, A: left(xp, A, [0], -1),
+        ),
+        "delete columns": (
+            (),
+            lambda Q, R: uqr.qr_delete(Q, R, (1, 3), "columns"),
+            lambda xp, A: left(xp, A, [1, 3], -1),
+        ),
+    }
+    return {name: (tuple(drawn[x] for x in names), update, afresh) for name, (names, update, afresh) in found.items()}
+
+
+KINDS = tuple(changes(9, 4, False))
+KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+def bound(X, times=200):
+    return times * np.finfo(X.dtype).eps
+
+
+@FIELDS
+@SHAPE
+@KIND
+def test_factors_are_those_of_starting_afresh(kind, shape, complex_, backend):
+    A = normal(*shape, complex_=complex_)
+    given, update, afresh = changes(*shape, complex_)[kind]
+    A, *given = map(backend.from_numpy, (A, *given))
+    Q, R = map(backend.to_numpy, update(*uqr.qr(A), *given))
+    truth = backend.to_numpy(afresh(backend.xp, A, *given))
+    expected = uqr.qr(truth)
+    assert Q.shape == expected.Q.shape
+    assert R.shape == expected.R.shape
+    assert np.array_equal(R, np.triu(R))
+    assert np.all(np.diagonal(R).real >= 0)
+    assert np.all(np.diagonal(R).imag == 0)
+    assert np.abs(adjoint(Q) @ Q - np.eye(Q.shape[1])).max() <= bound(Q, 30)
+    assert np.abs(Q @ R - truth).max() <= bound(Q, 30) * np.abs(truth).max()
+    condition = np.linalg.cond(truth[:, : min(truth.shape)])
+    assert np.abs(Q - expected.Q).max() <= bound(Q, 30) * condition
+    assert np.abs(R - expected.R).max() <= bound(Q, 30) * condition * np.abs(truth).max()
+
+
+@FIELDS
+def test_factors_are_those_of_scipy_up_to_the_gauge(complex_):
+    A = normal(9, 4, complex_=complex_)
+    Q, R = uqr.qr(A)
+    u, v, U, V, rows = (normal(*s, complex_=complex_, seed=1) for s in ((9,), (4,), (9, 2), (4, 2), (3, 4)))
+    columns, row_of_A = normal(9, 2, complex_=complex_), rows[0]
+    pairs = [
+        (uqr.qr_update(Q, R, u, v), scipy.linalg.qr_update(Q, R, u, v)),
+        (uqr.qr_update(Q, R, U, V), scipy.linalg.qr_update(Q, R, U, V)),
+        (uqr.qr_insert(Q, R, row_of_A, 3), scipy.linalg.qr_insert(Q, R, row_of_A, 3, "row")),
+        (uqr.qr_insert(Q, R, rows, 9), scipy.linalg.qr_insert(Q, R, rows, 9, "row")),
+        (uqr.qr_insert(Q, R, columns, 1, "columns"), scipy.linalg.qr_insert(Q, R, columns, 1, "col")),
+        (uqr.qr_delete(Q, R, 8), scipy.linalg.qr_delete(Q, R, 8)),
+        (uqr.qr_delete(Q, R, [2, 3, 4]), scipy.linalg.qr_delete(Q, R, 2, 3, "row")),
+        (uqr.qr_delete(Q, R, [1, 2], "columns"), scipy.linalg.qr_delete(Q, R, 1, 2, "col")),
+    ]
+    for (Q_1, R_1), (Q_2, R_2) in pairs:
+        D = np.diagonal(R_2) / np.abs(np.diagonal(R_2))
+        assert np.abs(Q_1 - Q_2 * D).max() < 1e-13
+        assert np.abs(R_1 - D.conj()[:, None] * R_2).max() < 1e-13
+
+
+def loss_of(xp, factors):
+    """Return a loss that every entry of both factors enters, phases included."""
+    total = 0.0
+    for i, X in enumerate(factors):
+        wanted = xp.reshape(xp.asarray(np.cos(np.arange(X.shape[-2] * X.shape[-1]) + i)), X.shape[-2:])
+        complex_ = xp.isdtype(X.dtype, "complex floating")
+        total = total + xp.sum(xp.abs(X - xp.astype(wanted, X.dtype) * (1 + 0.5j if complex_ else 1)) ** 2)
+    return total
+
+
+@FIELDS
+@SHAPE
+@KIND
+def test_gradients_are_those_of_starting_afresh(kind, shape, complex_, autodiff_backend):
+    backend, xp = autodiff_backend, autodiff_backend.xp
+    A = normal(*shape, complex_=complex_)
+    given, update, afresh = changes(*shape, complex_)[kind]
+    arrays = tuple(map(backend.from_numpy, (A, *given)))
+    numbers = tuple(range(len(arrays)))
+    found = uqr.grad(lambda A, *given: loss_of(xp, update(*uqr.qr(A), *given)), argnums=numbers)(*arrays)
+    truth = uqr.grad(lambda A, *given: loss_of(xp, uqr.qr(afresh(xp, A, *given))), argnums=numbers)(*arrays)
+    for X_bar, expected in zip(map(backend.to_numpy, found), map(backend.to_numpy, truth), strict=True):
+        assert np.abs(X_bar - expected).max() <= bound(X_bar, 1e5) * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kind", ["update", "insert rows", "delete rows", "delete columns"])
+def test_second_order_and_forward_mode_are_those_of_starting_afresh(kind, autodiff_backend):
+    backend, xp = autodiff_backend, autodiff_backend.xp
+    able = backend.plugin.capabilities
+    if "second-order" not in able:
+        pytest.skip(f"{backend.name} has no second order")
+    A = normal(6, 4)
+    given, update, afresh = changes(6, 4, False)[kind]
+    arrays = tuple(map(backend.from_numpy, (A, *given)))
+    dots = tuple(backend.from_numpy(normal(*X.shape, seed=7)) for X in (A, *given))
+
+    def updated(A, *given):
+        return loss_of(xp, update(*uqr.qr(A), *given))
+
+    def started(A, *given):
+        return loss_of(xp, uqr.qr(afresh(xp, A, *given)))
+
+    pairs = [(uqr.hvp(updated, arrays, dots), uqr.hvp(started, arrays, dots))]
+    if "jvp" in able:
+        pairs.append((uqr.jvp(updated, arrays, dots)[1:], uqr.jvp(started, arrays, dots)[1:]))
+    for found, truth in pairs:
+        for X, expected in zip(map(backend.to_numpy, found), map(backend.to_numpy, truth), strict=True):
+            assert np.abs(X - expected).max() <= bound(X, 1e7) * np.abs(expected).max()
+
+
+def test_a_batch_and_vectors(backend):
+    A, u, v = normal(2, 3, 6, 4), normal(3, 6), normal(2, 1, 4)
+    Q, R = uqr.qr(backend.from_numpy(A))
+    found = uqr.qr_update(Q, R, *map(backend.from_numpy, (u[None], v)))
+    truth = uqr.qr(A + u[..., None] * v[..., None, :])
+    X = normal(2, 3, 2, 4)
+    pairs = [(found, truth), (uqr.qr_insert(Q, R, backend.from_numpy(X), 6), uqr.qr(np.concatenate([A, X], -2)))]
+    pairs.append((uqr.qr_delete(Q, R, [0, 5]), uqr.qr(A[..., 1:5, :])))
+    for pair, expected in pairs:
+        for X, Y in zip(map(backend.to_numpy, pair), expected, strict=True):
+            assert np.abs(X - Y).max() < bound(X, 500)
+
+
+def test_deletion_undoes_insertion(backend):
+    A, X, Y = normal(7, 4), normal(2, 4), normal(9, 2)
+    Q, R = uqr.qr(backend.from_numpy(A))
+    more = uqr.qr_insert(Q, R, backend.from_numpy(X), [5, 1])
+    more = uqr.qr_insert(*more, backend.from_numpy(Y), [0, 3], "columns")
+    again = uqr.qr_delete(*uqr.qr_delete(*more, [3, 0], "columns"), (1, 5))
+    for found, expected in zip(map(backend.to_numpy, again), uqr.qr(A), strict=True):
+        assert np.abs(found - expected).max() < bound(found, 100)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_gauge_is_ours_or_the_kernels(positive):
+    A = normal(6, 4)
+    Q, R = uqr.qr(A)
+    for found in (
+        uqr.qr_update(Q, R, A[:, 0], A[1], positive=positive),
+        uqr.qr_insert(Q, R, A[1], 2, positive=positive),
+        uqr.qr_delete(Q, R, 2, positive=positive),
+    ):
+        assert np.array_equal(np.diagonal(found.R) >= 0, np.ones(4, dtype=bool)) is positive
+    assert (np.diagonal(uqr.qr_append_rows(R, A[:2], positive=positive)) >= 0).all() == positive
+
+
+HARD = {
+    "in the range": lambda A: A @ normal(4, 2),
+    "zero": lambda A: 0 * A[:, :2],
+    "a column twice": lambda A: np.stack([A[:, 1], A[:, 1]], axis=-1),
+    "nearly in the range": lambda A: A @ normal(4, 2) + 1e-14 * normal(len(A), 2),
+    "dependent outside": lambda A: np.outer(normal(len(A), 1), [1, -2]),
+    "huge": lambda A: 1e150 * normal(len(A), 2),
+    "tiny": lambda A: 1e-150 * normal(len(A), 2),
+}
+
+
+@pytest.mark.parametrize("m", [4, 5, 40])
+@pytest.mark.parametrize("hard", HARD)
+@pytest.mark.parametrize("start", ["random", "identity"])
+def test_q_is_orthonormal_whatever_is_added(hard, m, start, backend):
+    A = normal(m, 4) if start == "random" else np.eye(m, 4)
+    U, V = HARD[hard](A), normal(4, 2, seed=3)
+    truth = A + U @ V.T
+    Q, R = map(backend.to_numpy, uqr.qr_update(*map(backend.from_numpy, (*uqr.qr(A), U, V))))
+    assert np.abs(Q.T @ Q - np.eye(4)).max() < 1e-14
+    assert np.abs(Q @ R - truth).max() <= 1e-14 * max(np.abs(A).max(), np.abs(U).max() * np.abs(V).max())
+
+
+@pytest.mark.parametrize("largeness", [1.0, 1e4, 1e8, 1e12])
+@pytest.mark.parametrize("condition", [1.0, 1e8, 1e14])
+def test_rows_that_go_may_have_been_nearly_everything(largeness, condition, backend):
+    A = normal(12, 4)
+    A[2:] = A[2:] @ np.diag(condition ** -np.linspace(0, 1, 4)) @ np.linalg.qr(normal(4, 4))[0]
+    A[:2] *= largeness
+    Q, R = map(backend.to_numpy, uqr.qr_delete(*map(backend.from_numpy, uqr.qr(A)), [0, 1]))
+    assert np.abs(Q.T @ Q - np.eye(4)).max() < 1e-14
+    assert np.abs(Q @ R - A[2:]).max() <= 1e-14 * np.abs(A).max()
+
+
+def test_no_drift_in_a_thousand_updates():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 5))
+    Q, R = uqr.qr(A)
+    for step in range(1000):
+        x = rng.standard_normal(5)
+        Q, R = uqr.qr_delete(*uqr.qr_insert(Q, R, x, 40), 0)
+        A = np.concatenate([A[1:], x[None]])
+        assert step % 100 or np.abs(Q.T @ Q - np.eye(5)).max() < 1e-13
+    assert np.abs(Q @ R - A).max() < 1e-13
+
+
+DEFICIENT = {
+    "what was added cancels": lambda Q, R, A: uqr.qr_update(Q, R, -A[:, :1], np.eye(4)[:, :1]),
+    "what was added is the same": lambda Q, R, A: uqr.qr_update(Q, R, A[:, 0] - A[:, 2], np.eye(4)[2]),
+    "rows that go were all there was": lambda Q, R, A: uqr.qr_delete(Q, R, [0, 1]),
+    "a column twice": lambda Q, R, A: uqr.qr_insert(Q, R, A[:, 1], 3, "columns"),
+}
+
+
+@pytest.mark.parametrize("deficient", DEFICIENT)
+def test_what_is_left_deficient_has_no_finite_derivative(deficient):
+    A = normal(9, 4)
+    A[2:, 3] = A[2:, 0] - A[2:, 1]
+    A[:2] *= 1e6 if "rows" in deficient else 1
+    Q, R = DEFICIENT[deficient](*uqr.qr(A), A)
+    assert np.isfinite(Q).all()
+    assert np.abs(Q.T @ Q - np.eye(Q.shape[1])).max() < 1e-14
+    with pytest.warns(uqr.SingularMatrixWarning):
+        assert np.isnan(rules.qr_vjp(Q, R, Q, R)).any()
+    uqr.set_checks("raise")
+    try:
+        with pytest.raises(uqr.SingularMatrixError):
+            rules.qr_jvp(Q, R, Q @ R)
+    finally:
+        uqr.set_checks("warn")
+
+
+ROWS = {
+    "qr-update": lambda xp, F, T, U, V: uqr.qr(F @ T + U @ herm(xp, V)),
+    "qr-downdate": lambda xp, F_1, F_2, T: uqr.qr(F_1 @ T),
+    "qr-append": lambda xp, T, B: (uqr.qr(xp.concat([T, B], axis=-2), mode="r"),),
+}
+"""What each row is by definition."""
+
+
+def dependent_in_column_2(name, shape, complex_):
+    """Return inputs of a row whose matrix has a column 2 that depends on those before it."""
+    m, n = shape
+    F, T = uqr.qr(normal(m, n, complex_=complex_))
+    B, U, V = (normal(*s, complex_=complex_, seed=2) for s in ((2, n), (m, 2), (n, 2)))
+    for X in (T, B):
+        X[:, 2] = X[:, 0] - X[:, 1]
+    V[2] = V[0] - V[1]
+    return {"qr-update": (F, T, U, V), "qr-downdate": (F[1:], F[:1], T), "qr-append": (T, B)}[name]
+
+
+@FIELDS
+@pytest.mark.parametrize("shape", [(9, 4), (6, 6), (5, 7)], ids=["deep", "square", "wide"])
+@pytest.mark.parametrize("name", ROWS)
+def test_dependent_columns_leave_what_comes_before_them(name, shape, complex_, autodiff_backend, unchecked):
+    backend, xp = autodiff_backend, autodiff_backend.xp
+    arrays = tuple(map(backend.from_numpy, dependent_in_column_2(name, shape, complex_)))
+    outputs, pull = backend.vjp(lambda *inputs: backend.bind(row(name))(*inputs), arrays)
+    _, pull_truth = backend.vjp(lambda *inputs: tuple(ROWS[name](xp, *inputs)), arrays)
+    bars = []
+    for number, X in enumerate(outputs):
+        bar = normal(*X.shape, complex_=complex_, seed=5)
+        bar[(..., slice(2, None)) if number + len(outputs) == 2 else slice(2, None)] = 0
+        bars.append(backend.from_numpy(bar))
+    for found, expected in zip(map(backend.to_numpy, pull(bars)), map(backend.to_numpy, pull_truth(bars)), strict=True):
+        assert np.isfinite(expected).all()
+        assert np.abs(found - expected).max() <= bound(found, 1e4) * max(1, np.abs(expected).max())
+    zeros = [0 * X for X in bars]
+    assert not any(np.any(backend.to_numpy(X)) for X in pull(zeros))
+    full = [backend.from_numpy(normal(*X.shape, complex_=complex_, seed=6)) for X in outputs]
+    for i in range(len(outputs)):
+        one = [X if i == j else None for j, X in enumerate(full)]
+        found = [backend.to_numpy(X) for name, X in zip(row(name).inputs, pull(one), strict=True) if name != "F_2"]
+        assert all(np.isnan(X).all() for X in found)
+    if "jvp" in backend.plugin.capabilities:
+        dots = tuple(backend.from_numpy(normal(*X.shape, complex_=complex_, seed=8)) for X in arrays)
+        _, found = backend.jvp(lambda *inputs: backend.bind(row(name))(*inputs), arrays, dots)
+        _, expected = backend.jvp(lambda *inputs: tuple(ROWS[name](xp, *inputs)), arrays, dots)
+        for X, Y in zip(map(backend.to_numpy, found), map(backend.to_numpy, expected), strict=True):
+            assert np.array_equal(np.isnan(X), np.isnan(Y))
+            assert np.nanmax(np.abs(X - Y)) <= bound(X, 1e4) * np.nanmax(np.abs(Y))
+
+
+@FIELDS
+@pytest.mark.parametrize("shape", [(4, 4), (2, 5), (6, 4)], ids=["triangle", "wide", "any matrix"])
+def test_appended_rows(shape, complex_, backend):
+    R, B, b = (normal(3, *s, complex_=complex_) for s in (shape, (2, shape[1]), (shape[1],)))
+    R = np.triu(R)
+    for rows, below in ((B, B), (b, b[:, None])):
+        found = backend.to_numpy(uqr.qr_append_rows(*map(backend.from_numpy, (R, rows))))
+        stacked = backend.from_numpy(np.concatenate([R, below], axis=-2))
+        assert np.array_equal(found, backend.to_numpy(uqr.qr(stacked, mode="r")))
+
+
+def test_a_triangle_may_start_from_nothing():
+    A = normal(7, 3)
+    R = np.zeros((0, 3))
+    for x in A:
+        R = uqr.qr_append_rows(R, x)
+    assert np.abs(R - uqr.qr(A, mode="r")).max() < 1e-14
+
+
+@FIELDS
+def test_gradient_of_appended_rows(complex_, autodiff_backend):
+    backend, xp = autodiff_backend, autodiff_backend.xp
+    arrays = [backend.from_numpy(normal(5, 3, complex_=complex_)), backend.from_numpy(normal(2, 3, complex_=complex_))]
+    found = uqr.grad(lambda R, B: loss_of(xp, (uqr.qr_append_rows(R, B),)), argnums=(0, 1))(*arrays)
+    truth = uqr.grad(lambda A: loss_of(xp, (uqr.qr(A, mode="r"),)))(xp.concat(arrays, axis=0))
+    both = np.concatenate([backend.to_numpy(X) for X in found])
+    assert np.abs(both - backend.to_numpy(truth)).max() <= bound(both, 100) * np.abs(both).max()
+
+
+@pytest.mark.parametrize("name", ["torch", "tensorflow", "jax"])
+def test_half_precision_comes_back_in_kind(name):
+    backend = get_backend(name)
+    xp = backend.xp
+    half = {"torch": "bfloat16", "tensorflow": "bfloat16", "jax": "bfloat16"}[name]
+    A = backend.from_numpy(normal(6, 3).astype(np.float32))
+    Q, R = uqr.qr(A)
+    dtype = getattr(__import__("jax").numpy if name == "jax" else __import__(name), half)
+    Q, R, u, v = (xp.astype(X, dtype) for X in (Q, R, A[:, 0], A[0]))
+    for X in (*uqr.qr_update(Q, R, u, v), uqr.qr_append_rows(R, v)):
+        assert backend.dtype_name(X) == half
+    assert backend.dtype_name(uqr.qr_update(Q, R, xp.astype(u, xp.float32), v).R) == "float32"
+
+
+def test_dtypes_are_promoted():
+    Q, R = uqr.qr(normal(5, 3).astype(np.float32))
+    u, v = normal(5, complex_=True), normal(3).astype(np.float32)
+    found = uqr.qr_update(Q, R, u, v)
+    assert found.R.dtype == np.complex128
+    assert np.allclose(found.Q @ found.R, Q @ R + np.outer(u, v), atol=1e-6)
+
+
+def test_gradient_by_real_factors_of_a_complex_update_is_real():
+    torch = pytest.importorskip("torch")
+    Q, R = (X.requires_grad_() for X in uqr.qr(torch.as_tensor(normal(5, 3))))
+    u = torch.as_tensor(normal(5, complex_=True)).requires_grad_()
+    uqr.qr_update(Q, R, u, torch.ones(3)).R.abs().sum().backward()
+    assert Q.grad.dtype == R.grad.dtype == torch.float64
+    assert u.grad.dtype == torch.complex128
+
+
+@FIELDS
+def test_explicit_rules_are_adjoint_to_each_other(complex_):
+    F, T = uqr.qr(normal(7, 3, complex_=complex_))
+    U, V, B = (normal(*s, complex_=complex_, seed=1) for s in ((7, 2), (3, 2), (2, 3)))
+    Q, R = uqr.qr_update(F, T, U, V)
+    bars = [normal(*X.shape, complex_=complex_, seed=2) for X in (Q, R)]
+    dots = [normal(*X.shape, complex_=complex_, seed=3) for X in (F, T, U, V)]
+    gradients = rules.qr_update_vjp(F, T, U, V, Q, R, *bars)
+    tangents = rules.qr_update_jvp(F, T, U, V, Q, R, *dots)
+    assert np.isclose(paired(gradients, dots), paired(bars, tangents), rtol=1e-12)
+    R = uqr.qr_append_rows(T, B)
+    gradients = rules.qr_append_vjp(T, B, R, bars[1])
+    tangent = rules.qr_append_jvp(T, B, R, dots[1], B)
+    assert np.isclose(paired(gradients, (dots[1], B)), paired(bars[1:], (tangent,)), rtol=1e-12)
+
+
+def paired(X, Y):
+    return sum(np.vdot(x, y).real for x, y in zip(X, Y, strict=True))
+
+
+def test_explicit_rules_serve_deletion_without_an_update():
+    A = normal(6, 4)
+    F, T = uqr.qr(A)
+    Q, R = uqr.qr_delete(F, T, 1, "columns")
+    rest = np.delete(T, 1, axis=1)
+    F_bar, T_bar, U_bar, V_bar = rules.qr_update_vjp(F, rest, F[:, :0], rest.T[:, :0], Q, R, Q, R)
+    A_bar = rules.qr_vjp(Q, R, Q, R)
+    assert np.allclose(F_bar, A_bar @ rest.T)
+    assert np.allclose(T_bar, F.T @ A_bar)
+    assert U_bar.shape == (6, 0)
+    assert V_bar.shape == (3, 0)
+
+
+Q, R = uqr.qr(normal(5, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: uqr.qr_update(Q, R, R[0], R[0]), uqr.ShapeError, r"got u of shape \(3, 1\).*expected u \(..., 5\)"),
+        (lambda: uqr.qr_update(Q, R, Q[:, :2], R[:, :1]), uqr.ShapeError, r"v of shape \(3, 1\)"),
+        (lambda: uqr.qr_update(Q, R, Q[:, :0], R[:, :0]), uqr.ShapeError, "u without columns"),
+        (lambda: uqr.qr_update(Q, R[:2], Q[:, 0], R[0]), uqr.ShapeError, "expected the reduced factors of a matrix"),
+        (lambda: uqr.qr_update(np.eye(5), np.eye(5, 3), Q[:, 0], R[0]), uqr.ShapeError, r"they are Q\[..., :n\]"),
+        (lambda: uqr.qr_update(Q, R, 1.0, R[0]), uqr.ShapeError, "got a number; expected a vector or a matrix"),
+        (lambda: uqr.qr_update(Q, R, np.arange(5), R[0]), uqr.DtypeError, "int64"),
+        (lambda: uqr.qr_update(Q[0], R, Q[:, 0], R[0]), uqr.ShapeError, "expected a matrix"),
+        (lambda: uqr.qr_update(Q[None], R, np.ones((2, 5, 1)), np.ones((3, 3, 1))), uqr.ShapeError, "do not broadcast"),
+        (lambda: uqr.qr_insert(Q, R, Q[:, 0], 0), uqr.ShapeError, r"got rows of shape \(1, 5\).*\(..., p, 3\)"),
+        (lambda: uqr.qr_insert(Q, R, R[0], 0, "columns"), uqr.ShapeError, r"got columns of shape \(3, 1\)"),
+        (lambda: uqr.qr_insert(Q, R, R[:0], 0), uqr.ShapeError, r"got rows of shape \(0, 3\)"),
+        (lambda: uqr.qr_insert(Q, R, R[0], 6), uqr.OptionError, "got position 6; expected an integer from 0 to 5"),
+        (lambda: uqr.qr_insert(Q, R, R[0], -1), uqr.OptionError, "got position -1"),
+        (lambda: uqr.qr_insert(Q, R, R[:2], [1, 1]), uqr.OptionError, "a sequence of different ones, from 0 to 6"),
+        (lambda: uqr.qr_insert(Q, R, R[:2], [1]), uqr.OptionError, "got 1 positions for 2 rows or columns"),
+        (lambda: uqr.qr_insert(Q, R, R[:2], [1, 7]), uqr.OptionError, r"got position \[1, 7\]"),
+        (lambda: uqr.qr_insert(Q, R, R[0], True), uqr.OptionError, "got position True"),
+        (lambda: uqr.qr_insert(Q, R, R[0], 0, "row"), uqr.OptionError, "which='row' is unknown; choose one of 'rows'"),
+        (lambda: uqr.qr_delete(Q, R, 5), uqr.OptionError, r"got position \[5\]; expected .* from 0 to 4"),
+        (lambda: uqr.qr_delete(Q, R, [0, 0]), uqr.OptionError, "different ones"),
+        (lambda: uqr.qr_delete(Q, R, [0.5]), uqr.OptionError, r"got position \[0.5\]"),
+        (lambda: uqr.qr_delete(Q, R, []), uqr.OptionError, "got 0 positions of 5 rows; expected at least one"),
+        (lambda: uqr.qr_delete(Q, R, range(3), "columns"), uqr.OptionError, "got 3 positions of 3 columns"),
+        (lambda: uqr.qr_append_rows(R, Q[:, 0]), uqr.ShapeError, r"got R of shape \(3, 3\) and B of shape \(1, 5\)"),
+        (lambda: uqr.qr_append_rows(R[0], R), uqr.ShapeError, "expected a matrix"),
+        (lambda: rules.qr_update_vjp(Q, R, Q, Q, Q, R, None, R), uqr.ShapeError, r"got F \(5, 3\).*V \(5, 3\)"),
+        (lambda: rules.qr_update_vjp(Q, R, Q, R, Q, R, R, R), uqr.ShapeError, "cotangent Q_bar"),
+        (lambda: rules.qr_append_vjp(R, Q.T, R, R), uqr.ShapeError, r"got T \(3, 3\), B \(3, 5\)"),
+        (lambda: rules.qr_append_jvp(R, R, R, R[:1], R), uqr.ShapeError, "tangent T_dot"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

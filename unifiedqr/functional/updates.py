@@ -1,0 +1,403 @@
+"""Factors that are updated: after a change of low rank, with rows or columns inserted or deleted."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias, overload
+
+from unifiedqr._typing import Array, ArrayOf, ArrayT
+from unifiedqr.arguments import resolve
+from unifiedqr.arrays.operators import adjoint
+from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
+from unifiedqr.decomposition import Primitive
+from unifiedqr.errors import CapabilityError, OptionError, ShapeError
+from unifiedqr.functional.inputs import chosen, floating_dtype, rank_of, sizes_of
+from unifiedqr.functional.lines import checked_positions, identity, inserted, integer_of, lines, places_of_new, zeros
+from unifiedqr.results import QRResult
+from unifiedqr.updates import row
+
+Lines: TypeAlias = Literal["rows", "columns"]
+Positions: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+
+WHICH = ("rows", "columns")
+
+
+@overload
+def qr_update(
+    Q: ArrayOf[ArrayT], R: ArrayOf[ArrayT], u: object, v: object, /, *, positive: bool = True
+) -> QRResult[ArrayT]: ...
+@overload
+def qr_update(Q: object, R: object, u: object, v: object, /, *, positive: bool = True) -> QRResult[Any]: ...
+def qr_update(Q: Any, R: Any, u: Any, v: Any, /, *, positive: bool = True) -> QRResult[Any]:
+    """Return the QR factors of A + u v^H from those of A, differentiably.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+    R : array, shape (..., k, n)
+        Reduced factors of A, k = min(m, n): Q with orthonormal columns, R with any entries. Dtypes as in `qr`; those of
+        all arguments are promoted, batch dimensions broadcast.
+    u : array, shape (..., m) or (..., m, s)
+    v : array, shape (..., n) or (..., n, s)
+        A change of rank one or, with s columns, of rank s: u v^H. Vectors if they have one dimension less than Q, or
+        only one.
+    positive : bool
+        As in `qr`.
+
+    Returns
+    -------
+    QRResult
+        ``Q`` (..., m, k) and ``R`` (..., k, n), those that `qr` gives for A + u v^H.
+
+    Raises
+    ------
+    ShapeError
+        Shapes do not fit each other.
+    DtypeError
+        An argument is neither real nor complex floating.
+    CapabilityError
+        Sizes that must be known are not while a graph is traced.
+    ForeignArrayError
+        An argument is no array of a backend, or they belong to two of them.
+
+    Notes
+    -----
+    By products and the QR decomposition of a matrix of k + s rows (UP.1): no long column is reflected or rotated.
+    Errors are those of rounding relative to A and u v^H; what Q lacks in orthonormality stays. Where u v^H cancels what
+    was there, a pivot of which no digit is left is zero (UP.6).
+
+    The derivative is that of the QR decomposition of Q R + u v^H by all four arguments (UP.4), whatever Q is; where
+    leading columns of that matrix are dependent it is as in `qr` (DC.1).
+
+    References
+    ----------
+    J. W. Daniel, W. B. Gragg, L. Kaufman, G. W. Stewart (1976), Reorthogonalization and stable algorithms for updating
+    the Gram-Schmidt QR factorization.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> Q, R = uqr.qr([[3.0, 1.0], [0.0, 2.0]])
+    >>> uqr.qr_update(Q, R, [0.0, 4.0], [1.0, 0.0]).R
+    array([[5. , 2.2],
+           [0. , 0.4]])
+    """
+    given = _factors("qr_update", Q, R, u, v)
+    u, v = given.others
+    (m, n), s = given.sizes, u.shape[-1]
+    if (u.shape[-2], v.shape[-2], v.shape[-1]) != (m, n, s):
+        raise ShapeError(
+            f"qr_update got u of shape {tuple(u.shape)} and v of shape {tuple(v.shape)} for factors of {m} x {n}; "
+            f"expected u (..., {m}) and v (..., {n}), or (..., {m}, s) and (..., {n}, s)."
+        )
+    if s == 0:
+        raise ShapeError("qr_update got a u without columns; expected at least one.")
+    return _result(given, row("qr-update", positive=positive), given.Q, given.R, u, v)
+
+
+@overload
+def qr_insert(
+    Q: ArrayOf[ArrayT],
+    R: ArrayOf[ArrayT],
+    X: object,
+    position: Positions,
+    /,
+    which: Lines = ...,
+    *,
+    positive: bool = True,
+) -> QRResult[ArrayT]: ...
+@overload
+def qr_insert(
+    Q: object, R: object, X: object, position: Positions, /, which: Lines = ..., *, positive: bool = True
+) -> QRResult[Any]: ...
+def qr_insert(Q: Any, R: Any, X: Any, position: Any, /, which: str = "rows", *, positive: bool = True) -> QRResult[Any]:
+    """Return the QR factors of A with rows or columns inserted from those of A, differentiably.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+    R : array, shape (..., k, n)
+        Reduced factors of A, as in `qr_update`.
+    X : array, shape (..., n) or (..., p, n) for rows, (..., m) or (..., m, p) for columns
+        What is inserted. One line if it has one dimension less than Q, or only one.
+    position : int or sequence of int
+        Before which line of A they all go, from 0, the number of lines of A for behind the last; or, a sequence of p,
+        which lines of the new matrix they are, so that `qr_delete` with the same positions undoes it.
+    which : {"rows", "columns"}
+        What is inserted.
+    positive : bool
+        As in `qr`.
+
+    Returns
+    -------
+    QRResult
+        Those that `qr` gives for the new matrix, of (m + p) x n or m x (n + p).
+
+    Raises
+    ------
+    ShapeError
+        Shapes do not fit each other.
+    OptionError
+        A position is out of range or repeated, their number is wrong, or `which` is unknown.
+    DtypeError, CapabilityError, ForeignArrayError
+        As in `qr_update`.
+
+    Notes
+    -----
+    `qr_update` of A with zeros put in (UP.1); the derivative is that of the QR decomposition of the new matrix (UP.4).
+
+    References
+    ----------
+    G. H. Golub, C. F. Van Loan (2013), Matrix Computations, section 6.5.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> Q, R = uqr.qr([[3.0]])
+    >>> uqr.qr_insert(Q, R, [4.0], 1)
+    QRResult(Q=array([[0.6],
+           [0.8]]), R=array([[5.]]))
+    >>> uqr.qr_insert(*uqr.qr([[3.0], [4.0]]), [1.0, 2.0], 0, "columns").R.round(3)
+    array([[2.236, 4.919],
+           [0.   , 0.894]])
+    """
+    rows = chosen("which", which, WHICH) == "rows"
+    given = _factors("qr_insert", Q, R, X, transposed=rows)
+    (m, n), Q, R, (X,), xp = given.sizes, given.Q, given.R, given.others, given.backend.xp
+    across, along = (n, m) if rows else (m, n)
+    p = X.shape[-2 if rows else -1]
+    if X.shape[-1 if rows else -2] != across or p == 0:
+        expected = f"(..., {n}) or (..., p, {n})" if rows else f"(..., {m}) or (..., {m}, p)"
+        raise ShapeError(
+            f"qr_insert got {which} of shape {tuple(X.shape)} for factors of {m} x {n}; expected {expected}."
+        )
+    places, V = places_of_new(position, p, along), adjoint(xp, X)
+    if rows:
+        F = inserted(xp, Q, zeros(xp, X[..., :1], Q[..., :1, :]), places, axis=-2)
+        E = inserted(xp, zeros(xp, Q[..., :1], V[..., :1, :]), identity(xp, X[..., :1]), places, axis=-2)
+        return _result(given, row("qr-update", positive=positive), F, R, E, V)
+    T = inserted(xp, R, zeros(xp, R[..., :1], X[..., :1, :]), places, axis=-1)
+    E = inserted(xp, zeros(xp, adjoint(xp, R)[..., :1], X[..., :1, :]), identity(xp, V[..., :1]), places, axis=-2)
+    return _result(given, row("qr-update", positive=positive), Q, T, X, E)
+
+
+@overload
+def qr_delete(
+    Q: ArrayOf[ArrayT], R: ArrayOf[ArrayT], position: Positions, /, which: Lines = ..., *, positive: bool = True
+) -> QRResult[ArrayT]: ...
+@overload
+def qr_delete(
+    Q: object, R: object, position: Positions, /, which: Lines = ..., *, positive: bool = True
+) -> QRResult[Any]: ...
+def qr_delete(Q: Any, R: Any, position: Any, /, which: str = "rows", *, positive: bool = True) -> QRResult[Any]:
+    """Return the QR factors of A without some rows or columns from those of A, differentiably.
+
+    Parameters
+    ----------
+    Q : array, shape (..., m, k)
+    R : array, shape (..., k, n)
+        Reduced factors of A, as in `qr_update`.
+    position : int or sequence of int
+        Which rows or columns of A go, from 0; one must remain.
+    which : {"rows", "columns"}
+        What is deleted.
+    positive : bool
+        As in `qr`.
+
+    Returns
+    -------
+    QRResult
+        Those that `qr` gives for what is left of A.
+
+    Raises
+    ------
+    ShapeError
+        Shapes do not fit each other.
+    OptionError
+        A position is out of range or repeated, none is given, nothing is left, or `which` is unknown.
+    DtypeError, CapabilityError, ForeignArrayError
+        As in `qr_update`.
+
+    Notes
+    -----
+    Q is orthonormal to rounding however little is left (UP.3). R has errors that are as large as rounding makes them
+    relative to A, rows that go included: where these were 1e8 times as large as the others, half of the digits of the
+    others are lost, and a pivot of which no digit is left is zero (UP.6). Where columns that are left are dependent the
+    derivative is as in `qr` (DC.1): NaN, which `set_checks` reports, for what has none.
+
+    The derivative is that of the QR decomposition of Q R without these rows or columns (UP.4).
+
+    References
+    ----------
+    G. H. Golub, C. F. Van Loan (2013), Matrix Computations, section 6.5.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> Q, R = uqr.qr([[3.0, 1.0], [1.0, 1.0], [4.0, 2.0]])
+    >>> uqr.qr_delete(Q, R, 1).R.round(6)
+    array([[5. , 2.2],
+           [0. , 0.4]])
+    >>> uqr.qr_delete(Q, R, [0, 2]).R.round(6)
+    array([[1., 1.]])
+    """
+    rows = chosen("which", which, WHICH) == "rows"
+    given = _factors("qr_delete", Q, R)
+    (m, n), Q, R, xp = given.sizes, given.Q, given.R, given.backend.xp
+    along = m if rows else n
+    place = integer_of(position)
+    places = checked_positions(position if place is None else [place], along)
+    if not 0 < len(places) < along:
+        raise OptionError(
+            f"got {len(places)} positions of {along} {which}; expected at least one, and fewer than there are."
+        )
+    rest = [line for line in range(along) if line not in places]
+    if not rows:
+        T = lines(xp, R, rest, axis=-1)
+        return _result(given, row("qr-update", positive=positive), Q, T, Q[..., :0], xp.matrix_transpose(T)[..., :0])
+    F_1, F_2 = (lines(xp, Q, some, axis=-2) for some in (rest, sorted(places)))
+    return _result(given, row("qr-downdate", positive=positive), F_1, F_2, R)
+
+
+@overload
+def qr_append_rows(R: ArrayOf[ArrayT], B: object, /, *, positive: bool = True) -> ArrayT: ...
+@overload
+def qr_append_rows(R: object, B: object, /, *, positive: bool = True) -> Any: ...
+def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
+    """Return the triangle of A with rows B appended from the triangle of A, differentiably; no Q takes part.
+
+    Parameters
+    ----------
+    R : array, shape (..., l, n)
+        The triangle of A = Q R, or any matrix with R^H R = A^H A, such as a square root of an information matrix: every
+        entry counts, also below the diagonal. Dtypes as in `qr`; those of both arguments are promoted, batch dimensions
+        broadcast.
+    B : array, shape (..., n) or (..., p, n)
+        The rows. One row if it has one dimension less than R, or only one.
+    positive : bool
+        As in `qr`.
+
+    Returns
+    -------
+    array, shape (..., min(l + p, n), n)
+        R of [R; B], the triangle of [A; B]: that of ``qr(..., mode="r")``.
+
+    Raises
+    ------
+    ShapeError
+        Shapes do not fit each other.
+    DtypeError
+        An argument is neither real nor complex floating.
+    CapabilityError
+        Sizes that must be known are not while a graph is traced.
+    ForeignArrayError
+        An argument is no array of a backend, or they belong to two of them.
+
+    Notes
+    -----
+    The time depends on l, p and n, not on how many rows A had. A factor before R forgets: sqrt(f) R weights the rows
+    of A with f. Derivative (UP.5), that of `qr` with ``mode="r"`` (R.1), (R.2), (DC.2).
+
+    References
+    ----------
+    A. Bjorck (1996), Numerical Methods for Least Squares Problems, chapter 3.
+
+    Examples
+    --------
+    >>> import unifiedqr as uqr
+    >>> uqr.qr_append_rows([[3.0, 1.0], [0.0, 1.0]], [4.0, 2.0]).round(3)
+    array([[5.   , 2.2  ],
+           [0.   , 1.077]])
+    """
+    backend, (R, B) = resolve(R, B)
+    sizes_of(backend, R, "qr_append_rows")
+    half = _half(backend, R, B)
+    R, B = _together(backend, "qr_append_rows", R, _as_matrix(backend, B, R, "qr_append_rows", -2))
+    if R.shape[-1] != B.shape[-1] or None in (*R.shape[-2:], *B.shape[-2:]):
+        raise ShapeError(
+            f"qr_append_rows got R of shape {tuple(R.shape)} and B of shape {tuple(B.shape)}; expected (..., l, n) and "
+            f"(..., n) or (..., p, n), of known sizes."
+        )
+    (found, *_) = backend.bind(row("qr-append", positive=positive))(R, B)
+    return found if half is None else backend.xp.astype(found, half)
+
+
+class _Given(NamedTuple):
+    """Factors and what comes with them: of one dtype, of the same batch dimensions.
+
+    Attributes
+    ----------
+    backend : Backend
+    half : object
+        The half precision that all came in, which is computed in single precision; None for any other.
+    sizes : tuple of int
+        m and n.
+    Q, R : array
+    others : tuple of array
+    """
+
+    backend: Backend
+    half: Any
+    sizes: tuple[int, int]
+    Q: Array
+    R: Array
+    others: tuple[Array, ...]
+
+
+def _factors(name: str, Q: Any, R: Any, *others: Any, transposed: bool = False) -> _Given:
+    """Return the arguments of an update; raise unless Q and R fit. A vector is a column, or a row if `transposed`."""
+    backend, (Q, R, *given) = resolve(Q, R, *others)
+    (m, k), (rows, n) = (sizes_of(backend, X, name) for X in (Q, R))
+    if not (isinstance(m, int) and isinstance(k, int) and isinstance(n, int)):
+        raise CapabilityError(f"{name} got factors of sizes {m} x {k} and {rows} x {n}; expected known ones.")
+    if k != rows or k != min(m, n) or k == 0:
+        raise ShapeError(
+            f"{name} got Q of shape {tuple(Q.shape)} and R of shape {tuple(R.shape)}; expected the reduced factors of "
+            f"a matrix (..., m, n): Q (..., m, k) and R (..., k, n), k = min(m, n) > 0. Of complete ones they are "
+            f"Q[..., :n] and R[..., :n, :]."
+        )
+    matrices = [_as_matrix(backend, X, Q, name, -2 if transposed else -1) for X in given]
+    half = _half(backend, Q, R, *matrices)
+    Q, R, *matrices = _together(backend, name, Q, R, *matrices)
+    return _Given(backend, half, (m, n), Q, R, tuple(matrices))
+
+
+def _as_matrix(backend: Backend, X: Array, Q: Array, name: str, axis: int) -> Array:
+    """Return X, which may be a vector where Q is a matrix, as a matrix: a vector gets a new axis."""
+    floating_dtype(backend, X, name)
+    ndim = rank_of(backend, X, name)
+    if ndim == 0:
+        raise ShapeError(
+            f"{name} got a number; expected a vector or a matrix beside factors of shape {tuple(Q.shape)}."
+        )
+    return backend.xp.expand_dims(X, axis=axis) if ndim in (1, len(Q.shape) - 1) else X
+
+
+def _together(backend: Backend, name: str, *arrays: Array) -> tuple[Array, ...]:
+    """Return arrays in the dtype of all of them, with the same batch dimensions."""
+    dtypes = {floating_dtype(backend, X, name) for X in arrays}
+    real = "float64" if dtypes & {"float64", "complex128"} else "float32"
+    common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
+    xp = backend.xp
+    arrays = tuple(X if backend.dtype_name(X) == common else xp.astype(X, getattr(xp, common)) for X in arrays)
+    batches = [tuple(X.shape[:-2]) for X in arrays]
+    if all(batch == batches[0] for batch in batches[1:]):
+        return arrays
+    for along in zip_longest(*map(reversed, batches), fillvalue=1):
+        if len({size for size in along if size not in (1, None)}) > 1:
+            raise ShapeError(
+                f"{name} got arrays with batch dimensions {', '.join(map(str, batches))}, which do not broadcast. A "
+                f"stack of vectors has one dimension less than the stack of matrices."
+            )
+    # A sum of no entries: it has the batch dimensions of all, also those that are known only later.
+    zeros = [xp.zeros_like(xp.sum(X, axis=(-2, -1), keepdims=True)) for X in arrays]
+    return tuple(X + sum(zeros[1:], zeros[0]) for X in arrays)
+
+
+def _half(backend: Backend, *arrays: Array) -> Any:
+    """Return the half precision that all arrays are in, which their result is given back in; None if there is none."""
+    return arrays[0].dtype if all(backend.dtype_name(X) in HALF_DTYPES for X in arrays) else None
+
+
+def _result(given: _Given, primitive: Primitive, *arrays: Array) -> QRResult[Any]:
+    found = given.backend.bind(primitive)(*arrays)[: primitive.results]
+    return QRResult(*(X if given.half is None else given.backend.xp.astype(X, given.half) for X in found))

@@ -1,0 +1,168 @@
+r"""Reduced QR factors of a matrix of which those of another one are known, by products and one small QR decomposition.
+
+F has k orthonormal columns, A = F T + U V^H is m x n with U of m x s:
+
+    (UP.1)  W = F^H U,  U - F W = q S with F^H q = 0 and q^H q = I,   [ T + W V^H ]  =  P R,   Q = [ F  q ] P
+                                                                      [   S V^H   ]
+
+P is (k + s) x n. All that passes over the long side is a product, O(m n (k + s)). Rotations (J. W. Daniel, W. B. Gragg,
+L. Kaufman, G. W. Stewart 1976) take O(m (k + n)) operations for s = 1, but one column after the other, which is slower
+in arrays for every size.
+
+U - F W is formed twice. That is enough unless U lies in the range of F, up to rounding: then what is left is noise, and
+its directions need not be orthogonal to F. q is accepted iff
+
+    (UP.2)  ||F^H q||_F <= 8 eps sqrt(m)
+
+for the whole batch; else, and where m - k < s leaves q with m - k columns, q is the end of Householder's Q of [F, U].
+
+Rows that go, F_2, leave F_1 T, F = [F_1; F_2] of orthonormal columns. Where they carry nearly all of a direction, what
+is left of it is small, and Q is lost if it is computed by (UP.1) from A - F_2's rows. With a unitary Y = [Y_1, Y_2]
+such that the range of Y_1 is that of F_2^H, F_1 Y_2 has orthonormal columns, however much is left:
+
+    (UP.3)  F_1 T = (F_1 Y_2) (Y_2^H T) + (F_1 Y_1) (T^H Y_1)^H
+
+is (UP.1) again, and its Q is orthonormal to rounding.
+
+What is added may cancel what was there, and rows that go may have been the largest. Then digits are lost, and a pivot
+that is zero comes out as rounding noise of the size of what was there, which nobody could tell from a pivot later. So
+
+    (UP.6)  R_jj = 0  where  |R_jj| <= 4 max(m, n) eps (||T[:, j]|| + sum_i ||U[:, i]|| |V_ji|)
+
+which is what (DC.1) calls dependent, relative to the matrices that were added up.
+
+References
+----------
+J. W. Daniel, W. B. Gragg, L. Kaufman, G. W. Stewart (1976), Reorthogonalization and stable algorithms for updating the
+Gram-Schmidt QR factorization; G. H. Golub, C. F. Van Loan (2013), Matrix Computations, section 6.5.
+"""
+
+from typing import NamedTuple
+
+from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.arrays.operators import Shape, adjoint, shape_of_product
+from unifiedqr.arrays.scaling import sizes_of_columns
+from unifiedqr.kernels.reduced import r_alone, reduced_qr
+from unifiedqr.kernels.reflectors import complete_qr
+
+ORTHOGONAL = 8.0
+"""Multiple of eps sqrt(m) up to which F^H q counts as rounding (UP.2)."""
+
+
+class Columns(NamedTuple):
+    """Orthonormal columns F Z, which are not formed: F alone if Z is None.
+
+    Attributes
+    ----------
+    xp : namespace
+    F : array, shape (..., m, k)
+    Z : array, shape (..., k, l), or None
+    """
+
+    xp: Namespace
+    F: Array
+    Z: Array | None = None
+
+    def formed(self) -> Array:
+        """Return F Z."""
+        return self.F if self.Z is None else self.xp.beyond.combination((self.F, self.Z))
+
+    def coefficients(self, X: Array) -> Array:
+        """Return (F Z)^H X."""
+        found = self.xp.beyond.inner(self.F, X)
+        return found if self.Z is None else adjoint(self.xp, self.Z) @ found
+
+    def times(self, C: Array) -> tuple[Array, Array]:
+        """Return the term F Z C of a sum."""
+        return self.F, C if self.Z is None else self.Z @ C
+
+    @property
+    def number(self) -> int:
+        """The number of the columns."""
+        return (self.F if self.Z is None else self.Z).shape[-1]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of F Z."""
+        return shape_of_product(self.xp, self.F, self.F if self.Z is None else self.Z)
+
+
+def updated_qr(xp: Namespace, F: Array, T: Array, U: Array, V: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Return reduced factors of F T + U V^H, F with orthonormal columns, by (UP.1).
+
+    F must have as many columns as the factors have, or as many fewer as U has columns.
+    """
+    sizes = _lengths(xp, T)
+    if U.shape[-1] != 0:
+        sizes = sizes + _lengths(xp, U, spread=True) @ xp.abs(xp.matrix_transpose(V))
+    Q, R = _updated(xp, Columns(xp, F), T, U, adjoint(xp, V), positive=positive)
+    return Q, _without_noise(xp, F, R, sizes)
+
+
+def downdated_qr(xp: Namespace, F_1: Array, F_2: Array, T: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Return reduced factors of F_1 T, [F_1; F_2] with orthonormal columns, by (UP.3)."""
+    p, k = F_2.shape[-2:]
+    if p >= k:  # nothing is known of the columns of F_1
+        Q, R = reduced_qr(xp, xp.beyond.combination((F_1, T)), positive=positive)
+        return Q, _without_noise(xp, F_1, R, _lengths(xp, T))
+    Y = complete_qr(xp, adjoint(xp, F_2), positive=False)[0]
+    Y_1, Y_2 = Y[..., :p], Y[..., p:]
+    U = xp.beyond.combination((F_1, Y_1))
+    columns = Columns(xp, F_1, Y_2)
+    Q, R = _updated(xp, columns, adjoint(xp, Y_2) @ T, U, adjoint(xp, Y_1) @ T, positive=positive)  # (UP.3)
+    return Q, _without_noise(xp, F_1, R, _lengths(xp, T))
+
+
+def appended_r(xp: Namespace, T: Array, B: Array, *, positive: bool) -> Arrays:
+    """Return R alone of [T; B]."""
+    return (r_alone(xp, xp.concat([T, B], axis=-2), positive=positive),)
+
+
+def _updated(xp: Namespace, columns: Columns, T: Array, U: Array, V_H: Array, *, positive: bool) -> tuple[Array, Array]:
+    """Return reduced factors of F Z T + U V^H (UP.1)."""
+    k, M, q = columns.number, T, None
+    if U.shape[-1] != 0:
+        W = columns.coefficients(U)
+        M = T + W @ V_H
+        if columns.shape.deep:
+            X = U - xp.beyond.combination(columns.times(W))
+            W = columns.coefficients(X)
+            X = X - xp.beyond.combination(columns.times(W))
+            q, S = _outside(xp, columns, X)
+            M = xp.concat([M + W @ V_H, S @ V_H], axis=-2)
+    P, R = reduced_qr(xp, M, positive=positive, method="householder")
+    if q is None:
+        return xp.beyond.combination(columns.times(P)), R
+    return xp.beyond.combination(columns.times(P[..., :k, :]), (q, P[..., k:, :])), R  # (UP.1)
+
+
+def _outside(xp: Namespace, columns: Columns, X: Array) -> tuple[Array, Array]:
+    """Return q and S of X = q S, up to rounding, X orthogonal to F Z as far as it is no noise (UP.2)."""
+    m, k = columns.shape.longer, columns.number
+
+    def completed() -> Arrays:
+        q = reduced_qr(xp, xp.concat([columns.formed(), X], axis=-1), positive=False, method="householder")[0][..., k:]
+        return q, xp.beyond.inner(q, X)
+
+    if m - k < X.shape[-1]:
+        q, S = completed()
+        return q, S
+    q, S = reduced_qr(xp, X, positive=False, method="householder")
+    within = xp.sum(xp.abs(columns.coefficients(q)) ** 2, axis=(-2, -1))
+    accepted = xp.all(within <= (ORTHOGONAL * float(xp.finfo(X.dtype).eps)) ** 2 * m)  # (UP.2)
+    q, S = xp.beyond.branch(accepted, lambda: (q, S), completed)
+    return q, S
+
+
+def _lengths(xp: Namespace, X: Array, *, spread: bool = False) -> Array:
+    """Return the lengths of the columns of X, real, (..., 1, n); `spread` where its rows are those of A."""
+    sizes, normal = sizes_of_columns(xp, X, spread=spread)
+    sizes = xp.where(normal, sizes, xp.ones_like(sizes))
+    squares = xp.sum((xp.abs(X) / sizes) ** 2, axis=-2, keepdims=True)
+    return sizes * xp.sqrt(xp.beyond.total(squares) if spread else squares)
+
+
+def _without_noise(xp: Namespace, F: Array, R: Array, sizes: Array) -> Array:
+    """Return R with zeros for pivots that are rounding noise of columns of these sizes (UP.6)."""
+    bound = 4 * shape_of_product(xp, F, R).longer * float(xp.finfo(R.dtype).eps) * sizes
+    return R - xp.where(xp.abs(R) <= bound, xp.tril(R), xp.zeros_like(R))  # (UP.6)

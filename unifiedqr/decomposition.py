@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from unifiedqr import applications
+from unifiedqr import applications, factors
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
 from unifiedqr.errors import OptionError
@@ -232,6 +232,7 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
     **{name: partial(applications.row, name) for name in applications.ROWS},
     "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),
+    **{name: partial(factors.row, name) for name in factors.ROWS},
 }
 """Everything there is, by name; a call without options gives its default row."""
 
@@ -240,4 +241,5 @@ def rows() -> Iterator[Primitive]:
     """Return every row under every set of options, but for the numbers a rank or a tolerance may be."""
     yield from _ROWS.values()
     yield from applications.ROWS.values()
+    yield from factors.ROWS.values()
     yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))

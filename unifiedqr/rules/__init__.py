@@ -1,5 +1,11 @@
 """The derivative formulas by themselves, on plain arrays of any Array API library; no autodiff is involved."""
 
+from unifiedqr.rules.applied import (
+    qr_apply_adjoint_jvp,
+    qr_apply_adjoint_vjp,
+    qr_apply_jvp,
+    qr_apply_vjp,
+)
 from unifiedqr.rules.complete import qr_complete_jvp, qr_complete_vjp
 from unifiedqr.rules.determinant import slogdet_jvp, slogdet_vjp
 from unifiedqr.rules.least_squares import lstsq_jvp, lstsq_vjp
@@ -42,6 +48,10 @@ __all__ = [
     "orth_vjp",
     "ql_jvp",
     "ql_vjp",
+    "qr_apply_adjoint_jvp",
+    "qr_apply_adjoint_vjp",
+    "qr_apply_jvp",
+    "qr_apply_vjp",
     "qr_complete_jvp",
     "qr_complete_vjp",
     "qr_jvp",

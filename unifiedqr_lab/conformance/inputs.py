@@ -12,6 +12,7 @@ import numpy as np
 
 from unifiedqr._typing import Arrays, Namespace
 from unifiedqr.decomposition import Primitive
+from unifiedqr_lab.conformance.factored import FACTORED, factors_of, rows_of
 from unifiedqr_lab.conformance.matrices import Matrix, rounded
 
 Draw = Callable[[tuple[int, ...], int], Matrix]
@@ -21,6 +22,7 @@ RIGHT_HAND_SIDES = 2
 
 DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "b": (10, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
+    "X": (11, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
     "w": (13, lambda A, draw, number: rounded(np.exp2(draw((*A.shape[:-1], 1), number).real)).astype(A.dtype)),
 }
 """Inputs drawn at random, by name: the number of the array, and what gives it. Weights are positive."""
@@ -34,7 +36,7 @@ DERIVED: dict[str, Callable[[Matrix], Matrix]] = {}
 DECOMPOSED: dict[str, Callable[..., Matrix]] = {}
 """By row: the matrix that is decomposed, from the inputs, where it is not the first of them."""
 
-DEFINITIONS: dict[str, Callable[..., Arrays]] = {}
+DEFINITIONS: dict[str, Callable[..., Arrays]] = {**FACTORED}
 """By row: a forward that says what the row computes, where its own takes a shorter way. The truth is taken from it."""
 
 
@@ -45,16 +47,17 @@ def takes_factors(row: Primitive) -> bool:
 
 def inputs_of(row: Primitive, A: Matrix, draw: Draw) -> Arrays:
     """Return what a row takes for a matrix: the matrix itself, what is drawn for it, and what follows from it."""
-    return tuple(_input(name, A, draw) for name in row.inputs)
+    carried = factors_of(row, A)
+    return tuple(carried[name] if name in carried else _input(row, name, A, draw) for name in row.inputs)
 
 
-def _input(name: str, A: Matrix, draw: Draw) -> Matrix:
+def _input(row: Primitive, name: str, A: Matrix, draw: Draw) -> Matrix:
     if name == "A":
         return A
     if name in DERIVED:
         return DERIVED[name](A)
     number, drawn = DRAWN[name]
-    return drawn(A, draw, number)
+    return drawn(rows_of(row, name, A), draw, number)
 
 
 def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
@@ -77,7 +80,11 @@ def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
 def with_matrix(row: Primitive, A: Matrix, inputs: Arrays) -> Arrays:
     """Return inputs of a row with another matrix as the first, and what follows from it."""
     named = zip(row.inputs, inputs, strict=True)
-    return tuple(A if name == "A" else DERIVED[name](A) if name in DERIVED else X for name, X in named)
+    carried = factors_of(row, A)
+    return tuple(
+        carried[name] if name in carried else A if name == "A" else DERIVED[name](A) if name in DERIVED else X
+        for name, X in named
+    )
 
 
 def decomposed(row: Primitive, inputs: Arrays) -> Matrix:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from unifiedqr import applications, updates
+from unifiedqr import applications, factors, updates
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
 from unifiedqr.errors import OptionError
@@ -233,6 +233,7 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     **{name: partial(applications.row, name) for name in applications.ROWS},
     "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),
     **{name: partial(updates.row, name) for name in updates.NAMES},
+    **{name: partial(factors.row, name) for name in factors.ROWS},
 }
 """Everything there is, by name; a call without options gives its default row."""
 
@@ -242,4 +243,5 @@ def rows() -> Iterator[Primitive]:
     yield from _ROWS.values()
     yield from applications.ROWS.values()
     yield from updates.ROWS.values()
+    yield from factors.ROWS.values()
     yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))

@@ -3,7 +3,7 @@
 Every function of a primitive takes the array namespace ``xp`` first:
 
     forward(xp, *inputs)          -> outputs
-    vjp(xp, kept, cotangents)     -> one cotangent per input        (a cotangent that is None is zero)
+    vjp(xp, kept, cotangents)     -> one cotangent per input        (a cotangent that is None is zero, given or found)
     jvp(xp, kept, tangents)       -> one tangent per output
     singular(xp, kept)            -> boolean, per matrix: no derivative exists
 
@@ -122,6 +122,15 @@ class Primitive:
             return outputs
         named = dict(zip(self.inputs + self.outputs, inputs + outputs, strict=True))
         return tuple(named[name] for name in self.keeps)
+
+    def gradients(self, xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        """Return what `vjp` gives, with zeros in place of None, which stands for inputs that are kept."""
+        found = self.vjp(xp, kept, cotangents)
+        if all(bar is not None for bar in found):
+            return found
+        named = dict(zip(self.keeps, kept, strict=True))
+        pairs = zip(self.inputs, found, strict=True)
+        return tuple(xp.zeros_like(named[name]) if bar is None else bar for name, bar in pairs)
 
 
 watchers: list[Callable[[Primitive], object]] = []

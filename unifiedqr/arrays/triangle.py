@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
+    COLUMNS,
     ENTRIES,
     ROWS,
     anywhere,
@@ -24,6 +25,7 @@ from unifiedqr.arrays.dependence import (
     undefined,
     unless_empty,
 )
+from unifiedqr.arrays.factored import meetings
 from unifiedqr.arrays.operations import Term
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex, leading_columns
 from unifiedqr.arrays.scaling import exponents_of, sizes_of_columns, times
@@ -119,13 +121,16 @@ class Triangle(NamedTuple):
         """Return Y U^-H, of the leading triangle of R."""
         return self.xp.beyond.quotients(self.undone(), Y)[0]
 
-    def quotients(self, X: Array, *, Y: Array | None = None, Y_H: Array | None = None) -> tuple[Array, Term | None]:
+    def quotients(self, X: Array, *, Y: Term | None = None, Y_H: Array | None = None) -> tuple[Array, Term | None]:
         """Return g X U^-H for a k x k X, and Y U^-H, or its adjoint for the adjoint of Y, of the leading triangle of R.
 
-        The second one is a term of a sum. It remains a product where m is so much larger than k that an inverse and a
-        product cost less than a solve; where k is small one call serves both.
+        The second one is a term of a sum. It remains a product if Y is one (FA.1), and where m is so much larger than k
+        that an inverse and a product cost less than a solve; where k is small one call serves both.
         """
         xp, shape, U, S = self.xp, self.shape, self.U, self.S
+        if type(Y) is tuple:
+            X, K = xp.beyond.quotients(U, X, Y[1])
+            return self.by_D(X), (Y[0], times(xp, K, S))  # (FA.1)
         if shape.tall:
             inverse = xp.beyond.inverse_upper(U)
             X = X @ adjoint(xp, inverse)
@@ -163,23 +168,27 @@ class Triangle(NamedTuple):
         *,
         W: Array | None,
         R_bar: Array | None,
-        Q_bar: Array | None = None,
+        Q_bar: Term | None = None,
         Q_bar_H: Array | None = None,
         others: tuple[Array, ...] = (),
     ) -> Array | None:
         """Return NaN for the matrices of which a cotangent reaches what has no derivative, 0 for others, (..., 1, 1).
 
-        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead. `others` are
-        cotangents of what depends on every column. None if nothing is marked.
+        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead, or as a product.
+        `others` are cotangents of what depends on every column. None if nothing is marked.
         """
         xp, marked = self.xp, self.marked
         if marked is None:
             return None
         rows = xp.matrix_transpose(marked)
+        of_pairs = type(Q_bar) is tuple
 
         def struck() -> Array:
-            entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
-            return reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=(marked, Q_bar))
+            entire = [(anywhere(xp, marked), X, ENTRIES) for X in others]
+            if of_pairs:
+                entire.append((marked, meetings(xp, *Q_bar), COLUMNS))
+            of_Q = (marked, None if of_pairs else Q_bar)
+            return reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=of_Q)
 
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
 

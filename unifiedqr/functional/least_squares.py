@@ -145,13 +145,13 @@ def solution(backend: Backend, A: Array, b: Array, w: Array | None, primitive: P
     A, b = _stacked(backend, A, b)
     inputs = (A, b) if w is None else (A, b, _column_of(backend, w, A))
     if 0 in (m, n) and None not in (*A.shape, *b.shape):
-        x, squares, rank = _without_entries(backend, A, b)
+        x, squares, rank = without_entries(backend, A, b)
     else:
         x, squares, rank = backend.bind(primitive)(*inputs)[: primitive.results]
         x = backend.sized(x, (*A.shape[:-2], n, b.shape[-1]))
-        squares = backend.sized(_real(backend, squares), (*A.shape[:-2], 1, b.shape[-1]))
+        squares = backend.sized(real_of(backend, squares), (*A.shape[:-2], 1, b.shape[-1]))
         squares = xp.squeeze(squares, axis=-2)  # an index finds nothing in an empty batch
-        rank = xp.squeeze(_real(backend, rank), axis=(-2, -1))
+        rank = xp.squeeze(real_of(backend, rank), axis=(-2, -1))
     x, squares = (xp.squeeze(X, axis=-1) for X in (x, squares)) if is_vector else (x, squares)
     if half:
         x, squares = xp.astype(x, given), xp.astype(squares, given)
@@ -234,12 +234,12 @@ def _damped(backend: Backend, A: Array, b: Array, w: Array | None, d: Array) -> 
     A, b = _stacked(backend, A, b)
     identity = xp.eye(n, dtype=A.dtype) + xp.zeros_like(A[..., :1, :])  # in the batch and on the device of A
     below = xp.expand_dims(d, axis=-2) * identity
-    batch = _broadcast(tuple(A.shape[:-2]), tuple(below.shape[:-2]))
+    batch = broadcast(tuple(A.shape[:-2]), tuple(below.shape[:-2]))
     below = xp.broadcast_to(below, (*batch, n, n))
     A, b = (xp.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, b))
     zeros = xp.zeros_like(xp.matmul(below, xp.zeros_like(below[..., :1]))) + xp.zeros_like(b[..., :1, :])
     if w is not None:
-        ones = _real(backend, xp.ones_like(below[..., 0, :]))
+        ones = real_of(backend, xp.ones_like(below[..., 0, :]))
         w = xp.concat([xp.broadcast_to(w, (*batch, w.shape[-1])), ones], axis=-1)
     return xp.concat([A, below], axis=-2), xp.concat([b, zeros], axis=-2), w
 
@@ -264,13 +264,13 @@ def _constrained(
     return x_0 + xp.matmul(N, z), squares, rank  # (LS.10)
 
 
-def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
+def without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
     """Return the solution, which is zero, the squared lengths of b, and rank zero."""
     xp, (*batch, m, _) = backend.xp, A.shape
     x = xp.matmul(xp.matrix_transpose(A), b)  # a sum of nothing
-    squares = _real(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
+    squares = real_of(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
     squares = xp.sum(xp.square(xp.abs(b)), axis=-2) if m else squares
-    return x, squares, _real(backend, xp.zeros(tuple(batch), dtype=A.dtype))
+    return x, squares, real_of(backend, xp.zeros(tuple(batch), dtype=A.dtype))
 
 
 def _tolerance(rcond: Any) -> float | None:
@@ -313,12 +313,13 @@ def _stacked(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
         return A + of_b, b + of_A
     if tuple(A.shape[:-2]) == tuple(b.shape[:-2]):
         return A, b
-    xp, batch = backend.xp, _broadcast(tuple(A.shape[:-2]), tuple(b.shape[:-2]))
+    xp, batch = backend.xp, broadcast(tuple(A.shape[:-2]), tuple(b.shape[:-2]))
     A, b = (xp.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, b))
     return A, b
 
 
-def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the batch dimensions to which those of A and of b broadcast."""
     length = max(map(len, shapes))
     padded = [(1,) * (length - len(shape)) + shape for shape in shapes]
     sizes: list[int] = []
@@ -326,12 +327,13 @@ def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         larger = {size for size in along if size != 1}
         if len(larger) > 1:
             raise ShapeError(
-                f"lstsq got batch dimensions {shapes[0]} of A and {shapes[1]} of b, which do not broadcast. A b of one "
+                f"got batch dimensions {shapes[0]} of A and {shapes[1]} of b, which do not broadcast. A b of one "
                 f"dimension less than A is a stack of vectors: add an axis to make it one matrix."
             )
         sizes.append(larger.pop() if larger else 1)
     return tuple(sizes)
 
 
-def _real(backend: Backend, X: Array) -> Array:
+def real_of(backend: Backend, X: Array) -> Array:
+    """Return the real part of X, in its own dtype."""
     return backend.xp.real(X) if backend.dtype_name(X).startswith("complex") else X

@@ -1,5 +1,11 @@
 """The derivative formulas by themselves, on plain arrays of any Array API library; no autodiff is involved."""
 
+from unifiedqr.rules.applied import (
+    qr_apply_adjoint_jvp,
+    qr_apply_adjoint_vjp,
+    qr_apply_jvp,
+    qr_apply_vjp,
+)
 from unifiedqr.rules.complete import qr_complete_jvp, qr_complete_vjp
 from unifiedqr.rules.determinant import slogdet_jvp, slogdet_vjp
 from unifiedqr.rules.least_squares import lstsq_jvp, lstsq_vjp
@@ -45,6 +51,10 @@ __all__ = [
     "ql_vjp",
     "qr_append_jvp",
     "qr_append_vjp",
+    "qr_apply_adjoint_jvp",
+    "qr_apply_adjoint_vjp",
+    "qr_apply_jvp",
+    "qr_apply_vjp",
     "qr_complete_jvp",
     "qr_complete_vjp",
     "qr_jvp",

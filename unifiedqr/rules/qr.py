@@ -22,6 +22,8 @@ L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms,
 (2019), Differentiable programming tensor networks.
 """
 
+from typing import Any
+
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.namespaces import is_complete
 from unifiedqr.arrays.operations import Term
@@ -39,7 +41,7 @@ from unifiedqr.rules.validation import check_cotangents, check_factors, check_ta
 
 
 def core_pullback(
-    triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Array | None
+    triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Any
 ) -> tuple[Array, Term | None]:
     """Return the k x n matrix K of (QR.3) or, when deep, of (QR.4), from W = Q^H Q_bar and R_bar; one may be None.
 
@@ -76,13 +78,23 @@ def qr_pullback(
     """
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
+    return xp.beyond.combination(*pullback_terms(xp, Q, R, Q_bar, R_bar, others))
+
+
+def pullback_terms(
+    xp: Namespace, Q: Array, R: Array, Q_bar: Term | None, R_bar: Array | None, others: tuple[Array, ...] = ()
+) -> tuple[Term, ...]:
+    """Return the terms of the sum that `qr_pullback` gives; Q_bar may be a product, which is never formed (FA.1)."""
     shape = shape_of_product(xp, Q, R)
     triangle = guarded(xp, R, shape)
     R_bar = None if R_bar is None else triangle.read_of(R_bar)
-    W = None if Q_bar is None else xp.beyond.inner(Q, Q_bar)
+    if type(Q_bar) is tuple:
+        W = xp.beyond.inner(Q, Q_bar[0]) @ Q_bar[1]
+    else:
+        W = None if Q_bar is None else xp.beyond.inner(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y=Q_bar if shape.deep else None)
     K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
-    return xp.beyond.combination((Q, K)) if Y is None else xp.beyond.combination(Y, (Q, K))  # (QR.3); (QR.4), (QR.5)
+    return ((Q, K),) if Y is None else (Y, (Q, K))  # (QR.3); (QR.4), (QR.5)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:

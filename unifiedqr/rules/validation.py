@@ -143,6 +143,20 @@ def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     return xp.astype(xp.expand_dims(P, axis=-2), R.dtype)
 
 
+def check_completion(xp: Namespace, Q: Array, R: Array, WY: tuple[Array, Array] | None) -> None:
+    """Check that G and S of (CQ.1) fit reduced factors of a deep matrix; None does for the reduced Q."""
+    if WY is None:
+        return
+    (*batch, m, n), (G, S) = Q.shape, WY
+    if m <= n or R.shape[-1] != n or tuple(G.shape) != (*batch, n, n) or tuple(S.shape) != (*batch, 1, n):
+        raise ShapeError(
+            f"got WY of shapes {tuple(G.shape)} and {tuple(S.shape)} for Q {tuple(Q.shape)}; expected (..., n, n) and "
+            f"(..., 1, n) for a Q of shape (..., m, n) with m > n. Pass QRFactor.WY of a complete factorization."
+        )
+    check_dtypes(xp, Q=Q, G=G)
+    check_dtypes(xp, Q=Q, S=S)
+
+
 def check_dtypes(xp: Namespace, **arrays: Array) -> None:
     """Check that arrays have the same dtype, and one that derivatives are computed in."""
     (name, first), *others = arrays.items()

@@ -256,7 +256,8 @@ def _inputs(matrix: Matrix, row: Primitive | None, dtype: str, position: int) ->
         if name == "A":
             found["input"] = A
         elif name in DRAWN and name not in REAL:
-            given = matrix.right if name == "b" and matrix.right is not None else X
+            own = matrix.right if name == "b" and row.sides["b"].startswith("m") else None
+            given = X if own is None else own
             found[name] = _in_dtype(given, dtype, f"{name} {position}")
         else:
             found[name] = X.astype(dtype)

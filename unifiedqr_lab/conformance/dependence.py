@@ -42,7 +42,7 @@ def spoiled(case: Golden) -> dict[str, tuple[Any, int]]:
 def before(row: Primitive, output: str, shape: tuple[int, ...], sound: int) -> Any:
     """Return which entries of an output have a derivative, as only so many leading columns (rows) are independent."""
     exists = np.zeros(shape, dtype=bool)
-    if output not in ("Q", "R", "L"):
+    if output not in ("Q", "R", "L", "C"):
         return exists
     lines = exists.swapaxes(-1, -2) if row.orientation.adjoint else exists
     if row.orientation.reversed:

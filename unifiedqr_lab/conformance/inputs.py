@@ -16,6 +16,7 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.discovery import get_backend
 from unifiedqr.functional import qr
 from unifiedqr.kernels.reduced import reduced_qr
+from unifiedqr_lab.conformance.factored import FACTORED, factors_of, rows_of
 from unifiedqr_lab.conformance.matrices import Matrix, rounded
 
 Draw = Callable[[tuple[int, ...], int], Matrix]
@@ -42,6 +43,7 @@ def _factors(A: Matrix) -> tuple[Matrix, Matrix]:
 
 DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "b": (10, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
+    "X": (11, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
     "w": (13, lambda A, draw, number: rounded(np.exp2(draw((*A.shape[:-1], 1), number).real)).astype(A.dtype)),
     "U": (15, lambda A, draw, number: draw((*A.shape[:-1], RANK), number)),
     "V": (17, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], RANK), number)),
@@ -98,6 +100,7 @@ DEFINITIONS: dict[str, Callable[..., Arrays]] = {
     "qr-update": _factored(_update),
     "qr-downdate": _factored(_downdate),
     "qr-append": _factored(_append, r_alone=True),
+    **FACTORED,
 }
 """By row: a forward that says what the row computes, where its own takes a shorter way. The truth is taken from it."""
 
@@ -109,16 +112,17 @@ def takes_factors(row: Primitive) -> bool:
 
 def inputs_of(row: Primitive, A: Matrix, draw: Draw) -> Arrays:
     """Return what a row takes for a matrix: the matrix itself, what is drawn for it, and what follows from it."""
-    return tuple(_input(name, A, draw) for name in row.inputs)
+    carried = factors_of(row, A)
+    return tuple(carried[name] if name in carried else _input(row, name, A, draw) for name in row.inputs)
 
 
-def _input(name: str, A: Matrix, draw: Draw) -> Matrix:
+def _input(row: Primitive, name: str, A: Matrix, draw: Draw) -> Matrix:
     if name == "A":
         return A
     if name in DERIVED:
         return DERIVED[name](A)
     number, drawn = DRAWN[name]
-    return drawn(A, draw, number)
+    return drawn(rows_of(row, name, A), draw, number)
 
 
 def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
@@ -141,7 +145,11 @@ def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
 def with_matrix(row: Primitive, A: Matrix, inputs: Arrays) -> Arrays:
     """Return inputs of a row with another matrix as the first, and what follows from it."""
     named = zip(row.inputs, inputs, strict=True)
-    return tuple(A if name == "A" else DERIVED[name](A) if name in DERIVED else X for name, X in named)
+    carried = factors_of(row, A)
+    return tuple(
+        carried[name] if name in carried else A if name == "A" else DERIVED[name](A) if name in DERIVED else X
+        for name, X in named
+    )
 
 
 def decomposed(row: Primitive, inputs: Arrays) -> Matrix:

@@ -154,7 +154,7 @@ def _condition(row: Primitive, A: Any) -> float:
     if "b" in row.inputs:
         return leading_condition(A, rows=A.shape[-2] < A.shape[-1]) ** 2
     A = row.orientation.matrix(xp, A)
-    if "P" in row.outputs:
+    if "P" in (*row.inputs, *row.outputs):
         order = greedy_pivots(xp, A, min(A.shape[-2:]))
         A = np.take_along_axis(A, order, axis=-1)
     return leading_condition(A)

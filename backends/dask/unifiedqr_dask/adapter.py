@@ -83,7 +83,7 @@ class DaskBackend(Backend):
                 kept = primitive.kept(given, outputs)
 
                 def vjp(bars: Any) -> Arrays:
-                    found = zip(primitive.vjp(plain, kept, tuple(bars)), inputs, strict=True)
+                    found = zip(primitive.gradients(plain, kept, tuple(bars)), inputs, strict=True)
                     return tuple(X_bar.rechunk(X.chunks) for X_bar, X in found)
 
                 tape.note(Step(inputs, outputs, vjp, lambda dots: primitive.jvp(plain, kept, tuple(dots))))

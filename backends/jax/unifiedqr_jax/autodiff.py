@@ -104,9 +104,11 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
         kept, tangents = arguments[:count], arguments[count:]
         return settled(lambda xp: list(primitive.jvp(xp, kept, tangents)), primitive.orientation, tangents[0])
 
-    def pull(xp: Namespace, kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array]:
-        conjugates = [None if bar is None else jnp.conj(bar) for bar in cotangents]
-        return [jnp.conj(bar) for bar in primitive.vjp(xp, kept, conjugates)]
+    def pull(xp: Namespace, kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array | None]:
+        return conjugated(primitive.vjp(xp, kept, conjugated(cotangents)))
+
+    def conjugated(bars: Sequence[jax.Array | None]) -> list[jax.Array | None]:
+        return [None if bar is None else jnp.conj(bar) for bar in bars]
 
     compiled_push, compiled_pull = jax.jit(push), jax.jit(partial(pull, xp))
     singular = jax.jit(partial(primitive.singular, xp))
@@ -142,6 +144,8 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
         kept, A_dot = arguments[:count], arguments[count]
         bars = [None if isinstance(bar, ad.Zero) else bar for bar in cotangents]
+        if all(bar is None for bar in bars):
+            return [None] * len(arguments)
         if is_sound(kept) and not primitive.spans:
             return [None] * count + compiled_pull(kept, bars)
         A_dot = A_dot.aval if ad.is_undefined_primal(A_dot) else A_dot

@@ -81,7 +81,10 @@ def _axes(entry: Any) -> tuple[str, ...]:
 def on_meshes(row: Primitive) -> Primitive:
     """Return a primitive whose arrays may lie on a mesh of explicit axes."""
 
-    def placed(function: Callable[..., Any], takes: tuple[str, ...], gives: tuple[str, ...]) -> Callable[..., Any]:
+    def placed(
+        function: Callable[..., Any], takes: tuple[str, ...], gives: tuple[str, ...], complete: Any = None
+    ) -> Callable[..., Any]:
+        # On a mesh every array that it gives has a place: `complete` leaves none out.
         def run(xp: Namespace, *groups: Any) -> Any:
             # A forward takes its arrays one by one, a rule in two tuples, of which the second may hold None.
             arrays = [X for group in groups for X in (group if isinstance(group, (tuple, list)) else (group,))]
@@ -93,7 +96,7 @@ def on_meshes(row: Primitive) -> Primitive:
             leaves, tree = jax.tree.flatten(groups)
 
             def with_automatic_axes(*leaves: jax.Array) -> Any:
-                return function(xp, *jax.tree.unflatten(tree, leaves))
+                return (complete or function)(xp, *jax.tree.unflatten(tree, leaves))
 
             shardings = tuple(NamedSharding(mesh, spread(name)) for name in gives)
             return auto_axes(with_automatic_axes, out_sharding=shardings or NamedSharding(mesh, spread("")))(*leaves)
@@ -103,7 +106,7 @@ def on_meshes(row: Primitive) -> Primitive:
     return replace(
         row,
         forward=placed(lambda xp, *inputs: tuple(row.forward(xp, *inputs)), row.inputs, row.outputs),
-        vjp=placed(lambda *given: tuple(row.vjp(*given)), (*row.keeps, *row.outputs), row.inputs),
+        vjp=placed(row.vjp, (*row.keeps, *row.outputs), row.inputs, lambda *given: tuple(row.gradients(*given))),
         jvp=placed(lambda *given: tuple(row.jvp(*given)), (*row.keeps, *row.inputs), row.outputs),
         singular=placed(row.singular, row.keeps, ()),
     )

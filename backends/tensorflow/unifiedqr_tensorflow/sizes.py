@@ -45,11 +45,13 @@ def derivative(
         return tf.reshape(tf.concat([tf.reshape(X, [-1]) for X in pieces], 0), tf.shape(Y))
 
     def join(results: list[Tensors], _: list[tf.Tensor]) -> Tensors:
-        return tuple(shaped(pieces, Y) for pieces, Y in zip(zip(*results, strict=True), like, strict=True))
+        pairs = zip(zip(*results, strict=True), like, strict=True)
+        return tuple(None if any(X is None for X in pieces) else shaped(pieces, Y) for pieces, Y in pairs)
 
     found = _traced(primitive, rule, A, [kept, given], join)
     for X, Y in zip(found, like, strict=True):
-        X.set_shape(Y.shape)  # tf.ensure_shape has no derivative in forward mode
+        if X is not None:
+            X.set_shape(Y.shape)  # tf.ensure_shape has no derivative in forward mode
     return found
 
 

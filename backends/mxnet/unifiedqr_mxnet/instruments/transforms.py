@@ -139,7 +139,7 @@ def _explicit_vjp(f: Function, primals: MXArrays, bars: MXArrays) -> MXArrays:
     return tuple(
         x_bar
         for primitive, inputs, outputs in _noted(f, primals)
-        for x_bar in primitive.vjp(xp, primitive.kept(inputs, outputs), [next(remaining) for _ in outputs])
+        for x_bar in primitive.gradients(xp, primitive.kept(inputs, outputs), [next(remaining) for _ in outputs])
     )
 
 

@@ -34,8 +34,22 @@ from unifiedqr.errors import (
     UnifiedQRError,
     UnknownBackendError,
 )
-from unifiedqr.functional import left_null_space, lq, lstsq, null_space, orth, ql, qr, rows_over, rq, slogdet
+from unifiedqr.functional import (
+    interpolative,
+    left_null_space,
+    lq,
+    lstsq,
+    null_space,
+    orth,
+    ql,
+    qr,
+    range_finder,
+    rows_over,
+    rq,
+    slogdet,
+)
 from unifiedqr.results import (
+    InterpolativeResult,
     LQResult,
     LstsqResult,
     PivotedLQResult,
@@ -67,6 +81,7 @@ __all__ = [
     "GaugeError",
     "GaugeWarning",
     "InputError",
+    "InterpolativeResult",
     "LQResult",
     "LstsqResult",
     "MissingExtraError",
@@ -92,6 +107,7 @@ __all__ = [
     "get_backend",
     "grad",
     "hvp",
+    "interpolative",
     "jvp",
     "left_null_space",
     "lq",
@@ -101,6 +117,7 @@ __all__ = [
     "orth",
     "ql",
     "qr",
+    "range_finder",
     "rows_over",
     "rq",
     "rules",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from unifiedqr import applications
+from unifiedqr import applications, lowrank
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
 from unifiedqr.errors import OptionError
@@ -24,6 +24,7 @@ __all__ = [
     "DECOMPOSITIONS",
     "METHODS",
     "REDUCED",
+    "TRUNCATED",
     "UNPIVOTED",
     "Orientation",
     "Primitive",
@@ -227,11 +228,16 @@ REDUCED = ("qr", "lq", "rq", "ql")
 EXAMPLE_RANK = 2
 """Rank of the truncated decompositions in the conformance suite and the comparison."""
 
+TRUNCATED = ("qr-truncated", "lq-truncated", "interpolative", "range_finder")
+"""Those of which the default row stops after `EXAMPLE_RANK` steps."""
+
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     **{name: partial(primitive, name) for name in (*_FAMILIES, *_PIVOTED, *_MIRRORS)},
     **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
     **{name: partial(applications.row, name) for name in applications.ROWS},
     "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),
+    "interpolative": partial(lowrank.interpolative, EXAMPLE_RANK),
+    "range_finder": partial(lowrank.range_finder, 1),
 }
 """Everything there is, by name; a call without options gives its default row."""
 
@@ -240,4 +246,4 @@ def rows() -> Iterator[Primitive]:
     """Return every row under every set of options, but for the numbers a rank or a tolerance may be."""
     yield from _ROWS.values()
     yield from applications.ROWS.values()
-    yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))
+    yield from (DECOMPOSITIONS[name]() for name in (*TRUNCATED, "lstsq-pivoted"))

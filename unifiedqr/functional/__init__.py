@@ -1,9 +1,23 @@
 """What users call: check the input, find its backend, bind the primitive, give the result its form."""
 
 from unifiedqr.functional.least_squares import lstsq
+from unifiedqr.functional.lowrank import interpolative, range_finder
 from unifiedqr.functional.over import rows_over
 from unifiedqr.functional.qr_lq import lq, qr
 from unifiedqr.functional.rq_ql import ql, rq
 from unifiedqr.functional.spaces import left_null_space, null_space, orth, slogdet
 
-__all__ = ["left_null_space", "lq", "lstsq", "null_space", "orth", "ql", "qr", "rows_over", "rq", "slogdet"]
+__all__ = [
+    "interpolative",
+    "left_null_space",
+    "lq",
+    "lstsq",
+    "null_space",
+    "orth",
+    "ql",
+    "qr",
+    "range_finder",
+    "rows_over",
+    "rq",
+    "slogdet",
+]

@@ -3,6 +3,7 @@
 from unifiedqr.rules.complete import qr_complete_jvp, qr_complete_vjp
 from unifiedqr.rules.determinant import slogdet_jvp, slogdet_vjp
 from unifiedqr.rules.least_squares import lstsq_jvp, lstsq_vjp
+from unifiedqr.rules.lowrank import interpolative_jvp, interpolative_vjp, range_finder_jvp, range_finder_vjp
 from unifiedqr.rules.lq import lq_jvp, lq_vjp
 from unifiedqr.rules.mirrors import (
     lq_complete_jvp,
@@ -24,6 +25,8 @@ from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp
 from unifiedqr.rules.weighted import lstsq_weighted_jvp, lstsq_weighted_vjp
 
 __all__ = [
+    "interpolative_jvp",
+    "interpolative_vjp",
     "left_null_space_vjp",
     "lq_complete_jvp",
     "lq_complete_vjp",
@@ -50,6 +53,8 @@ __all__ = [
     "qr_r_jvp",
     "qr_r_vjp",
     "qr_vjp",
+    "range_finder_jvp",
+    "range_finder_vjp",
     "rq_jvp",
     "rq_vjp",
     "slogdet_jvp",

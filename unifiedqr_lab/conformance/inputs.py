@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unifiedqr._typing import Arrays, Namespace
-from unifiedqr.decomposition import Primitive
+from unifiedqr.decomposition import EXAMPLE_RANK, Primitive
 from unifiedqr_lab.conformance.matrices import Matrix, rounded
 
 Draw = Callable[[tuple[int, ...], int], Matrix]
@@ -21,6 +21,7 @@ RIGHT_HAND_SIDES = 2
 
 DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "b": (10, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
+    "Omega": (14, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], EXAMPLE_RANK), number)),
     "w": (13, lambda A, draw, number: rounded(np.exp2(draw((*A.shape[:-1], 1), number).real)).astype(A.dtype)),
 }
 """Inputs drawn at random, by name: the number of the array, and what gives it. Weights are positive."""
@@ -31,7 +32,13 @@ REAL = ("w",)
 DERIVED: dict[str, Callable[[Matrix], Matrix]] = {}
 """Inputs that follow from the matrix, by name."""
 
-DECOMPOSED: dict[str, Callable[..., Matrix]] = {}
+
+def _sketched(A: Matrix, Omega: Matrix) -> Matrix:
+    """Return A A^H A Omega, of which the range finder of one power iteration gives Q (LR.2)."""
+    return A @ (np.conj(np.swapaxes(A, -1, -2)) @ (A @ Omega))
+
+
+DECOMPOSED: dict[str, Callable[..., Matrix]] = {"range_finder": _sketched}
 """By row: the matrix that is decomposed, from the inputs, where it is not the first of them."""
 
 DEFINITIONS: dict[str, Callable[..., Arrays]] = {}

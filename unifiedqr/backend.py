@@ -119,6 +119,11 @@ class Backend(ABC):
     def from_numpy(self, x: Any) -> Array:
         """Return a NumPy array as an array of the framework, on its default device, in the same dtype."""
 
+    def beside(self, x: Array, A: Array) -> Array:
+        """Return x on the device of A; by default x itself, where the framework moves arrays as they are needed."""
+        del A
+        return x
+
     @abstractmethod
     def to_numpy(self, x: Array) -> Any:
         """Return an array of the framework as a NumPy array, detached from any gradient."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from unifiedqr import applications, factors, updates
+from unifiedqr import applications, factors, lowrank, updates
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
 from unifiedqr.errors import OptionError
@@ -24,6 +24,7 @@ __all__ = [
     "DECOMPOSITIONS",
     "METHODS",
     "REDUCED",
+    "TRUNCATED",
     "UNPIVOTED",
     "Orientation",
     "Primitive",
@@ -227,6 +228,9 @@ REDUCED = ("qr", "lq", "rq", "ql")
 EXAMPLE_RANK = 2
 """Rank of the truncated decompositions in the conformance suite and the comparison."""
 
+TRUNCATED = ("qr-truncated", "lq-truncated", "interpolative", "range_finder")
+"""Those of which the default row stops after `EXAMPLE_RANK` steps."""
+
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     **{name: partial(primitive, name) for name in (*_FAMILIES, *_PIVOTED, *_MIRRORS)},
     **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
@@ -234,6 +238,8 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),
     **{name: partial(updates.row, name) for name in updates.NAMES},
     **{name: partial(factors.row, name) for name in factors.ROWS},
+    "interpolative": partial(lowrank.interpolative, EXAMPLE_RANK),
+    "range_finder": partial(lowrank.range_finder, 1),
 }
 """Everything there is, by name; a call without options gives its default row."""
 
@@ -244,4 +250,4 @@ def rows() -> Iterator[Primitive]:
     yield from applications.ROWS.values()
     yield from updates.ROWS.values()
     yield from factors.ROWS.values()
-    yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))
+    yield from (DECOMPOSITIONS[name]() for name in (*TRUNCATED, "lstsq-pivoted"))

@@ -34,6 +34,9 @@ class GenericBackend(Backend):
     def from_numpy(self, x: Any) -> Array:
         return self.xp.asarray(x)
 
+    def beside(self, x: Array, A: Array) -> Array:
+        return array_api_compat.to_device(x, array_api_compat.device(A))
+
     def to_numpy(self, x: Array) -> Any:
         import numpy as np  # not before an array is to become one
 

@@ -2,6 +2,7 @@
 
 from unifiedqr.functional.factor import LQFactor, QRFactor, lq_factor, qr_factor
 from unifiedqr.functional.least_squares import lstsq
+from unifiedqr.functional.lowrank import interpolative, range_finder
 from unifiedqr.functional.over import rows_over
 from unifiedqr.functional.qr_lq import lq, qr
 from unifiedqr.functional.rq_ql import ql, rq
@@ -11,6 +12,7 @@ from unifiedqr.functional.updates import qr_append_rows, qr_delete, qr_insert, q
 __all__ = [
     "LQFactor",
     "QRFactor",
+    "interpolative",
     "left_null_space",
     "lq",
     "lq_factor",
@@ -24,6 +26,7 @@ __all__ = [
     "qr_factor",
     "qr_insert",
     "qr_update",
+    "range_finder",
     "rows_over",
     "rq",
     "slogdet",

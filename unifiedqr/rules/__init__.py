@@ -9,6 +9,7 @@ from unifiedqr.rules.applied import (
 from unifiedqr.rules.complete import qr_complete_jvp, qr_complete_vjp
 from unifiedqr.rules.determinant import slogdet_jvp, slogdet_vjp
 from unifiedqr.rules.least_squares import lstsq_jvp, lstsq_vjp
+from unifiedqr.rules.lowrank import interpolative_jvp, interpolative_vjp, range_finder_jvp, range_finder_vjp
 from unifiedqr.rules.lq import lq_jvp, lq_vjp
 from unifiedqr.rules.mirrors import (
     lq_complete_jvp,
@@ -31,6 +32,8 @@ from unifiedqr.rules.updated import qr_append_jvp, qr_append_vjp, qr_update_jvp,
 from unifiedqr.rules.weighted import lstsq_weighted_jvp, lstsq_weighted_vjp
 
 __all__ = [
+    "interpolative_jvp",
+    "interpolative_vjp",
     "left_null_space_vjp",
     "lq_complete_jvp",
     "lq_complete_vjp",
@@ -65,6 +68,8 @@ __all__ = [
     "qr_update_jvp",
     "qr_update_vjp",
     "qr_vjp",
+    "range_finder_jvp",
+    "range_finder_vjp",
     "rq_jvp",
     "rq_vjp",
     "slogdet_jvp",

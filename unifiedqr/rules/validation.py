@@ -132,6 +132,36 @@ def check_append(named: Namespace | None, T: Array, B: Array, R: Array) -> Names
     return xp
 
 
+def check_interpolative(named: Namespace | None, A: Array, P: Array, T: Array, Q: Array, R: Array) -> Namespace:
+    """Return the namespace of an interpolative decomposition and the factors of its columns, which fit each other."""
+    m, n = A.shape[-2:] if _are_stacked(A, Q) else (-1, -1)
+    r, batch = R.shape[-1], tuple(R.shape[:-2])
+    fits = Q.shape[-2] == m >= r <= n and tuple(T.shape) == (*batch, r, n) and tuple(P.shape) == (*batch, r)
+    if not fits or not xp.isdtype(P.dtype, "integral"):
+        f"got A {tuple(A.shape)}, P {tuple(P.shape)} of dtype {P.dtype}, T {tuple(T.shape)}, Q {tuple(Q.shape)} "
+        f"and R {tuple(R.shape)}; expected (..., m, n), integers (..., r), (..., r, n), and the reduced QR factors "
+        "of the r columns of A that P names."
+    check_dtypes(xp, A=A, T=T, Q=Q)
+
+
+def check_chain(named: Namespace | None, A: Array, Omega: Array, factors: Sequence[Array]) -> Namespace:
+    """Return the namespace of a matrix, a sketch of it, and the factors of the steps of the range finder, which fit."""
+    if len(factors) % 4 != 2:
+        raise ShapeError(f"got {len(factors)} factors; expected Q_0, R_0, ..., Q_2q, R_2q: two of each step.")
+    xp = _namespace_of(A, Omega, *factors, named=named)
+    sizes = (A.shape[-2], A.shape[-1]) if _are_stacked(A, Omega) and A.shape[-1] == Omega.shape[-2] else (-1, -1)
+    r = Omega.shape[-1] if sizes[0] >= 0 else -1
+    for i, (Q, R) in enumerate(zip(factors[::2], factors[1::2], strict=True)):
+        if tuple(Q.shape) != (*A.shape[:-2], sizes[i % 2], r) or tuple(R.shape) != (*A.shape[:-2], r, r):
+            raise ShapeError(
+                f"got A {tuple(A.shape)}, Omega {tuple(Omega.shape)}, Q_{i} {tuple(Q.shape)} and R_{i} "
+                f"{tuple(R.shape)}; expected (..., m, n), (..., n, r), (..., {'n' if i % 2 else 'm'}, r) and "
+                f"(..., r, r), with one batch."
+            )
+        check_dtypes(xp, A=A, Omega=Omega, Q=Q, R=R)
+    return xp
+
+
 def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     """Return pivots, integers (..., n) per R (..., r, n), as (..., 1, n) in the dtype of R."""
     expected = (*R.shape[:-2], R.shape[-1])

@@ -10,7 +10,7 @@ import numpy as np
 
 from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
-from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, Primitive, shape_name
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, TRUNCATED, Primitive, shape_name
 from unifiedqr.errors import InputError, OptionError
 from unifiedqr_lab.conformance.inputs import DRAWN, REAL, inputs_of
 from unifiedqr_lab.files import read_archive, write_archive
@@ -237,7 +237,7 @@ def why_not(name: str, shape: tuple[int, ...]) -> str:
     shapes = DECOMPOSITIONS[name]().shapes
     if shape_name(m, n) not in shapes:
         return f"{name} needs a {' or '.join(shapes)} matrix"
-    if name.endswith("truncated") and min(m, n) < EXAMPLE_RANK:
+    if name in TRUNCATED and min(m, n) < EXAMPLE_RANK:
         return f"{name} takes {EXAMPLE_RANK} steps, which needs as many rows and columns"
     return ""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED, TRUNCATED
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
 from unifiedqr_lab.compare.directions import ORDERED, TRIANGLES, by_rows, in_units, sizes
@@ -128,7 +128,7 @@ def is_determined(job: Job, case: ComparisonCase) -> bool:
     m, n = A.shape[-2:]
     wide = A.astype(np.result_type(A.dtype, np.float64))
     if case.target in ORDERED:
-        steps = EXAMPLE_RANK if case.target.endswith("truncated") else min(m, n)
+        steps = EXAMPLE_RANK if case.target in TRUNCATED else min(m, n)
         if _has_ties(wide, steps, 10 * max(m, n) * float(np.finfo(case.dtype).eps)):
             return False
         wide = np.take_along_axis(wide, greedy_pivots(xp, wide, min(m, n)), axis=-1)

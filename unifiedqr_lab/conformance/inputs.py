@@ -12,7 +12,7 @@ import numpy as np
 
 from unifiedqr._typing import Arrays, Namespace
 from unifiedqr.arrays.operators import adjoint
-from unifiedqr.decomposition import Primitive
+from unifiedqr.decomposition import EXAMPLE_RANK, Primitive
 from unifiedqr.discovery import get_backend
 from unifiedqr.functional import qr
 from unifiedqr.kernels.reduced import reduced_qr
@@ -44,6 +44,7 @@ def _factors(A: Matrix) -> tuple[Matrix, Matrix]:
 DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "b": (10, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
     "X": (11, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
+    "Omega": (14, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], EXAMPLE_RANK), number)),
     "w": (13, lambda A, draw, number: rounded(np.exp2(draw((*A.shape[:-1], 1), number).real)).astype(A.dtype)),
     "U": (15, lambda A, draw, number: draw((*A.shape[:-1], RANK), number)),
     "V": (17, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], RANK), number)),
@@ -80,10 +81,16 @@ def _in_numpy(matrix: Callable[..., Matrix]) -> Callable[..., Matrix]:
     return lambda *inputs: matrix(get_backend("numpy").xp, *inputs)
 
 
+def _sketched(A: Matrix, Omega: Matrix) -> Matrix:
+    """Return A A^H A Omega, of which the range finder of one power iteration gives Q (LR.2)."""
+    return A @ (np.conj(np.swapaxes(A, -1, -2)) @ (A @ Omega))
+
+
 DECOMPOSED: dict[str, Callable[..., Matrix]] = {
     "qr-update": _in_numpy(_update),
     "qr-downdate": _in_numpy(_downdate),
     "qr-append": _in_numpy(_append),
+    "range_finder": _sketched,
 }
 """By row: the matrix that is decomposed, from the inputs, where it is not the first of them."""
 

@@ -10,6 +10,7 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
 from unifiedqr_mxnet.autodiff import MXArray, MXArrays, assembled, bind, flattened, is_symbolic
 from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.creation import to_device
 from unifiedqr_mxnet.failures import INSTEAD, NoSecondOrderError
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray
@@ -30,6 +31,9 @@ class MXNetBackend(Backend):
 
     def from_numpy(self, x: np.ndarray) -> MXArray:
         return xp.asarray(x)
+
+    def beside(self, x: MXArray, A: MXArray) -> MXArray:
+        return to_device(x, A.ctx)
 
     @with_numpy_semantics
     def to_numpy(self, x: MXArray) -> np.ndarray:

@@ -37,6 +37,9 @@ class TorchBackend(Backend):
     def from_numpy(self, x: np.ndarray) -> torch.Tensor:
         return torch.asarray(x, copy=True)
 
+    def beside(self, x: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        return x.to(A.device)
+
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
         return to_numpy(_dense(x.full_tensor() if is_sharded(x) else x))  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -261,8 +261,11 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
     )
 
 
-def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
-    """Return a decomposition of matrices whose m rows, None for equally many each, several holders have."""
+def of_holders(row: Primitive, holders: Holders, m: int | None, *, columns: bool = False) -> Primitive:
+    """Return a decomposition of matrices whose m rows, None for equally many each, several holders have.
+
+    With `columns` the row is QR, and what is returned is LQ of matrices whose columns they have.
+    """
 
     def over(xp: Namespace) -> Namespace:
         return namespace_of_holders(xp, holders, m)
@@ -293,7 +296,7 @@ def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
     def singular(xp: Namespace, kept: Arrays) -> Array:
         return row.singular(over(xp), kept)
 
-    return replace(
+    made = replace(
         row,
         options=(*row.options, f"of {holders.count} holders"),
         communicates=True,
@@ -302,3 +305,7 @@ def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
         jvp=jvp,
         singular=singular,
     )
+    if not columns:
+        return made
+    outputs = {"L" if name == "R" else name: name for name in sorted(made.outputs, reverse=True)}
+    return mirrored(made, {"qr": "lq", "qr-r": "lq-l"}[row.name], outputs, made.results)

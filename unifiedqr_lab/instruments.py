@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from unifiedqr._typing import Arrays
 from unifiedqr.backend import Backend
 from unifiedqr.discovery import distribution_of, get_backend
 from unifiedqr.errors import BackendUnavailableError, in_one_line
+
+if TYPE_CHECKING:
+    from unifiedqr_lab.engines import Engine
 
 GROUP = "unifiedqr.instruments"
 
@@ -85,6 +89,10 @@ class Instruments:
 
     def transforms(self) -> tuple[Transform, ...]:
         """Return the ways in which the framework's users take values and derivatives."""
+        return ()
+
+    def engines(self) -> "tuple[Engine, ...]":
+        """Return the ways in which the framework's users spread one matrix over devices, processes or blocks."""
         return ()
 
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:

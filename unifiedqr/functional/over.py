@@ -7,7 +7,7 @@ from unifiedqr.applications import row
 from unifiedqr.arguments import resolve
 from unifiedqr.arrays.holders import Holders, namespace_of_holders
 from unifiedqr.backend import Backend
-from unifiedqr.decomposition import Primitive, mirrored, primitive
+from unifiedqr.decomposition import Primitive, primitive
 from unifiedqr.errors import CapabilityError, ShapeError
 from unifiedqr.functional.inputs import chosen, run_resolved, sizes_of
 from unifiedqr.functional.least_squares import solution
@@ -115,9 +115,7 @@ class RowsOver:
         >>> over.qr(np.array([[3.0], [4.0]]), mode="r")
         array([[5.]])
         """
-        chosen("mode", mode, ("reduced", "r"))
-        original = primitive("qr" if mode == "reduced" else "qr-r", positive=positive, method=method)
-        found = self._run(original, A)
+        found = self._factors(A, chosen("mode", mode, ("reduced", "r")), positive=positive, method=method)
         return QRResult(*found) if mode == "reduced" else found[0]
 
     def lq(self, A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str = "auto") -> Any:
@@ -159,9 +157,7 @@ class RowsOver:
         >>> uqr.rows_over(lambda X: X, rank=0, size=1).lq(np.array([[3.0, 4.0]])).L
         array([[5.]])
         """
-        chosen("mode", mode, ("reduced", "l"))
-        original = primitive("qr" if mode == "reduced" else "qr-r", positive=positive, method=method)
-        found = self._run(original, A, columns=True)
+        found = self._factors(A, chosen("mode", mode, ("reduced", "l")), columns=True, positive=positive, method=method)
         return LQResult(*found) if mode == "reduced" else found[0]
 
     def orth(self, A: Any, /) -> Any:
@@ -281,6 +277,9 @@ class RowsOver:
         backend, (A,) = resolve(A)
         return namespace_of_holders(backend.xp, *self._holders_of(backend, A, -2))
 
+    def _factors(self, A: Any, mode: str, *, columns: bool = False, **options: Any) -> Arrays:
+        return self._run(primitive("qr" if mode == "reduced" else "qr-r", **options), A, columns=columns)
+
     def _run(self, original: Primitive, A: Any, *, columns: bool = False) -> Arrays:
         backend, (A,) = resolve(A)
         made, axis = self._over(backend, A, original, columns=columns), -1 if columns else -2
@@ -313,11 +312,7 @@ class RowsOver:
             )
         key = backend.name, original, m, columns
         if key not in self._made:
-            made = of_holders(original, holders, m)
-            if columns:
-                outputs = {"L" if name == "R" else name: name for name in sorted(made.outputs, reverse=True)}
-                made = mirrored(made, made.name.replace("qr-r", "lq-l").replace("qr", "lq"), outputs, made.results)
-            self._made[key] = made
+            self._made[key] = of_holders(original, holders, m, columns=columns)
         return self._made[key]
 
     def _holders_of(self, backend: Backend, A: Array, axis: int) -> tuple[Holders, int | None]:

@@ -10,6 +10,8 @@ import unifiedqr as uqr
 from unifiedqr_lab.compare.job import Job, digest_of
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.verdict import Finding, case_condition, case_tolerance, judge
+from unifiedqr_lab.conformance.sharded import EngineFinding
+from unifiedqr_lab.conformance.sharded_table import objections
 from unifiedqr_lab.files import write_json, write_whole
 from unifiedqr_lab.workers.processes import Failure
 
@@ -44,6 +46,8 @@ class Comparison:
         Frameworks that gave no results.
     command : str
         What was typed to make it; "" if it was made in Python.
+    sharded : tuple of EngineFinding
+        What was found of matrices that are spread over devices, processes and blocks, where those were run too.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Comparison:
         self.records = records
         self.truth = truth
         self.failures = list(failures)
+        self.sharded: tuple[EngineFinding, ...] = ()
         self.findings: list[Finding] = judge(job, records, truth)
 
     @property
@@ -69,9 +74,16 @@ class Comparison:
     @property
     def status(self) -> str:
         """The verdict in a word: "agreement", "disagreement" or "not established"."""
-        if any(f.status == "disagrees" for f in self.findings):
+        if self._wrong():
             return "disagreement"
         return "agreement" if self.passed else "not established"
+
+    def _wrong(self) -> list[str]:
+        """Return who is wrong, or differs from others."""
+        found = {f.framework for f in self.findings if f.status == "disagrees"}
+        return sorted(
+            found | {f"{f.backend} ({f.engine})" for f in self.sharded if f.error is not None and not f.passed}
+        )
 
     @property
     def max_error(self) -> float:
@@ -91,6 +103,7 @@ class Comparison:
             for f in self.findings
             if f.status in ("disagrees", "failed")
         ]
+        lines += objections(self.sharded)
         referees = len(self.records) + (self.truth is not None)
         if not self.records or referees < 2:
             lines.append("fewer than two results could be compared")
@@ -120,7 +133,7 @@ class Comparison:
         """Return the outcome in one sentence."""
         names = ", ".join(self.records) or "no framework"
         if self.status == "disagreement":
-            wrong = sorted({f.framework for f in self.findings if f.status == "disagrees"})
+            wrong = self._wrong()
             return f"No agreement: {', '.join(wrong)} {'disagrees' if len(wrong) == 1 else 'disagree'}."
         if not self.passed:
             return f"Not established: {self.objections()[0].rstrip('.')}."
@@ -222,6 +235,7 @@ class Comparison:
                 for case in self.job.cases
             ],
             "results": [{key: _number(value) for key, value in vars(finding).items()} for finding in self.findings],
+            "sharded": [{key: _number(value) for key, value in vars(finding).items()} for finding in self.sharded],
         }
 
     def _truth_item(self) -> list[tuple[str, Record]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from unifiedqr._typing import Arrays
+from unifiedqr_lab.engines import Engine
 from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
 
 
@@ -22,6 +23,15 @@ class JaxInstruments(Instruments):
         from unifiedqr_jax.instruments.transforms import transforms
 
         return tuple(transforms())
+
+    def engines(self) -> tuple[Engine, ...]:
+        module, variables = "unifiedqr_jax.instruments.engines", {"JAX_PLATFORMS": "cpu"}
+        # Programs of small matrices run once: LLVM's optimizations would take most of the time.
+        flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"}
+        return (
+            Engine("NamedSharding, 4 devices", f"{module}:on_mesh", 1, variables, flags),
+            Engine("rows_over in jax.shard_map, 4 devices", f"{module}:in_shards", 1, variables, flags),
+        )
 
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_jax.instruments.natives import NATIVES

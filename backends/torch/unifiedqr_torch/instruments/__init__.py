@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from unifiedqr._typing import Arrays
+from unifiedqr_lab.engines import Engine
 from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
 
 
@@ -20,6 +21,10 @@ class TorchInstruments(Instruments):
         from unifiedqr_torch.instruments.transforms import transforms
 
         return transforms()
+
+    def engines(self) -> tuple[Engine, ...]:
+        variables = {"GLOO_SOCKET_IFNAME": "lo"}
+        return (Engine("DTensor, 2 processes", "unifiedqr_torch.instruments.engines:dtensors", 2, variables),)
 
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_torch.instruments.natives import NATIVES

@@ -149,6 +149,14 @@ class Backend(ABC):
         del x
         return False
 
+    def is_watched(self, x: Array) -> bool:
+        """Return whether a derivative may be taken of what is computed from x, as far as the framework tells.
+
+        What a derivative would need is kept then, where that costs less than finding it anew.
+        """
+        del x
+        return False
+
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         """Return the signs that m - n may have, zero last: one, unless a trace is to serve sizes known only later.
 

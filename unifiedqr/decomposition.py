@@ -22,6 +22,7 @@ from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp, r_singular
 
 __all__ = [
     "DECOMPOSITIONS",
+    "KEEPING_Q",
     "METHODS",
     "REDUCED",
     "TRUNCATED",
@@ -58,6 +59,22 @@ class _Family(NamedTuple):
 
 def _r_alone(xp: Namespace, A: Array, **options: Any) -> Arrays:
     return (r_alone(xp, A, **options),)
+
+
+def _r_first(xp: Namespace, A: Array, **options: Any) -> Arrays:
+    return reduced_qr(xp, A, **options)[::-1]
+
+
+def _r_first_vjp(R: Array, Q: Array, R_bar: Array | None, Q_bar: Array | None, *, xp: Namespace) -> Array:
+    return qr_vjp(Q, R, Q_bar, R_bar, xp=xp)
+
+
+def _r_first_jvp(R: Array, Q: Array, A_dot: Array, *, xp: Namespace) -> Arrays:
+    return qr_jvp(Q, R, A_dot, xp=xp)[::-1]
+
+
+def _r_first_singular(R: Array, Q: Array, *, xp: Namespace) -> Array:
+    return qr_singular(Q, R, xp=xp)
 
 
 def _complete_vjp(Q: Array, R: Array, G: Array, S: Array, *bars: Array | None, xp: Namespace) -> Array:
@@ -99,6 +116,10 @@ _FAMILIES = {
         discrete=("S",),
     ),
 }
+
+
+_R_FIRST = _Family(("R",), ("1n", "m1"), _r_first, _r_first_vjp, _r_first_jvp, _r_first_singular, hidden=("Q",))
+"""R alone, with Q kept for derivatives."""
 
 
 def _as_tuple(found: Array) -> Arrays:
@@ -189,6 +210,20 @@ UNPIVOTED = {
 """The rows that options alone decide upon, whatever the shape: by decomposition, mode, positive and method."""
 
 
+def _keeping_Q(name: str, *, positive: bool, method: str) -> Primitive:
+    options = ("positive" if positive else "raw", method, "with Q")
+    row = _row("qr-r", _R_FIRST, options, positive=positive, method=method)
+    return row if name == "qr-r" else mirrored(row, name, {"L": "R", "Q": "Q"}, 1)
+
+
+KEEPING_Q = {
+    row: _keeping_Q(name, positive=positive, method=method)
+    for (name, positive, method), row in _ROWS.items()
+    if name in ("qr-r", "lq-l") and method != "cholesky"
+}
+"""The rows of R or L alone that keep Q, which a derivative then need not find anew by (R.2): by those that do not."""
+
+
 def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Primitive:
     """Return a row of the table."""
     return _ROWS[name, bool(positive), check_method(method, pivoting="pivoted" in name)]
@@ -247,6 +282,7 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
 def rows() -> Iterator[Primitive]:
     """Return every row under every set of options, but for the numbers a rank or a tolerance may be."""
     yield from _ROWS.values()
+    yield from KEEPING_Q.values()
     yield from applications.ROWS.values()
     yield from updates.ROWS.values()
     yield from factors.ROWS.values()

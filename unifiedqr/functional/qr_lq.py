@@ -1,11 +1,13 @@
 """QR and LQ: reduced, complete, triangle only, pivoted, truncated."""
 
+import math
 from typing import Any, Literal, TypeAlias, Unpack, overload
 
 from unifiedqr._typing import ArrayOf, Arrays, ArrayT, Pivoted, PivotedOrNot, Unpivoted
 from unifiedqr.arguments import resolve
+from unifiedqr.arrays.operators import TALL
 from unifiedqr.backend import DTYPES
-from unifiedqr.decomposition import UNPIVOTED, check_method, primitive, truncated
+from unifiedqr.decomposition import KEEPING_Q, UNPIVOTED, check_method, primitive, truncated
 from unifiedqr.discovery import DEFAULT, backend_name, loaded
 from unifiedqr.errors import OptionError
 from unifiedqr.functional.inputs import check_pivots, check_rank, chosen, run_resolved, sizes_of
@@ -54,7 +56,8 @@ def qr(
         (float16 and bfloat16 are computed in float32 and handed back in kind). An array of any backend, which then
         decides; a sequence of numbers goes to the selected backend.
     mode : {"reduced", "complete", "r"}
-        Shape of the factors; "r" gives R alone, and Q is never formed.
+        Shape of the factors; "r" gives R alone. Q is then formed only for a derivative, and not where A is tall and so
+        large that Q would matter.
     pivoting : bool
         Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch. Of
         equally long ones it is the first, in the order that the exchanges so far left, as long as their lengths are
@@ -100,7 +103,8 @@ def qr(
     Gauge (PR.2), (PR.3); derivatives (QR.1), (QR.2), (QR.3), (QR.4) with (QR.6), (QR.7). If column r is the first, of
     the leading k, that is numerically dependent on those before it, Q[:, :r] and R[:r, :] alone have a derivative
     (DC.1): a cotangent of anything else gives NaN. The last pivot of a real square or wide matrix is exempt, but for
-    ``mode="r"`` (R.1), (R.2), (DC.2). Complete: (CQ.1), (CQ.4), exact for every loss. Pivoted: (PV.1), needing rank k
+    ``mode="r"`` where sizes are not known while a graph is traced. R alone, of large tall matrices: (R.1), (R.2),
+    (DC.2). Complete: (CQ.1), (CQ.4), exact for every loss. Pivoted: (PV.1), needing rank k
     of A only; at ties of pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the
     one-sided one. Truncated: (PV.2), whatever the rank of A. CholeskyQR: (CH.1), (CH.2), (CH.3), orthonormal to
     rounding.
@@ -165,7 +169,7 @@ def lq(
     A : array, shape (..., m, n)
         As in `qr`. The derivative needs the first k = min(m, n) rows to be independent; with pivoting, rank k.
     mode : {"reduced", "complete", "l"}
-        Shape of the factors; "l" gives L alone, and Q is never formed.
+        Shape of the factors; "l" gives L alone; Q as in `qr`.
     pivoting : bool
         Take the rows in the order of LAPACK geqp3 for A^H, for each matrix of a batch.
     rank : int, optional
@@ -239,10 +243,27 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
         backend = loaded[owner]
     if backend.dtype_name(A) not in DTYPES or (getattr(A, "ndim", None) or 0) < 2:
         return run_resolved(backend, A, row)
+    if row in KEEPING_Q and backend.is_watched(A) and _is_cheaper_with_Q(A.shape, row.orientation.adjoint):
+        row = KEEPING_Q[row]
     bound = backend.bound.get(row)
     if bound is None:
         bound = backend.bound[row] = backend.bind(row)
     return bound(A)[: row.results]
+
+
+LONG = 2**18
+"""Number of entries of tall matrices from which the memory of Q is worth more than passes over A."""
+
+
+def _is_cheaper_with_Q(shape: tuple[Any, ...], is_adjoint: bool) -> bool:
+    """Return whether a derivative of R alone is had sooner from Q and R than from A and R, as measured: but for tall A.
+
+    Sizes that only the run will tell do not say so.
+    """
+    m, n = reversed(shape[-2:]) if is_adjoint else shape[-2:]
+    if type(m) is not int or type(n) is not int:
+        return False
+    return m < TALL * n or (all(type(size) is int for size in shape) and math.prod(shape) < LONG)
 
 
 def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positive: bool, method: str) -> Arrays:

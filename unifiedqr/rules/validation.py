@@ -134,14 +134,18 @@ def check_append(named: Namespace | None, T: Array, B: Array, R: Array) -> Names
 
 def check_interpolative(named: Namespace | None, A: Array, P: Array, T: Array, Q: Array, R: Array) -> Namespace:
     """Return the namespace of an interpolative decomposition and the factors of its columns, which fit each other."""
+    xp = check_factors(named, Q=Q, R=R)
     m, n = A.shape[-2:] if _are_stacked(A, Q) else (-1, -1)
     r, batch = R.shape[-1], tuple(R.shape[:-2])
     fits = Q.shape[-2] == m >= r <= n and tuple(T.shape) == (*batch, r, n) and tuple(P.shape) == (*batch, r)
     if not fits or not xp.isdtype(P.dtype, "integral"):
-        f"got A {tuple(A.shape)}, P {tuple(P.shape)} of dtype {P.dtype}, T {tuple(T.shape)}, Q {tuple(Q.shape)} "
-        f"and R {tuple(R.shape)}; expected (..., m, n), integers (..., r), (..., r, n), and the reduced QR factors "
-        "of the r columns of A that P names."
+        raise ShapeError(
+            f"got A {tuple(A.shape)}, P {tuple(P.shape)} of dtype {P.dtype}, T {tuple(T.shape)}, Q {tuple(Q.shape)} "
+            f"and R {tuple(R.shape)}; expected (..., m, n), integers (..., r), (..., r, n), and the reduced QR factors "
+            f"of the r columns of A that P names."
+        )
     check_dtypes(xp, A=A, T=T, Q=Q)
+    return xp
 
 
 def check_chain(named: Namespace | None, A: Array, Omega: Array, factors: Sequence[Array]) -> Namespace:

@@ -62,6 +62,9 @@ class JaxBackend(Backend):
     def is_spread(self, x: jax.Array) -> bool:
         return not isinstance(x, Tracer) and not x.is_fully_replicated
 
+    def is_watched(self, x: jax.Array) -> bool:
+        return isinstance(x, Tracer)  # a program that is compiled drops what nothing reads
+
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         return orders(m, n)
 

@@ -56,6 +56,9 @@ class MXNetBackend(Backend):
     def devices(self) -> tuple[str, ...]:
         return ("cpu(0)", *(f"gpu({i})" for i in range(mx.context.num_gpus())))
 
+    def is_watched(self, x: MXArray) -> bool:
+        return mx.autograd.is_recording()
+
     def bind(self, primitive: Primitive) -> Callable[..., MXArrays]:
         return bind(primitive)
 

@@ -56,6 +56,9 @@ class TensorFlowBackend(Backend):
         # Physical, since listing logical devices fixes their configuration for the rest of the process.
         return tuple(device.name.replace("physical_device", "device") for device in tf.config.list_physical_devices())
 
+    def is_watched(self, x: tf.Tensor) -> bool:
+        return is_recording() or not tf.executing_eagerly()  # a graph drops what nothing reads
+
     def orders(self, m: int | None, n: int | None) -> tuple[int, ...]:
         return (1, -1, 0) if m is None or n is None else super().orders(m, n)
 

@@ -12,7 +12,7 @@ from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin, refusal
 from unifiedqr.decomposition import Primitive
 from unifiedqr_torch.autodiff import Tensors, bind, bound
 from unifiedqr_torch.namespace import to_numpy, xp
-from unifiedqr_torch.tensors import is_sharded
+from unifiedqr_torch.tensors import is_sharded, is_watched
 
 NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
 STRIDED = torch.strided
@@ -57,6 +57,9 @@ class TorchBackend(Backend):
 
     def is_spread(self, x: Any) -> bool:
         return is_sharded(x) and not all(placement.is_replicate() for placement in x.placements)
+
+    def is_watched(self, x: torch.Tensor) -> bool:
+        return is_watched(x)
 
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)

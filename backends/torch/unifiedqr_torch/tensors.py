@@ -29,6 +29,15 @@ def is_plain(x: torch.Tensor) -> bool:
     return not (recorded or _functorch.is_functorch_wrapped_tensor(x) or is_traced()) and type(x) is torch.Tensor
 
 
+def is_watched(x: torch.Tensor) -> bool:
+    """Return whether what is done to a tensor is recorded for a derivative, or a transform may ask for one."""
+    if x.requires_grad and torch.is_grad_enabled():
+        return True
+    if torch.compiler.is_compiling():
+        return False
+    return forward_ad._current_level >= 0 or _functorch.is_functorch_wrapped_tensor(x)
+
+
 def conj(x: torch.Tensor, /) -> torch.Tensor:
     """Conjugate, not lazily; `torch.conj_physical` has no rule for `torch.vmap`, which would loop, and warn."""
     if torch.compiler.is_compiling():

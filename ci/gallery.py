@@ -1,7 +1,7 @@
 """Run the programs of the gallery and write their pictures and pages, and the index of them.
 
-``python ci/gallery.py FOLDER [BACKEND]`` runs each program of examples/gallery in one framework, torch by default, and
-writes FOLDER/NAME.svg, FOLDER/NAME.md and FOLDER/index.md.
+``python ci/gallery.py FOLDER [BACKEND [NAME ...]]`` runs the named programs of examples/gallery, by default all,
+in one framework, torch by default, and writes FOLDER/NAME.svg, FOLDER/NAME.md and FOLDER/index.md.
 """
 
 import os
@@ -48,6 +48,13 @@ READERS = {
             "The friendships of the karate club, coloured by the two clubs that the trained layers predict; lines are "
             "the thicker the more that friendship adds to the connectivity of the graph.",
         ),
+        "sharded_training": Entry(
+            "Orthonormal steps on sharded weights",
+            "Train weights that lie on several devices, a `NamedSharding` in JAX and DTensors in PyTorch, with an "
+            "optimizer that orthonormalizes its steps without gathering them.",
+            "Lines over a hundred steps, logarithmic: the relative distance of the loss from the least one. Gradient "
+            "descent with momentum ends five per cent above it, orthonormal steps one thousandth.",
+        ),
     },
     "Tensor networks": {
         "spin_chain": Entry(
@@ -59,8 +66,8 @@ READERS = {
         ),
         "lyapunov": Entry(
             "Lyapunov exponents and localization",
-            "Follow a long product of matrices by a chain of `qr`, and differentiate its exponents by a "
-            "complex parameter.",
+            "Follow a long product of matrices by a chain of `qr` in your framework's scan, and differentiate its "
+            "exponents by a complex parameter.",
             "The inverse localization length against energy: a curve in closed form, nine dots of the chain of QR on "
             "it, and in each dot the slope that was differentiated, which is tangent.",
         ),
@@ -138,9 +145,9 @@ UNIFIEDQR_BACKEND={backend} python examples/gallery/{name}.py
 
 INTRODUCTION = """# Gallery
 
-Complete programs of less than 120 lines. Each runs in PyTorch, TensorFlow, JAX and MXNet, by `UNIFIEDQR_BACKEND` alone,
-and ends by comparing its result with a value that is known otherwise: a closed form, a publication, an independent
-solver. `pip install "unifiedqr[gallery]"` brings what they need besides a framework.
+Complete programs of fewer than 120 lines. `UNIFIEDQR_BACKEND` alone decides if they run in PyTorch, TensorFlow, JAX
+or MXNet. Each ends by checking its result against a value known otherwise: a closed form, a publication, an independent
+solver. `pip install "unifiedqr[gallery]"` installs what they need besides a framework.
 """
 
 
@@ -159,11 +166,11 @@ def index() -> str:
     return "\n".join(parts)
 
 
-def main(folder: Path, backend: str = "torch") -> None:
+def main(folder: Path, backend: str = "torch", *names: str) -> None:
     """Write the pictures, the pages and the index."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        for name in ENTRIES:
+        for name in names or ENTRIES:
             print(name, file=sys.stderr, flush=True)
             picture = Path(place, f"{name}.svg")
             printed = run(name, backend, picture)

@@ -20,6 +20,9 @@ VERSION = 1
 SHOWN = 20
 """Objections that a notebook shows."""
 
+NAMED = 4
+"""Wrong outputs of a framework that the verdict names."""
+
 WIDTH = 120
 """Columns of the table as text."""
 
@@ -78,12 +81,16 @@ class Comparison:
             return "disagreement"
         return "agreement" if self.passed else "not established"
 
-    def _wrong(self) -> list[str]:
-        """Return who is wrong, or differs from others."""
-        found = {f.framework for f in self.findings if f.status == "disagrees"}
-        return sorted(
-            found | {f"{f.backend} ({f.engine})" for f in self.sharded if f.error is not None and not f.passed}
-        )
+    def _wrong(self) -> dict[str, dict[str, None]]:
+        """Return who is wrong, or differs from others, each with the names of its wrong outputs."""
+        outputs: dict[str, dict[str, None]] = {}
+        for f in self.findings:
+            if f.status == "disagrees":
+                outputs.setdefault(f.framework, {}).update(dict.fromkeys(f.outputs))
+        for f in self.sharded:
+            if f.error is not None and not f.passed:
+                outputs.setdefault(f"{f.backend} ({f.engine})", {})[f.member] = None
+        return outputs
 
     @property
     def max_error(self) -> float:
@@ -133,8 +140,7 @@ class Comparison:
         """Return the outcome in one sentence."""
         names = ", ".join(self.records) or "no framework"
         if self.status == "disagreement":
-            wrong = self._wrong()
-            return f"No agreement: {', '.join(wrong)} {'disagrees' if len(wrong) == 1 else 'disagree'}."
+            return f"No agreement: {self._who_disagrees()}."
         if not self.passed:
             return f"Not established: {self.objections()[0].rstrip('.')}."
         truth, apart = self.max_error, self.max_disagreement
@@ -149,6 +155,19 @@ class Comparison:
             f"; {undetermined} results are undetermined, the matrix being too ill-conditioned" if undetermined else ""
         )
         return f"{names} {verb}, at most {' and '.join(measured)}, within tolerance{rest}."
+
+    def _who_disagrees(self) -> str:
+        """Return the frameworks that disagree, those together that do so in the same outputs, and the outputs."""
+        outputs = self._wrong()
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for name in sorted(outputs):
+            groups.setdefault(tuple(outputs[name]), []).append(name)
+        parts: list[str] = []
+        for wrong, frameworks in groups.items():
+            more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+            where = f" in {', '.join(wrong[:NAMED])}{more}" if wrong else ""
+            parts.append(f"{', '.join(frameworks)} {'disagrees' if len(frameworks) == 1 else 'disagree'}{where}")
+        return "; ".join(parts)
 
     def references(self) -> dict[str, int]:
         """Count the cases and derivatives by the kind of reference they were measured against."""

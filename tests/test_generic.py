@@ -48,6 +48,10 @@ FUNCTIONS = {
     "null_space": lambda A: uqr.null_space(A) if A.shape[-2] else (),
     "left_null_space": lambda A: uqr.left_null_space(A) if A.shape[-1] else (),
     "slogdet": lambda A: uqr.slogdet(A @ _adjoint(A)),
+    "qr_update": lambda A: uqr.qr_update(*uqr.qr(A), A[..., :1], A[..., 0, :]) if 0 not in A.shape[-2:] else (),
+    "qr_insert": lambda A: uqr.qr_insert(*uqr.qr(A), A[..., :2], 0, "columns") if 0 not in A.shape[-2:] else (),
+    "qr_delete": lambda A: uqr.qr_delete(*uqr.qr(A), 0) if A.shape[-2] > 1 and A.shape[-1] else (),
+    "qr_append_rows": lambda A: uqr.qr_append_rows(A, A),
 }
 FUNCTION = pytest.mark.parametrize("name", FUNCTIONS)
 
@@ -99,6 +103,18 @@ def _weighted(A):
     return (A, b, w, *uqr.qr(np.sqrt(w)[..., None] * A)), uqr.lstsq(A, b, weights=w)[:2]
 
 
+def _updated(A):
+    Q, R = uqr.qr(A)
+    U, V = A[..., :2], R.swapaxes(-1, -2)[..., :1] * np.ones(A[..., :2].shape[-1], dtype=A.dtype)
+    found = uqr.qr_update(Q, R, U, V)
+    return (Q, R, U, V, *found), found
+
+
+def _appended(A):
+    R = uqr.qr_append_rows(A, A[..., :1, :])
+    return (A, A[..., :1, :], R), (R,)
+
+
 def _of_factors(decompose, **options):
     return lambda A: (decompose(A, **options), decompose(A, **options)[:2])
 
@@ -135,6 +151,8 @@ RULES = {
     "left_null_space": lambda A: ((uqr.left_null_space(A), *uqr.qr(A)), (uqr.left_null_space(A),)),
     "null_space": lambda A: ((uqr.null_space(A), *uqr.lq(A)), (uqr.null_space(A),)),
     "slogdet": lambda A: ((*uqr.qr(A), uqr.slogdet(A).sign), uqr.slogdet(A)),
+    "qr_update": _updated,
+    "qr_append": _appended,
 }
 """What the rules of a decomposition read, and what its cotangents are of."""
 
@@ -147,7 +165,7 @@ ONLY = {
     "slogdet": "square",
 }
 
-TANGENTS = {"lstsq": 2, "lstsq_weighted": 3, "range_finder": 2}
+TANGENTS = {"lstsq": 2, "lstsq_weighted": 3, "range_finder": 2, "qr_update": 4, "qr_append": 2}
 """How many of what a rule reads vary, where more than the matrix does."""
 
 RULE = pytest.mark.parametrize("name", RULES)

@@ -61,6 +61,16 @@ def built_on_a_decomposition(t: torch.Tensor, j: jax.Array, x: NDArray[np.float6
     assert_type(uqr.slogdet(x).sign, NDArray[np.float64])
 
 
+def updated_factors(t: torch.Tensor, j: jax.Array, x: NDArray[np.float64]) -> None:
+    assert_type(uqr.qr_update(t, t, t, [1.0, 2.0]), uqr.QRResult[torch.Tensor])
+    assert_type(uqr.qr_insert(j, j, [1.0, 2.0], 0).Q, jax.Array)
+    assert_type(uqr.qr_insert(x, x, x, [0, 2], "columns", positive=False).R, NDArray[np.float64])
+    assert_type(uqr.qr_delete(t, t, range(2)), uqr.QRResult[torch.Tensor])
+    assert_type(uqr.qr_delete(x, x, np.int64(1), which="rows"), uqr.QRResult[NDArray[np.float64]])
+    assert_type(uqr.qr_append_rows(t, t, positive=False), torch.Tensor)
+    assert_type(uqr.qr_append_rows([[1.0]], [2.0]), Any)
+
+
 def what_has_another_dtype_is_any(t: torch.Tensor, x: NDArray[np.float64]) -> None:
     assert_type(uqr.qr(x, pivoting=True).P, Any)
     assert_type(x[:, uqr.qr(x, pivoting=True).P], NDArray[np.float64])

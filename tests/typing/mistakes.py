@@ -43,3 +43,10 @@ def what_is_no_matrix(t: torch.Tensor) -> None:
     uqr.orth(t, t)  # type: ignore[call-overload]
     uqr.lstsq(t)  # type: ignore[call-overload]
     uqr.lstsq(t, t, rcond="small")  # type: ignore[call-overload]
+
+
+def updates_of_what_is_not_there(t: torch.Tensor) -> None:
+    uqr.qr_update(t, t, t)  # type: ignore[call-overload]
+    uqr.qr_insert(t, t, t, 0, "row")  # type: ignore[call-overload]
+    uqr.qr_delete(t, t, 0.5)  # type: ignore[call-overload]
+    uqr.qr_append_rows(t, t, "rows")  # type: ignore[call-overload]

@@ -9,12 +9,13 @@ P is (k + s) x n. All that passes over the long side is a product, O(m n (k + s)
 L. Kaufman, G. W. Stewart 1976) take O(m (k + n)) operations for s = 1, but one column after the other, which is slower
 in arrays for every size.
 
-U - F W is formed twice. That is enough unless U lies in the range of F, up to rounding: then what is left is noise, and
-its directions need not be orthogonal to F. q is accepted iff
+Where U is nearly in the range of F what is left of it is mostly noise, and its directions need not be orthogonal to F.
+q is accepted iff
 
     (UP.2)  ||F^H q||_F <= 8 eps sqrt(m)
 
-for the whole batch; else, and where m - k < s leaves q with m - k columns, q is the end of Householder's Q of [F, U].
+for the whole batch; else q - F (F^H q) is factored in turn, which is enough unless U lies in the range of F up to
+rounding. There, and where m - k < s leaves q with m - k columns, q is the end of Householder's Q of [F, U].
 
 Rows that go, F_2, leave F_1 T, F = [F_1; F_2] of orthonormal columns. Where they carry nearly all of a direction, what
 is left of it is small, and Q is lost if it is computed by (UP.1) from A - F_2's rows. With a unitary Y = [Y_1, Y_2]
@@ -120,38 +121,46 @@ def appended_r(xp: Namespace, T: Array, B: Array, *, positive: bool) -> Arrays:
 
 def _updated(xp: Namespace, columns: Columns, T: Array, U: Array, V_H: Array, *, positive: bool) -> tuple[Array, Array]:
     """Return reduced factors of F Z T + U V^H (UP.1)."""
-    k, M, q = columns.number, T, None
-    if U.shape[-1] != 0:
-        W = columns.coefficients(U)
-        M = T + W @ V_H
-        if columns.shape.deep:
-            X = U - xp.beyond.combination(columns.times(W))
-            W = columns.coefficients(X)
-            X = X - xp.beyond.combination(columns.times(W))
-            q, S = _outside(xp, columns, X)
-            M = xp.concat([M + W @ V_H, S @ V_H], axis=-2)
-    P, R = reduced_qr(xp, M, positive=positive, method="householder")
-    if q is None:
+    if U.shape[-1] == 0:
+        P, R = reduced_qr(xp, T, positive=positive, method="householder")
         return xp.beyond.combination(columns.times(P)), R
+    if not columns.shape.deep:  # F Z is square
+        P, R = reduced_qr(xp, T + columns.coefficients(U) @ V_H, positive=positive, method="householder")
+        return xp.beyond.combination(columns.times(P)), R
+    k, (W, q, S) = columns.number, _split(xp, columns, U)
+    M = xp.concat([T + W @ V_H, S @ V_H], axis=-2)
+    P, R = reduced_qr(xp, M, positive=positive, method="householder")
     return xp.beyond.combination(columns.times(P[..., :k, :]), (q, P[..., k:, :])), R  # (UP.1)
 
 
-def _outside(xp: Namespace, columns: Columns, X: Array) -> tuple[Array, Array]:
-    """Return q and S of X = q S, up to rounding, X orthogonal to F Z as far as it is no noise (UP.2)."""
+def _split(xp: Namespace, columns: Columns, U: Array) -> tuple[Array, Array, Array]:
+    """Return W, q and S of U = F Z W + q S by the first attempt that is accepted (UP.2)."""
     m, k = columns.shape.longer, columns.number
 
-    def completed() -> Arrays:
-        q = reduced_qr(xp, xp.concat([columns.formed(), X], axis=-1), positive=False, method="householder")[0][..., k:]
-        return q, xp.beyond.inner(q, X)
+    def attempt(X: Array) -> tuple[Array, Array, Array]:
+        q, S = reduced_qr(xp, X, positive=False, method="householder")
+        return q, S, columns.coefficients(q)
 
-    if m - k < X.shape[-1]:
-        q, S = completed()
-        return q, S
-    q, S = reduced_qr(xp, X, positive=False, method="householder")
-    within = xp.sum(xp.abs(columns.coefficients(q)) ** 2, axis=(-2, -1))
-    accepted = xp.all(within <= (ORTHOGONAL * float(xp.finfo(X.dtype).eps)) ** 2 * m)  # (UP.2)
-    q, S = xp.beyond.branch(accepted, lambda: (q, S), completed)
-    return q, S
+    def is_orthogonal(C: Array) -> Array:
+        squares = xp.sum(xp.abs(C) ** 2, axis=(-2, -1))
+        return xp.all(squares <= (ORTHOGONAL * float(xp.finfo(C.dtype).eps)) ** 2 * m)  # (UP.2)
+
+    def completed() -> Arrays:
+        both = xp.concat([columns.formed(), U], axis=-1)
+        q = reduced_qr(xp, both, positive=False, method="householder")[0][..., k:]
+        return W, q, xp.beyond.inner(q, U)
+
+    def again() -> Arrays:
+        q_2, S_2, C_2 = attempt(q - xp.beyond.combination(columns.times(C)))
+        return xp.beyond.branch(is_orthogonal(C_2), lambda: (W + C @ S, q_2, S_2 @ S), completed)
+
+    W = columns.coefficients(U)
+    if m - k < U.shape[-1]:
+        W, q, S = completed()
+        return W, q, S
+    q, S, C = attempt(U - xp.beyond.combination(columns.times(W)))
+    W, q, S = xp.beyond.branch(is_orthogonal(C), lambda: (W, q, S), again)
+    return W, q, S
 
 
 def _lengths(xp: Namespace, X: Array, *, spread: bool = False) -> Array:

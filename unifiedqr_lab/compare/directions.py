@@ -14,6 +14,7 @@ from unifiedqr._typing import Array
 from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
+from unifiedqr_lab.conformance.inputs import decomposed
 
 TRIANGLES = {name: row().triangle for name, row in DECOMPOSITIONS.items()}
 """The factor that scales with A, where there is one."""
@@ -38,9 +39,9 @@ def sizes(A: Array, *, rows: bool) -> Array:
     return np.where(largest > 0, 2.0 ** np.round(np.log2(np.where(norms > 0, norms, 1.0))), 1.0)
 
 
-def triangle_sizes(target: str, A: Array) -> Array:
+def triangle_sizes(target: str, inputs: Sequence[Array]) -> Array:
     """Return the `sizes` of the columns (rows) of A in the order that the triangular factor of a target has."""
-    rows = by_rows(target)
+    rows, A = by_rows(target), decomposed(DECOMPOSITIONS[target](), tuple(inputs))
     s = sizes(A, rows=rows)
     if target not in ORDERED:
         return s
@@ -73,7 +74,7 @@ def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequenc
         return np.ones((), dtype=output.dtype)
     X = draw(seed, f"{case_id} cotangent {name}", output.shape, output.dtype.name)
     if TRIANGLES.get(target) == name:
-        return (X / triangle_sizes(target, inputs[0])).astype(output.dtype)
+        return (X / triangle_sizes(target, inputs)).astype(output.dtype)
     return X.astype(output.dtype)
 
 
@@ -85,7 +86,7 @@ def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array
     if name == "A_bar":
         return wide * sizes(inputs[0], rows=by_rows(target))
     if triangle and name in (triangle, f"{triangle}_dot"):
-        return wide / triangle_sizes(target, inputs[0])
+        return wide / triangle_sizes(target, inputs)
     if name in ("x", "x_dot"):
         return wide * sizes(inputs[0], rows=False).swapaxes(-1, -2)
     return wide

@@ -342,6 +342,7 @@ needs = {
 
 @needs["torch"]
 @WHICH
+@pytest.mark.filterwarnings("ignore")  # Inductor warns of itself
 def test_torch_transforms(name):
     import torch
 

@@ -14,16 +14,17 @@ def interpolative(xp: Namespace, A: Array, *, rank: int) -> Arrays:
     Rows of T that belong to pivot columns which depend on those before them are zero but for their unit entries.
     """
     Q, R, P = pivoted_qr(xp, A, rank=rank, positive=True)
-    if rank == 0:
+    r, n = rank, A.shape[-1]
+    if r == 0:
         return R, P, Q, R[..., :0]
-    U, V = R[..., :rank], R[..., rank:]
+    U, V = R[..., :r], R[..., r:]
     G = frame_inverse(xp, U, shape_of_product(xp, Q, U))
     marked = unless_empty(xp, xp.any(xp.isnan(G), axis=-2, keepdims=True))
     if marked is not None:
         U = xp.where(marked, identity_like(xp, U), U)
         V = xp.where(xp.matrix_transpose(marked), 0 * V, V)  # what is no number stays none
     T = identity_like(xp, U)
-    if rank != A.shape[-1]:
+    if r != n:
         T = xp.concat([T, xp.beyond.solve_triangular(U, V, upper=True)], axis=-1)
     return columns_at(xp, T, inverse_of(xp, P)), P, Q, G
 

@@ -26,8 +26,7 @@ H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin (2005), On the compression o
 P.-G. Martinsson, J. A. Tropp (2011), Finding structure with randomness, algorithm 4.4.
 """
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.dependence import nan_where, unless_empty
@@ -108,7 +107,7 @@ def chain_pushforward(
     Z, Z_dot, marked = Omega, Omega_dot, None
     for i in range(0, len(factors), 2):
         Q, R = factors[i : i + 2]
-        times: Callable[[Array, Array], Array] = xp.beyond.inner if i % 4 else operator.matmul
+        times = xp.beyond.inner if i % 4 else xp.matmul
         Y_dot = times(A_dot, Z) + times(A, Z_dot)
         Q_dot, R_dot = qr_jvp(Q, R, Y_dot, xp=xp)
         here = unless_empty(xp, xp.any(xp.isnan(Q_dot), axis=-2, keepdims=True))

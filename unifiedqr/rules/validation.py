@@ -150,7 +150,8 @@ def check_interpolative(named: Namespace | None, A: Array, P: Array, T: Array, Q
 
 def check_chain(named: Namespace | None, A: Array, Omega: Array, factors: Sequence[Array]) -> Namespace:
     """Return the namespace of a matrix, a sketch of it, and the factors of the steps of the range finder, which fit."""
-    if len(factors) % 4 != 2:
+    r = len(factors) % 4
+    if r != 2:
         raise ShapeError(f"got {len(factors)} factors; expected Q_0, R_0, ..., Q_2q, R_2q: two of each step.")
     xp = _namespace_of(A, Omega, *factors, named=named)
     sizes = (A.shape[-2], A.shape[-1]) if _are_stacked(A, Omega) and A.shape[-1] == Omega.shape[-2] else (-1, -1)

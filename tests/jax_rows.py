@@ -5,7 +5,6 @@ In a process of its own, since JAX counts its devices once. Each line is a JSON 
 """
 
 import json
-import re
 import sys
 import warnings
 from functools import partial
@@ -17,13 +16,13 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import unifiedqr as uqr
+from unifiedqr_jax.instruments.collectives import collectives
 from unifiedqr_lab.conformance.tolerance import relative_error
 
 jax.config.update("jax_enable_x64", True)
 
 M, N, DEVICES = 1024, 8, 8
 ROWS, COLUMNS, SAME = P("w", None), P(None, "w"), P()
-SIZES = {"pred": 1, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "f64": 8, "c64": 8, "c128": 16}
 
 
 def random(m, n, seed, *, dtype=np.float64):
@@ -79,36 +78,6 @@ LOSSES = {
     "lstsq": (lambda A: cubes(*uqr.lstsq(A, placed(B, A))[:2]), ROWS),
     "minimum norm": (lambda A: cubes(uqr.lstsq(A, jnp.asarray(random(N, 2, 8)))[0]), COLUMNS),
 }
-
-
-def collectives(text):
-    """Return the name and the bytes of each collective operation of a compiled program, and whether a branch holds it.
-
-    A branch is a computation that only a conditional operation calls, or what such a one calls.
-    """
-    bodies = {}
-    for name, body in re.findall(r"^(?:ENTRY )?%?([\w.\-]+) \([^\n]*\{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL):
-        bodies[name] = body
-    entry = re.search(r"^ENTRY %?([\w.\-]+)", text, re.MULTILINE).group(1)
-    always, waiting = set(), [entry]
-    while waiting:
-        name = waiting.pop()
-        if name in always:
-            continue
-        always.add(name)
-        lines = [line for line in bodies[name].splitlines() if " conditional(" not in line]
-        waiting += [called for called in re.findall(r"%([\w.\-]+)", "\n".join(lines)) if called in bodies]
-    found = []
-    for name, body in bodies.items():
-        for shapes, kind in re.findall(
-            r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(", body
-        ):
-            sizes = re.findall(r"(\w+)\[([\d,]*)\]", shapes)
-            count = sum(
-                SIZES[kind_of] * int(np.prod([int(s) for s in dims.split(",") if s])) for kind_of, dims in sizes
-            )
-            found.append((kind, count, name not in always))
-    return found
 
 
 def measured(f, *arrays):

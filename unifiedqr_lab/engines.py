@@ -28,11 +28,15 @@ Change = Callable[[Primitive], Primitive]
 
 @dataclass(frozen=True)
 class Place:
-    """One of several processes: which, of how many, and a folder of theirs alone in which they find each other."""
+    """One of several processes: which, of how many, and a folder of theirs alone in which they find each other.
+
+    `workers` is how many devices, threads or processes there are in all, where that is asked for.
+    """
 
     rank: int
     size: int
     folder: Path
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Engine:
     name : str
         What tables call it.
     factory : str
-        ``module:function``: given a `Place` and the backend, a context in which there is a `Spreading`.
+        ``module:function``: given a `Place` and the backend, a context in which there is a `Spreading`, or for the
+        benchmark a `Scaling`.
     processes : int
         How many take part, on this machine.
     environment : mapping of str to str
@@ -64,7 +69,7 @@ class Engine:
         words = {name: f"{before.get(name, '')} {word}".strip() for name, word in self.appended.items()}
         return {**before, **self.environment, **words}
 
-    def joined(self, place: Place, backend: Backend) -> "AbstractContextManager[Spreading]":
+    def joined(self, place: Place, backend: Backend) -> AbstractContextManager[Any]:
         """Take part as one of the processes."""
         module, _, function = self.factory.partition(":")
         return getattr(import_module(module), function)(place, backend)
@@ -132,3 +137,29 @@ def axis_of(row: Primitive, name: str) -> int | None:
     """Return along which axis an array of a row is spread, None if it is the same everywhere."""
     sides = row.sides[name]
     return next((axis for axis in (-2, -1) if sides[axis] in (long_side(row), "l")), None)
+
+
+class Scaling(ABC):
+    """A deep matrix on some workers, for the benchmark: what one of them runs, and what it gets from the others.
+
+    Attributes
+    ----------
+    otherwise : str
+        What users of the framework do without unifiedqr.
+    workers : str
+        What there are so many of.
+    """
+
+    otherwise: str
+    workers = "processes"
+
+    @abstractmethod
+    def runs(self, A: Any) -> Mapping[str, Mapping[str, Callable[[], object]]]:
+        """Return what is run of a NumPy matrix: "ours" and "otherwise", of each "forward" and "both", if it has it.
+
+        "both" is forward and backward for given cotangents; a run returns when the values are there.
+        """
+
+    @abstractmethod
+    def received(self, run: Callable[[], object]) -> int:
+        """Return how many bytes of others' a worker gets in a run: what is gathered, and one array for each sum."""

@@ -95,6 +95,11 @@ class Instruments:
         """Return the ways in which the framework's users spread one matrix over devices, processes or blocks."""
         return ()
 
+    def scaled(self, workers: int) -> "Engine | None":
+        """Return the engine of so many workers for the benchmark, whose factory gives a `Scaling`; None without one."""
+        del workers
+        return None
+
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         """Return the framework's own functions, of the reduced kind, by the name of ours that has the same results."""
         return {}

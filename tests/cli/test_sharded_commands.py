@@ -35,3 +35,14 @@ def test_compare_runs_them_where_asked(command, tmp_path):
     assert done.status == 0, done.err
     assert "rows_over, a sum of 2" in done.out
     assert len(json.loads((tmp_path / "c.json").read_text())["sharded"]) == len(MEMBERS) * len(KINDS)
+
+
+def test_bench_measures_them_where_asked(command, tmp_path):
+    options = ("--sharded", "--backends", "numpy", "--json", "b.json")
+    done = command("bench", *options, "--shape", "qr:4096x8:float64")
+    assert done.status == 0, done.err
+    assert "ours: forward + backward" in done.out
+    told = json.loads((tmp_path / "b.json").read_text())
+    assert told["sharded"]["case"] == "qr:4096x8:float64"
+    assert {each["workers"] for each in told["sharded"]["found"]} == {1, 2}
+    assert command("bench", *options, "--group", "tall").status == 2

@@ -1,5 +1,6 @@
 """The benchmark as a document: the groups in short, then one section per framework, one row per case."""
 
+from unifiedqr_lab.bench import sharded
 from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
 from unifiedqr_lab.bench.memory import SMALLEST
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
@@ -42,6 +43,7 @@ def _told(framework: FrameworkResult, case: str) -> str:
 def document(benchmark: Benchmark) -> str:
     """Return the document in Markdown."""
     sections = [_introduction(benchmark), _groups(benchmark), *map(_framework, benchmark.frameworks)]
+    sections.append(_sharded(benchmark))
     return "\n".join(filter(None, sections))
 
 
@@ -51,14 +53,27 @@ def brief(benchmark: Benchmark) -> str:
     failures = [f"**{escaped(f.name)} failed**: {escaped(f.failure)}\n" for f in benchmark.frameworks if f.failure]
     parts = [
         "### unifiedqr against each framework's own functions\n",
-        f"{escaped(RATIO)}\n",
+        f"{escaped(RATIO)}\n" if benchmark.cases else "",
         _groups(benchmark, "####"),
+        _sharded(benchmark, "####"),
         *failures,
         *(folded(framework.name, _framework(framework, "")) for framework in benchmark.frameworks if framework.results),
         f"unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}; {escaped(place(machine))}; "
-        f"{benchmark.seconds:g} s for each case" + (f"; `{benchmark.command}`" if benchmark.command else "") + ".\n",
+        + (f"{benchmark.seconds:g} s for each case" if benchmark.cases else f"{sharded.ROUNDS} rounds")
+        + (f"; `{benchmark.command}`" if benchmark.command else "")
+        + ".\n",
     ]
     return "\n".join(filter(None, parts))
+
+
+def _sharded(benchmark: Benchmark, level: str = "##") -> str:
+    """Return what was found of one matrix on several workers."""
+    if benchmark.sharded is None:
+        return ""
+    headings = [heading.replace("\n", " ") for heading in sharded.HEADINGS]
+    told = table(headings, sharded.rows(benchmark.sharded), texts=sharded.TEXTS)
+    failures = "".join(f"- **Failed**: {escaped(line)}\n" for line in benchmark.sharded.failures)
+    return f"{level} Spread: {benchmark.sharded.case}\n\n{told}\n{failures}{escaped(sharded.EXPLANATION)}\n"
 
 
 def _introduction(benchmark: Benchmark) -> str:

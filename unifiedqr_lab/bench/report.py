@@ -1,6 +1,6 @@
 """The benchmark's HTML report: one file, everything inside it, no network."""
 
-from unifiedqr_lab.bench import memory
+from unifiedqr_lab.bench import memory, sharded
 from unifiedqr_lab.bench.figures import MARKS, ratio_figures, time_figures
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark
 from unifiedqr_lab.bench.rounds import FEWEST, MOST
@@ -43,6 +43,9 @@ def render(benchmark: Benchmark) -> str:
             seed=SEED,
             smallest=memory.SMALLEST // 1_000_000,
             symbols=MARKS,
+            sharded=None if benchmark.sharded is None else sharded.rows(benchmark.sharded),
+            sharded_headings=sharded.HEADINGS,
+            explanation=sharded.EXPLANATION,
             time_figures=time_figures(benchmark),
             ratio_figures=ratio_figures(benchmark, cases),
         )

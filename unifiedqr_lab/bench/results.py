@@ -11,6 +11,7 @@ from unifiedqr.errors import InputError
 from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.rounds import Timing
+from unifiedqr_lab.bench.sharded import ScalingResult
 from unifiedqr_lab.files import write_json
 from unifiedqr_lab.pages.page import fragment
 
@@ -178,6 +179,8 @@ class Benchmark:
         Why peaks of memory were not measured; "" if they were.
     command : str
         What was typed to measure it; "" if that is not known.
+    sharded : ScalingResult or None
+        What was found of one matrix on several workers.
     """
 
     machine: Machine
@@ -186,6 +189,7 @@ class Benchmark:
     frameworks: tuple[FrameworkResult, ...]
     memory: str = ""
     command: str = ""
+    sharded: ScalingResult | None = None
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of the inputs of each case, as far as they are known."""
@@ -230,7 +234,8 @@ class Benchmark:
                 raise InputError(f"{path} is a {told['format']!r} of version {told['version']}; {VERSION} is read.")
             frameworks = tuple(map(framework_from, told["frameworks"]))
             kept = (told["seconds"], tuple(told["cases"]), frameworks, told["memory"], told.get("command", ""))
-            return cls(Machine(**told["machine"]), *kept)
+            sharded = None if told.get("sharded") is None else ScalingResult.read(told["sharded"])
+            return cls(Machine(**told["machine"]), *kept, sharded)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, KeyError, TypeError) as error:

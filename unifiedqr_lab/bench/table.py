@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from unifiedqr_lab.bench import sharded
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, CaseResult, FrameworkResult, Quantity
 
@@ -114,9 +115,14 @@ def tables(benchmark: Benchmark) -> Group:
         if framework.failure:
             shown.append(Text(f"{framework.name}: {framework.failure}", style="yellow"))
         shown.append(Text(""))
+    if benchmark.sharded is not None:
+        shown.append(sharded.table(benchmark.sharded))
+        shown += [Text(line, style="yellow") for line in benchmark.sharded.failures]
+        shown.append(Text(sharded.EXPLANATION, style="dim"))
     shown.append(Text(f"{place(benchmark.machine)}."))
-    shown.append(Text(RATIO, style="dim"))
-    if benchmark.memory:
+    if benchmark.cases:
+        shown.append(Text(RATIO, style="dim"))
+    if benchmark.memory and benchmark.cases:
         shown.append(Text(f"No peaks of memory: {benchmark.memory}.", style="dim"))
     return Group(*shown)
 

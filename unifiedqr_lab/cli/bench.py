@@ -34,6 +34,14 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time for each case, in each framework.")] = 6.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peaks of memory too.")] = True,
+    sharded: Annotated[
+        bool,
+        typer.Option(
+            "--sharded",
+            help="Measure one matrix spread over workers instead (--shape gives another): CPU time of each of 1 and 2, "
+            "and bytes that each of 2 and 8 gets.",
+        ),
+    ] = False,
     report: options.Report = None,
     json: options.Json = None,
     markdown: options.Markdown = None,
@@ -45,9 +53,13 @@ def bench(
     """
     from rich.console import Console
 
+    import unifiedqr
     from unifiedqr_lab.bench.benchmark import choose_backends, run_benchmark
     from unifiedqr_lab.bench.document import brief
+    from unifiedqr_lab.bench.machine import Machine
     from unifiedqr_lab.bench.report import render
+    from unifiedqr_lab.bench.results import Benchmark
+    from unifiedqr_lab.bench.sharded import CASE, run_scaling
     from unifiedqr_lab.bench.table import tables
     from unifiedqr_lab.files import check_outputs, write_whole
     from unifiedqr_lab.workers.display import watching
@@ -55,10 +67,20 @@ def bench(
     check_outputs(report, json, markdown)
     if shape and (group or case):
         raise InputError("--shape stands instead of the groups; leave out --group and --case.")
-    cases = select_cases(options.names("group", group), case, shape or ())
+    if sharded and (group or case or len(shape or ()) > 1):
+        raise InputError("--sharded measures one case, which --shape may give; leave out --group and --case.")
+    cases = (
+        select_cases(None, None, shape or (CASE,))
+        if sharded
+        else select_cases(options.names("group", group), case, shape or ())
+    )
     names = choose_backends(options.names("backends", backends))
     with watching() as watch:
-        benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
+        if sharded:
+            found = run_scaling(cases[0], names, timeout=timeout, watch=watch)
+            benchmark = Benchmark(Machine.here(1, unifiedqr.__version__), seconds, (), (), sharded=found)
+        else:
+            benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
     benchmark = replace(benchmark, command=options.command())
     if report is not None:
         write_whole(report, render(benchmark).encode())
@@ -70,4 +92,5 @@ def bench(
     if not console.is_terminal:
         console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it
     console.print(tables(benchmark))
-    raise typer.Exit(3 if any(framework.failure for framework in benchmark.frameworks) else 0)
+    failed = any(framework.failure for framework in benchmark.frameworks)
+    raise typer.Exit(3 if failed or (benchmark.sharded and benchmark.sharded.failures) else 0)

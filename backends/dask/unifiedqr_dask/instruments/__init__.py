@@ -9,3 +9,7 @@ class DaskInstruments(Instruments):
 
     def engines(self) -> tuple[Engine, ...]:
         return (Engine("blocks of rows", "unifiedqr_dask.instruments.engines:in_blocks"),)
+
+    def scaled(self, workers: int) -> Engine:
+        del workers
+        return Engine("blocks of rows", "unifiedqr_dask.instruments.scaling:of_threads")

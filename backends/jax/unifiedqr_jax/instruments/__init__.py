@@ -33,6 +33,13 @@ class JaxInstruments(Instruments):
             Engine("rows_over in jax.shard_map, 4 devices", f"{module}:in_shards", 1, variables, flags),
         )
 
+    def scaled(self, workers: int) -> Engine:
+        # Two processes have a device each; more devices are those of one process, of which no time is asked.
+        processes, devices = (workers, 1) if workers <= 2 else (1, workers)
+        variables = {"JAX_PLATFORMS": "cpu", "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo"}
+        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+        return Engine("NamedSharding", "unifiedqr_jax.instruments.scaling:on_devices", processes, variables, flags)
+
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_jax.instruments.natives import NATIVES
 

@@ -18,6 +18,10 @@ class NumPyInstruments(Instruments):
     def engines(self) -> tuple[Engine, ...]:
         return (Engine("rows_over, a sum of 2 processes", "unifiedqr_numpy.instruments.engines:by_a_sum", 2),)
 
+    def scaled(self, workers: int) -> Engine | None:
+        named = "rows_over, a sum", "unifiedqr_numpy.instruments.scaling:of_a_sum"
+        return Engine(*named, workers) if workers <= 2 else None
+
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_numpy.instruments.natives import NATIVES
 

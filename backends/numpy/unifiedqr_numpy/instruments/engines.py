@@ -73,12 +73,21 @@ class ByASum(Spreading):
         """Return the sum of what both give, in one order, and count what is sent."""
         if self.other is None:
             return X
-        self.other.send(X)
+        theirs = self.exchanged(X)
+        return X + theirs if self.rank == 0 else theirs + X
+
+    def exchanged(self, X: np.ndarray) -> np.ndarray:
+        """Return what the other process gives, for X: one after the other, or both would wait for room to send."""
+        assert self.other is not None
         self.sent += X.nbytes
+        if self.rank == 0:
+            self.other.send(X)
         if not self.other.poll(SECONDS):
             raise TimeoutError("the other process sends nothing")
         theirs = self.other.recv()
-        return X + theirs if self.rank == 0 else theirs + X
+        if self.rank == 1:
+            self.other.send(X)
+        return theirs
 
     def spread(self, X: Any, axis: int | None) -> np.ndarray:
         if axis is None or self.other is None:
@@ -90,9 +99,8 @@ class ByASum(Spreading):
     def whole(self, X: np.ndarray, axis: int | None) -> np.ndarray:
         if axis is None or self.other is None:
             return X
-        X = np.moveaxis(X, axis, 0)
-        padding = np.zeros((int(self.all_reduce(np.array(len(X)))) - len(X), *X.shape[1:]), X.dtype)
-        return np.moveaxis(self.all_reduce(np.concatenate([X, padding] if self.rank == 0 else [padding, X])), 0, axis)
+        theirs = self.exchanged(X)
+        return np.concatenate([X, theirs] if self.rank == 0 else [theirs, X], axis)
 
     def is_spread(self, X: np.ndarray) -> bool:
         return True

@@ -26,6 +26,10 @@ class TorchInstruments(Instruments):
         variables = {"GLOO_SOCKET_IFNAME": "lo"}
         return (Engine("DTensor, 2 processes", "unifiedqr_torch.instruments.engines:dtensors", 2, variables),)
 
+    def scaled(self, workers: int) -> Engine:
+        variables = {"GLOO_SOCKET_IFNAME": "lo"}
+        return Engine("DTensor", "unifiedqr_torch.instruments.scaling:of_processes", workers, variables)
+
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_torch.instruments.natives import NATIVES
 

@@ -140,7 +140,7 @@ def select_backends(
         if name not in known:
             raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(known)}.")
         if not known[name].available:
-            raise BackendUnavailableError(f"the backend {name!r} was asked for, but {known[name].reason}.")
+            raise BackendUnavailableError(f"the backend {name!r} was requested, but {known[name].reason}.")
     return chosen, []
 
 

@@ -29,10 +29,10 @@ from unifiedqr_lab.workers.processes import Failure
 from unifiedqr_lab.workers.progress import Watcher, unwatched
 
 RESERVE = 5.0
-"""Seconds of the time allowed that are kept for the judgement and the report: at least these, or a tenth of it."""
+"""Seconds reserved for the verdict and the report: at least these, or a tenth of the time allowed."""
 
 LONG = 10.0
-"""Seconds from which it is said what a comparison is expected to take."""
+"""Seconds from which on the expected time of a comparison is announced."""
 
 TRUTH_BACKEND = "mpmath"
 """The backend that is the reference, and so takes part as a framework only when it is named."""

@@ -12,7 +12,8 @@ from unifiedqr_lab.bench import memory
 from unifiedqr_lab.bench.cases import BenchmarkCase
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
-from unifiedqr_lab.compare.api import TRUTH_BACKEND, select_backends
+from unifiedqr_lab.compare.api import select_backends
+from unifiedqr_lab.conformance.golden import TRUTH_BACKEND
 from unifiedqr_lab.instruments import instruments
 from unifiedqr_lab.workers.processes import Workers, cores, thread_limits
 from unifiedqr_lab.workers.progress import Watcher, unwatched

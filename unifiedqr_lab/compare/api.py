@@ -24,6 +24,7 @@ from unifiedqr_lab.compare.job import DERIVATIVES, FUNCTION, ComparisonCase, Fun
 from unifiedqr_lab.compare.matrices import as_floating
 from unifiedqr_lab.compare.record import TRUTH, Record
 from unifiedqr_lab.compare.reference import check_reference
+from unifiedqr_lab.conformance.golden import TRUTH_BACKEND
 from unifiedqr_lab.workers.display import in_notebook, watching
 from unifiedqr_lab.workers.processes import Failure
 from unifiedqr_lab.workers.progress import Watcher, unwatched
@@ -33,9 +34,6 @@ RESERVE = 5.0
 
 LONG = 10.0
 """Seconds from which on the expected time of a comparison is announced."""
-
-TRUTH_BACKEND = "mpmath"
-"""The backend that is the reference, and so takes part as a framework only when it is named."""
 
 
 def compare_function(
@@ -93,6 +91,8 @@ def _as_inputs_of(target: str, inputs: dict[str, Array]) -> dict[str, Array]:
         raise InputError(f"{reason}, and the argument is {' x '.join(map(str, A.shape))}.")
     dtype = np.result_type(*arrays)
     for i, b in enumerate(arrays[1:], start=1):
+        if names[i] not in ("b", "w"):
+            continue
         columns = b[..., None] if b.ndim in (1, A.ndim - 1) else b
         try:
             arrays[i] = np.broadcast_to(columns, (*A.shape[:-1], columns.shape[-1]))

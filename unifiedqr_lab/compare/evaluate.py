@@ -25,6 +25,8 @@ from unifiedqr.trees import flatten_named
 from unifiedqr_lab.compare.directions import cotangent, tangents
 from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Job
 from unifiedqr_lab.conformance.case_checks import projector, projector_dot
+from unifiedqr_lab.conformance.golden import TRUTH_BACKEND
+from unifiedqr_lab.conformance.inputs import defined
 from unifiedqr_lab.conformance.members import space
 
 AUTODIFF = "autodiff"
@@ -142,7 +144,8 @@ def _target(backend: Backend, case: ComparisonCase, f: Callable[..., Any] | None
         return f
     if case.target in REDUCED:
         return getattr(uqr, case.target)
-    return partial(_results, backend, DECOMPOSITIONS[case.target]())
+    row = DECOMPOSITIONS[case.target]()
+    return partial(_results, backend, defined(row) if backend.name == TRUTH_BACKEND else row)
 
 
 def _results(backend: Backend, row: Primitive, *inputs: Array) -> Any:

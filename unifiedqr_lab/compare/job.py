@@ -10,8 +10,9 @@ import numpy as np
 
 from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
-from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, shape_name
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, Primitive, shape_name
 from unifiedqr.errors import InputError, OptionError
+from unifiedqr_lab.conformance.inputs import DRAWN, REAL, inputs_of
 from unifiedqr_lab.files import read_archive, write_archive
 
 FORMAT = "unifiedqr-job"
@@ -207,16 +208,12 @@ def matrix_job(
             if row is not None and "b" in row.inputs and RIGHT[matrix.right is None] not in notes[-1]:
                 notes[-1].append(RIGHT[matrix.right is None])
             for dtype in _dtypes(matrix, target, dtypes):
-                keys = [f"input_{position}_{dtype}"]
-                arrays.setdefault(keys[0], _in_dtype(matrix.values, dtype, f"{position}"))
-                if row is not None and "b" in row.inputs:
-                    keys.append(f"right_{position}_{dtype}")
-                    arrays.setdefault(keys[1], _in_dtype(_right_hand_side(matrix), dtype, f"right {position}"))
-                if row is not None and "w" in row.inputs:
-                    keys.append(f"weights_{position}_{dtype}")
-                    arrays.setdefault(keys[2], _in_dtype(_weights(matrix), dtype, f"weights {position}"))
+                found = _inputs(matrix, row, dtype, position)
+                keys = tuple(f"{name}_{position}_{dtype}" for name in found)
+                for key, X in zip(keys, found.values(), strict=True):
+                    arrays.setdefault(key, X)
                 name = function.label if function and target == FUNCTION else target
-                cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, tuple(keys)))
+                cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, keys))
     if not cases:
         raise OptionError(
             "nothing is left to compare: no matrix goes with the decompositions named. Some take deep, square or wide "
@@ -245,15 +242,25 @@ def why_not(name: str, shape: tuple[int, ...]) -> str:
     return ""
 
 
-def _weights(matrix: Matrix) -> Array:
-    """Return weights of the rows, positive, one or two powers of two apart."""
-    return np.exp2(np.random.default_rng(SEED + 1).standard_normal((*matrix.values.shape[:-1], 1)))
+def _inputs(matrix: Matrix, row: Primitive | None, dtype: str, position: int) -> dict[str, Array]:
+    """Return what a row takes for a matrix, by name, in a dtype; a function takes the matrix alone."""
+    A = _in_dtype(matrix.values, dtype, f"{position}")
+    if row is None:
+        return {"input": A}
 
+    def draw(shape: tuple[int, ...], number: int) -> Array:
+        return np.random.default_rng([SEED, number]).standard_normal(shape)
 
-def _right_hand_side(matrix: Matrix) -> Array:
-    if matrix.right is not None:
-        return matrix.right
-    return np.random.default_rng(SEED).standard_normal((*matrix.values.shape[:-1], 2))
+    found: dict[str, Array] = {}
+    for name, X in zip(row.inputs, inputs_of(row, A.astype(np.result_type(A.dtype, np.float64)), draw), strict=True):
+        if name == "A":
+            found["input"] = A
+        elif name in DRAWN and name not in REAL:
+            given = matrix.right if name == "b" and matrix.right is not None else X
+            found[name] = _in_dtype(given, dtype, f"{name} {position}")
+        else:
+            found[name] = X.astype(dtype)
+    return found
 
 
 def _dtypes(matrix: Matrix, target: str, dtypes: tuple[str, ...] | None) -> tuple[str, ...]:

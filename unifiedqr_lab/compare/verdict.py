@@ -21,6 +21,7 @@ from unifiedqr_lab.compare.evaluate import Evaluation
 from unifiedqr_lab.compare.job import ComparisonCase, Job
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.reference import probing_directions
+from unifiedqr_lab.conformance.inputs import decomposed
 from unifiedqr_lab.conformance.tolerance import (
     BACKWARD,
     MARGIN,
@@ -103,7 +104,8 @@ def case_condition(job: Job, case: ComparisonCase) -> float:
     if case.target == "lstsq-pivoted":  # the shortest solution depends on the scaling of the columns
         return max(1.0, float(np.max(np.linalg.cond(matrices[0])))) ** 2
     if case.target in DECOMPOSITIONS:
-        return condition_of(DECOMPOSITIONS[case.target](), matrices[0])
+        row = DECOMPOSITIONS[case.target]()
+        return condition_of(row, decomposed(row, job.inputs_of(case)))
     return max((leading_condition(A, rows=rows) for A in matrices for rows in (False, True)), default=1.0)
 
 
@@ -122,8 +124,8 @@ def is_determined(job: Job, case: ComparisonCase) -> bool:
     """Return whether a decomposition's factors, their signs included, are determined in the precision of its dtype."""
     if case.target not in DECOMPOSITIONS:
         return True
-    given, row, xp = job.inputs_of(case)[0], DECOMPOSITIONS[case.target](), get_backend("numpy").xp
-    A = row.orientation.matrix(xp, given)
+    row, xp = DECOMPOSITIONS[case.target](), get_backend("numpy").xp
+    A = row.orientation.matrix(xp, decomposed(row, job.inputs_of(case)))
     if "b" in row.inputs and A.shape[-2] < A.shape[-1]:
         A = A.conj().swapaxes(-1, -2)
     m, n = A.shape[-2:]

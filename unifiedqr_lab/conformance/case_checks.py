@@ -81,8 +81,8 @@ def routes(backend: Backend, primitive: Primitive) -> Routes:
 
 def bound_of(case: Golden, dtype: str, derivative: str = "vjp") -> float:
     """Return the largest admissible relative error of a case in a dtype: of "value", "vjp", "jvp" or "second"."""
-    m, n = case.A.shape[-2:]
-    condition = condition_of(DECOMPOSITIONS[case.decomposition](), case.A)
+    m, n = case.matrix.shape[-2:]
+    condition = condition_of(DECOMPOSITIONS[case.decomposition](), case.matrix)
     if derivative == "second":
         return tolerance(dtype, m, n, condition**2)
     return member_tolerance(case.decomposition, dtype, m, n, condition, derivative)

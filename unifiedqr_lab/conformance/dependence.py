@@ -11,6 +11,7 @@ from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 from unifiedqr.discovery import get_backend
 from unifiedqr_lab.conformance.case_checks import Outcome, bound_of, exactly, routes
 from unifiedqr_lab.conformance.golden import Golden
+from unifiedqr_lab.conformance.inputs import with_matrix
 from unifiedqr_lab.conformance.tolerance import relative_error
 
 SPOIL: dict[str, tuple[Callable[[Any], Any], int]] = {
@@ -53,7 +54,7 @@ def before(row: Primitive, output: str, shape: tuple[int, ...], sound: int) -> A
 def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
     """Batch a matrix with others that have dependent columns: what has a derivative is right, all else is NaN."""
     row = DECOMPOSITIONS[case.decomposition]()
-    if row.pivots or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
+    if "A" not in row.inputs or row.pivots or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
         return
     matrices = {"": (case.A, -1), **spoiled(case)}
     derivatives, bound = routes(backend, row), bound_of(case, dtype)
@@ -65,7 +66,7 @@ def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outc
     def repeated(X: Any, factor: float = 1) -> Any:
         return None if X is None else stack([X, *[factor * X] * (len(matrices) - 1)])
 
-    inputs = (stack(X for X, _ in matrices.values()), *map(repeated, case.inputs[1:]))
+    inputs = tuple(map(stack, zip(*(with_matrix(row, X, case.inputs) for X, _ in matrices.values()), strict=True)))
     readable = tuple(
         None
         if bar is None
@@ -86,7 +87,7 @@ def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outc
         for name, gradient in zip(finite, X_bar[1:], strict=False):
             yield exactly(f"vjp of {name} for a zero cotangent is zero", not np.any(gradient))
     for i, (name, (X, _)) in enumerate(finite.items(), start=1):
-        given = (X.astype(dtype), *(Y.astype(dtype) for Y in case.inputs[1:]))
+        given = tuple(Y.astype(dtype) for Y in with_matrix(row, X, case.inputs))
         kept = row.kept(given, row.forward(numpy_xp, *given))
         bars = [None if bar is None else backend.to_numpy(bar)[i] for bar in readable]
         with checks("off"):

@@ -18,10 +18,22 @@ import numpy as np
 
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive, shape_name
 from unifiedqr.discovery import get_backend
-from unifiedqr_lab.conformance.matrices import ADVERSARIAL, ADVERSARIAL_SHAPES, SHAPES, adversarial, random, rounded
+from unifiedqr_lab.conformance.inputs import decomposed, defined, inputs_of, takes_factors, tangents_of
+from unifiedqr_lab.conformance.matrices import (
+    ADVERSARIAL,
+    ADVERSARIAL_SHAPES,
+    SHAPES,
+    adversarial,
+    exact_product,
+    random,
+    rounded,
+)
 
 TRUTH_BACKEND = "mpmath"
-"""The backend that is the truth itself: 100-digit arithmetic, derivatives by differences."""
+"""The backend that is the truth itself: 100-digit arithmetic, derivatives by differences.
+
+As a framework it takes part in a comparison only when it is named.
+"""
 
 FOLDER = files("unifiedqr_lab.conformance") / "vectors"
 PATTERNS = ("both", "left", "right")
@@ -51,7 +63,7 @@ class Golden:
     decomposition : str
         Name in the table.
     inputs, input_dots : tuple of numpy.ndarray
-        The matrix A, shape (..., m, n), with right-hand sides after it if any, and tangents.
+        What the row takes, the matrix A, shape (..., m, n), first of all in most; and tangents.
     factors, factor_dots, factor_bars : tuple of numpy.ndarray
         The results in the positive gauge, their tangents, and random cotangents of them: None for pivots and ranks.
     input_bars : dict of str to tuple of numpy.ndarray
@@ -76,8 +88,13 @@ class Golden:
 
     @property
     def A(self) -> Any:
-        """The matrix."""
+        """The first input: the matrix, in most rows."""
         return self.inputs[0]
+
+    @property
+    def matrix(self) -> Any:
+        """The matrix that is decomposed."""
+        return decomposed(DECOMPOSITIONS[self.decomposition](), self.inputs)
 
     @property
     def A_dot(self) -> Any:
@@ -124,15 +141,17 @@ def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
     # A residual that is truly zero, and the gradient of a range that is everything, are rounding: nothing to compare.
     shapes = ("deep",) if decomposition in ("lstsq-pivoted", "orth") else row.shapes
     few = FEW_WITHOUT_TIES if "P" in row.outputs else FEW
-    names = tuple(ADVERSARIAL) if everything else () if row.spans or decomposition == "lstsq-pivoted" else few
+    of_factors = takes_factors(row)
+    nothing_more = row.spans or of_factors or decomposition == "lstsq-pivoted"
+    names = tuple(ADVERSARIAL) if everything else () if nothing_more else few
     for complex_ in (False, True):
         field = "complex" if complex_ else "real"
         for number, shape in enumerate(SHAPES):
             if everything or (shape in SECOND_ORDER_SHAPES and shape_name(*shape[-2:]) in shapes):
-                yield (
-                    f"{decomposition}-random-{_by(shape)}-{field}",
-                    random(shape, complex_=complex_, seed=100 + number),
-                )
+                if of_factors and shape[-2] < 4:
+                    continue  # there are no factors of few bits
+                A = (exact_product if of_factors else random)(shape, complex_=complex_, seed=100 + number)
+                yield f"{decomposition}-random-{_by(shape)}-{field}", A
         for name in names:
             for m, n in ADVERSARIAL_SHAPES if everything else ADVERSARIAL_SHAPES[:1]:
                 A = adversarial(name, m, n, complex_=complex_)
@@ -173,14 +192,14 @@ def _assembled(name: str, decomposition: str, parts: dict[str, Any]) -> Golden:
         factor_dots=given(results, "_dot"),
         factor_bars=given(results, "_bar"),
         input_bars={pattern: given(row.inputs, f"_bar_{pattern}") for pattern in patterns_of(row)},
-        input_bar_dots=given(row.inputs, "_bar_dot") if "A_bar_dot" in parts else None,
+        input_bar_dots=given(row.inputs, "_bar_dot") if f"{row.inputs[0]}_bar_dot" in parts else None,
         weight=parts.get("weight"),
     )
 
 
 def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     """Compute one case in 100 digits: central differences of the factorization itself."""
-    backend, row = get_backend(TRUTH_BACKEND), DECOMPOSITIONS[decomposition]()
+    backend, row = get_backend(TRUTH_BACKEND), defined(DECOMPOSITIONS[decomposition]())
     complex_, seed = np.iscomplexobj(A), zlib.crc32(name.encode())
 
     def results(*inputs: Any) -> tuple[Any, ...]:
@@ -189,15 +208,8 @@ def compute(name: str, decomposition: str, A: Any) -> dict[str, Any]:
     def drawn(shape: tuple[int, ...], number: int) -> Any:
         return random(shape, complex_=complex_, seed=seed + number)
 
-    # A tangent of the size of each column (row, for LQ, RQ) is graded as the matrix is: all of the truth is visible.
-    sizes = np.max(np.abs(A), axis=-1 if row.orientation.adjoint else -2, keepdims=True)
-    inputs, dots = [A], [rounded(drawn(A.shape, 0) * sizes)]
-    if "b" in row.inputs:
-        shape = (*A.shape[:-1], 2)
-        inputs, dots = [A, drawn(shape, 10)], [*dots, drawn(shape, 11)]
-    if "w" in row.inputs:  # real and positive, in the dtype of A
-        weights, weight_dots = (random((*A.shape[:-1], 1), complex_=False, seed=seed + i) for i in (13, 14))
-        inputs, dots = [*inputs, rounded(np.exp2(weights)).astype(A.dtype)], [*dots, weight_dots.astype(A.dtype)]
+    inputs = inputs_of(row, A, drawn)
+    dots = tangents_of(row, inputs, drawn)
     exact_inputs, exact_dots = (tuple(map(backend.from_numpy, arrays)) for arrays in (inputs, dots))
     factors, pull = backend.vjp(results, exact_inputs)
     _, factor_dots = backend.jvp(results, exact_inputs, exact_dots)

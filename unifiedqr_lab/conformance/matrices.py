@@ -29,6 +29,30 @@ def random(shape: tuple[int, ...], *, complex_: bool, seed: int) -> Matrix:
     return rounded(X)
 
 
+def exact_product(shape: tuple[int, ...], *, complex_: bool, seed: int) -> Matrix:
+    """Return matrices A = Q R with at least four rows whose factors, in the positive gauge, have few bits each.
+
+    Q is a product of reflections I - v v^H / 2, v having four entries of modulus 1, so that factors rounded to any
+    dtype are orthonormal to the last bit. For rows of the table that work on factors.
+    """
+    *batch, m, n = shape
+    generator = np.random.default_rng(seed)
+    A = np.zeros(shape, dtype=np.complex128 if complex_ else np.float64)
+    for index in np.ndindex(*batch):
+        Q = np.eye(m, dtype=A.dtype)
+        for _ in range(3):
+            v = np.zeros(m, dtype=A.dtype)
+            signs = generator.choice([1, -1, 1j, -1j] if complex_ else [1, -1], 4)
+            v[generator.choice(m, 4, replace=False)] = signs
+            Q -= np.outer(Q @ v, v.conj()) / 2
+        k = min(m, n)
+        eighths = generator.integers(-12, 13, (2, k, n)) / 8
+        R = np.triu(eighths[0] + 1j * eighths[1] if complex_ else eighths[0], 1)
+        R[:, :k] += np.diag(generator.integers(8, 17, k) / 8)
+        A[index] = Q[:, :k] @ R
+    return A
+
+
 def rounded(X: Matrix) -> Matrix:
     """Round to single precision where every nonzero entry is a normal single-precision number."""
     X = np.asarray(X, dtype=np.complex128 if np.iscomplexobj(X) else np.float64)

@@ -44,8 +44,8 @@ def member_problem(decomposition: str, dtype: str, kind: str, *, batched: bool =
     found = (golden(decomposition).get(f"{decomposition}-random-{shape}-{field}") for shape in ("5x3", "3x5", "4x4"))
     case = next(case for case in found if case is not None)
     row = DECOMPOSITIONS[decomposition]()
-    m, n = case.A.shape
-    first, second = (tolerance(dtype, m, n, condition_of(row, case.A) ** order) for order in (1, 2))
+    m, n = case.matrix.shape
+    first, second = (tolerance(dtype, m, n, condition_of(row, case.matrix) ** order) for order in (1, 2))
 
     def stacked(arrays: Arrays) -> Arrays:
         return tuple(np.stack([X, X]) if batched else X for X in arrays)

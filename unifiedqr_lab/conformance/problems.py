@@ -76,7 +76,7 @@ def problem(decomposition: str, dtype: str, shapes: Sequence[str] = tuple(SHAPES
     field = "complex" if "complex" in dtype else "real"
     cases = [golden(decomposition)[f"{decomposition}-random-{SHAPES[shape]}-{field}"] for shape in shapes]
     parts = [_stacked(case) if batched else _alone(case) for case in cases]
-    conditions = [condition_of(DECOMPOSITIONS[decomposition](), case.A) for case in cases]
+    conditions = [condition_of(DECOMPOSITIONS[decomposition](), case.matrix) for case in cases]
     first, second = (max(tolerance(dtype, 5, 5, condition**order) for condition in conditions) for order in (1, 2))
 
     def cast(key: str) -> tuple[Any, ...]:

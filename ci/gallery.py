@@ -44,9 +44,9 @@ READERS = {
         "graph_learning": Entry(
             "Learning on graphs",
             "Differentiate eigenvectors by orthogonal iteration, and train a graph layer with orthogonal weights from "
-            "one label a class.",
-            "The friendships of the karate club, coloured by the two clubs that the trained layers predict; lines are "
-            "the thicker the more that friendship adds to the connectivity of the graph.",
+            "one label per class.",
+            "The friendships of the karate club, coloured by the two clubs that the trained layers predict; the "
+            "thicker a line, the more that friendship adds to the connectivity of the graph.",
         ),
         "sharded_training": Entry(
             "Orthonormal steps on sharded weights",
@@ -59,8 +59,8 @@ READERS = {
     "Tensor networks": {
         "spin_chain": Entry(
             "The ground state of a spin chain",
-            "Bring a complex matrix product state into canonical form by sweeps of `qr` and `lq`, and take its energy "
-            "down by the gradient through both.",
+            "Bring a complex matrix product state into canonical form by sweeps of `qr` and `lq`, and lower its "
+            "energy by the gradient through both.",
             "Lines over sixty gradients, logarithmic: the energy above the exact one. Bonds of dimension 2 stop at one "
             "tenth, those of dimension 4 come to one thousandth, those of dimension 8 below one ten-thousandth.",
         ),
@@ -90,8 +90,8 @@ READERS = {
         "bayesian_regression": Entry(
             "Bayesian regression and optimal design",
             "Maximize an evidence and a design through `slogdet` and `lstsq`, with no update rule derived by hand.",
-            "For degrees one to six, the points of [-1, 1] where measurements tell most of a polynomial: dots found by "
-            "gradient lie in the circles of the closed form.",
+            "For degrees one to six, the points of [-1, 1] where measurements say most about a polynomial: dots found "
+            "by gradient lie in the circles of the closed form.",
         ),
     },
     "Porting": {
@@ -127,7 +127,7 @@ def page(name: str, backend: str, printed: str) -> str:
 
 ![{entry.picture}]({name}.svg)
 
-The program, `examples/gallery/{name}.py`, runs in every framework that differentiates; the variable says in which:
+The program, `examples/gallery/{name}.py`, runs in every framework that differentiates; the variable selects one:
 
 ```sh
 UNIFIEDQR_BACKEND={backend} python examples/gallery/{name}.py

@@ -159,7 +159,7 @@ _PIVOTED = {
     "qr-pivoted-r": ("qr-r", pivoted_r),
     "qr-pivoted-complete": ("qr-complete", pivoted_complete_qr),
 }
-"""The decompositions of A[:, p]: of which, and the kernel that finds p too."""
+"""The decompositions of A[:, p]: of which row, and the kernel that also finds p."""
 
 _MIRRORS = {
     "rq": ("lq", {"R": "L", "Q": "Q"}, 2, REVERSED_ROWS),
@@ -170,7 +170,7 @@ _MIRRORS = {
     "lq-pivoted-l": ("qr-pivoted-r", {"L": "R", "P": "P"}, 2, ADJOINT),
     "lq-pivoted-complete": ("qr-pivoted-complete", {"L": "R", "Q": "Q", "P": "P", "G": "G", "S": "S"}, 3, ADJOINT),
 }
-"""The mirror images: of which, with its outputs by their new names, the number of results, and the reflection."""
+"""The mirror images: of which row, its outputs by their new names, the number of results, and the reflection."""
 
 
 def _made(name: str, *, positive: bool, method: str) -> Primitive:
@@ -207,7 +207,7 @@ UNPIVOTED = {
     for (row_name, positive, method), row in _ROWS.items()
     if row_name == name
 }
-"""The rows that options alone decide upon, whatever the shape: by decomposition, mode, positive and method."""
+"""The rows determined by the options alone, whatever the shape: by decomposition, mode, positive and method."""
 
 
 def _keeping_Q(name: str, *, positive: bool, method: str) -> Primitive:
@@ -230,7 +230,7 @@ def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Prim
 
 
 def check_method(method: str, *, pivoting: bool) -> str:
-    """Return the algorithm; raise unless there is one of that name, and it can do what it is asked for."""
+    """Return the algorithm; raise unless one of that name exists and can do what is asked."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
     if pivoting and method == "cholesky":
@@ -280,7 +280,7 @@ DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
 
 
 def rows() -> Iterator[Primitive]:
-    """Return every row under every set of options, but for the numbers a rank or a tolerance may be."""
+    """Return every row under every set of options, except for values of a rank or a tolerance."""
     yield from _ROWS.values()
     yield from KEEPING_Q.values()
     yield from applications.ROWS.values()

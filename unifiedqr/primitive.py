@@ -58,7 +58,7 @@ class Orientation:
         return f"{'last' if self.reversed else 'leading'} {'rows' if self.adjoint else 'columns'}"
 
 
-@dataclass(eq=False)  # not frozen: Dynamo would hash its fields, of which some are dictionaries
+@dataclass(eq=False)  # not frozen: Dynamo would hash its fields, some of which are dictionaries
 class Primitive:
     """One row of the table.
 
@@ -134,7 +134,7 @@ class Primitive:
 
 
 watchers: list[Callable[[Primitive], object]] = []
-"""Adapters that must know each primitive before it is used, as tracing compilers do; told of those made on demand."""
+"""Adapters that must know each primitive before it is used, as tracing compilers do; notified of any made on demand."""
 
 
 def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
@@ -262,9 +262,9 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
 
 
 def of_holders(row: Primitive, holders: Holders, m: int | None, *, columns: bool = False) -> Primitive:
-    """Return a decomposition of matrices whose m rows, None for equally many each, several holders have.
+    """Return a decomposition of matrices whose m rows (None: equally many each) are spread over several holders.
 
-    With `columns` the row is QR, and what is returned is LQ of matrices whose columns they have.
+    With `columns` the row is QR, and the result is LQ of matrices whose columns are spread.
     """
 
     def over(xp: Namespace) -> Namespace:

@@ -1,4 +1,4 @@
-"""What the laboratory knows of a framework besides the contract: how to run it, what to measure it against.
+"""What the laboratory knows about a framework beyond the contract: how to run it, what to measure it against.
 
 A distribution registers a class derived from `Instruments` under the entry-point group ``unifiedqr.instruments``, by
 the name of its backend. Importing it imports no framework. A backend without one is tested and compared all the same.
@@ -105,11 +105,11 @@ class Instruments:
         return {}
 
     def program(self, f: Callable[..., Arrays]) -> Callable[..., Arrays]:
-        """Return f, a function to a tuple of arrays, as users run it over and over: compiled, where they compile."""
+        """Return f, a function to a tuple of arrays, as users run it repeatedly: compiled, where they compile."""
         return f
 
     def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
-        """Return the function of primals and cotangents, as users run it over and over, to the outputs and gradients.
+        """Return the function of primals and cotangents, as users run it repeatedly, to the outputs and gradients.
 
         Cotangents pair as the framework itself pairs them. It raises what the framework raises.
         """
@@ -122,7 +122,7 @@ class Instruments:
         return outputs_and_gradients
 
     def pullback_program(self, f: Callable[..., Arrays]) -> PullbackProgram | None:
-        """Return the function that runs f and returns its pullback, to be run over and over.
+        """Return the function that runs f and returns its pullback, to be run repeatedly.
 
         None where the framework runs the two as one, so that the pullback cannot be timed alone.
         """
@@ -138,7 +138,7 @@ class Instruments:
         del arrays
 
     def release(self) -> None:
-        """Drop the programs that the framework has compiled so far and would keep for ever."""
+        """Drop the programs that the framework has compiled so far and would otherwise keep."""
         return
 
 

@@ -97,7 +97,7 @@ class Operations:
         return self.xp.triu(self.solve_triangular(U, identity_like(self.xp, U), upper=True))
 
     def quotients(self, U: Array, *dividends: Array) -> Arrays:
-        """Return Y U^-H for each dividend Y: by one inverse where there are several, which a small U is worth."""
+        """Return Y U^-H for each dividend Y: by one inverse where there are several and U is small."""
         xp = self.xp
         Y, *others = dividends
         if not others:
@@ -105,7 +105,7 @@ class Operations:
         E = adjoint(xp, self.inverse_upper(U))
         return tuple(Y @ E for Y in dividends)
 
-    # Products that pass over the long side of tall matrices, on which almost all time of a derivative is spent.
+    # Products that pass over the long side of tall matrices, which take almost all the time of a derivative.
 
     def inner(self, X: Array, Y: Array) -> Array:
         """Return X^H Y, a sum over the long side."""
@@ -123,13 +123,13 @@ class Operations:
     # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
 
     def total(self, X: Array) -> Array:
-        """Return the sum of what every holder of rows of A found from its own, X here."""
+        """Return the sum of what every holder of rows of A computed from its own: here, X."""
         return X
 
     # Factorizations.
 
     def qr_r(self, A: Array) -> Array:
-        """Return R of A = Q R, with any signs, and whatever below its diagonal; Q is not formed where that can be."""
+        """Return R of A = Q R, with any signs and anything below its diagonal; Q is not formed if possible."""
         return self.xp.linalg.qr(A)[1]
 
     def pivoted_qr(self, A: Array, rank: int) -> tuple[Array, Array, Array] | None:
@@ -176,7 +176,7 @@ class Operations:
         D_H = xp.conj(D) if is_complex(xp, D) else D
         return Q * xp.expand_dims(D, axis=-2), xp.triu(xp.expand_dims(D_H, axis=-1) * R)
 
-    # Loops, branches and values, which a framework that traces has in a form of its own.
+    # Loops, branches and values, for which a tracing framework has forms of its own.
 
     def repeat(self, count: Any, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
         """Return the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
@@ -190,7 +190,7 @@ class Operations:
     def branch(self, predicate: Array, then: Callable[[], Arrays], otherwise: Callable[[], Arrays]) -> Arrays:
         """Return then() or otherwise(), of the same shapes and dtypes, by a boolean scalar.
 
-        Where its value is not at hand both are computed.
+        Where its value is not available both are computed.
         """
         value = self.seen(predicate)
         if value is not None:
@@ -198,7 +198,7 @@ class Operations:
         return tuple(self.xp.where(predicate, X, Y) for X, Y in zip(then(), otherwise(), strict=True))
 
     def seen(self, x: Array) -> Any:
-        """Return x as a NumPy array if its values are at hand, in host memory and outside any trace, else None."""
+        """Return x as a NumPy array if its values are available, in host memory and outside any trace, else None."""
         return x if type(x).__module__ == "numpy" else None
 
     def glance(self, R: Array) -> tuple[float, float] | None:
@@ -219,5 +219,5 @@ class Operations:
 
     @property
     def of_adjoint(self) -> Namespace:
-        """The namespace in which what is told of A^H is right, if this one is right of A."""
+        """The namespace whose sizes are right for A^H, if those of this one are right for A."""
         return self.xp

@@ -53,7 +53,7 @@ class Equilibrated(NamedTuple):
 def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
     """Return U S, the diagonal of S, and g (QR.7).
 
-    A column of zeros or subnormal numbers has no say in g, and g is its own factor.
+    A column of zeros or subnormal numbers does not influence g, and g is its own factor.
     """
     sizes, normal = sizes_of_columns(xp, R)
     e = exponents_of(xp, xp.where(normal, sizes, xp.max(sizes, axis=-1, keepdims=True)))
@@ -200,7 +200,7 @@ class Triangle(NamedTuple):
         return X * (self.xp.matrix_transpose(factors) if rows else factors)
 
     def report(self) -> None:
-        """Report the matrices that have marked columns: a tangent has no end there."""
+        """Report the matrices that have marked columns, where tangents do not exist."""
         if self.marked is not None:
             report_dependent(self.xp, anywhere(self.xp, self.marked), self.R)
 
@@ -247,7 +247,7 @@ def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
 
 @cache
 def _eps(xp: Namespace, dtype: Any) -> float:
-    return float(xp.finfo(dtype).eps)  # some namespaces take their time
+    return float(xp.finfo(dtype).eps)  # some namespaces are slow
 
 
 def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:

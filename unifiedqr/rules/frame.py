@@ -26,7 +26,7 @@ from unifiedqr.checks import report_dependent
 
 
 def report_frame(xp: Namespace, factor: Array, G: Array) -> None:
-    """Report the matrices that have marked columns, of which a tangent is NaN; `factor` is finite where A is."""
+    """Report the matrices that have marked columns, whose tangents are NaN; `factor` is finite where A is."""
     report_dependent(xp, frame_singular(xp, G), factor)
 
 

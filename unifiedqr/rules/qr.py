@@ -74,7 +74,7 @@ def qr_pullback(
 ) -> Array:
     """Return A_bar by (QR.3), (QR.4) or (QR.5); `others` are cotangents of what depends on every column of Q.
 
-    What reaches them is part of Q_bar already: here they tell for which matrices nothing exists that could (DC.1).
+    What reaches them is already part of Q_bar: here they only decide which matrices have no derivative (DC.1).
     """
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
@@ -112,9 +112,9 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     R : array, shape (..., k, n)
         Upper trapezoidal factor with real diagonal, of either sign.
     Q_bar, R_bar : array or None
-        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
+        Cotangents, of the shape and dtype of `Q` and `R`; None means zero; real ones are accepted for complex factors.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -163,13 +163,13 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     A_dot : array, shape (..., m, n)
         Tangent of A = Q R.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
     Q_dot : array, shape (..., m, k)
     R_dot : array, shape (..., k, n)
-        Tangents of the factors. If column r is the first, of the leading k, that is numerically dependent on those
+        Tangents of the factors. If column r is the first of the leading k that is numerically dependent on those
         before it, Q_dot[:, r:] and the upper trapezoid of R_dot[r:, :] are NaN.
 
     Raises

@@ -1,4 +1,4 @@
-"""What the public rules check before any arithmetic: shapes, dtypes and whose arrays these are.
+"""What the public rules check before any arithmetic: shapes, dtypes and the library of the arrays.
 
 Each function takes the namespace that the user named, or None, and returns the one to compute in, or the arrays.
 """
@@ -13,7 +13,7 @@ from unifiedqr.arrays.namespaces import complete_namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
 
 NOT_PLAIN = ("MaskedArray", "matrix")
-"""Subclasses of NumPy's array that would go through as one and come out wrong."""
+"""Subclasses of NumPy's array that would pass as plain arrays and give wrong results."""
 
 
 def check_factors(
@@ -193,7 +193,7 @@ def check_completion(xp: Namespace, Q: Array, R: Array, WY: tuple[Array, Array] 
 
 
 def check_dtypes(xp: Namespace, **arrays: Array) -> None:
-    """Check that arrays have the same dtype, and one that derivatives are computed in."""
+    """Check that arrays have the same dtype, one in which derivatives are computed."""
     (name, first), *others = arrays.items()
     for other_name, other in others:
         if first.dtype != other.dtype or not _is_computed_in(xp, first.dtype):

@@ -22,7 +22,7 @@ def bench(
         ),
     ] = None,
     case: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only cases that contain this.", show_default=False)
+        str | None, typer.Option(metavar="TEXT", help="Only cases whose name contains this.", show_default=False)
     ] = None,
     shape: Annotated[
         list[str] | None,
@@ -33,7 +33,7 @@ def bench(
         ),
     ] = None,
     seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time for each case, in each framework.")] = 6.0,
-    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peaks of memory too.")] = True,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peak memory too.")] = True,
     sharded: Annotated[
         bool,
         typer.Option(
@@ -49,7 +49,7 @@ def bench(
 ) -> None:
     """Measure unifiedqr against each framework's own functions: time, rate and memory of values and derivatives.
 
-    Exit status: 0 measured, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
+    Exit status: 0 measured, 2 bad input, 3 a framework failed or time ran out, 128 + n interrupted by signal n.
     """
     from rich.console import Console
 
@@ -66,7 +66,7 @@ def bench(
 
     check_outputs(report, json, markdown)
     if shape and (group or case):
-        raise InputError("--shape stands instead of the groups; leave out --group and --case.")
+        raise InputError("--shape replaces the groups; leave out --group and --case.")
     if sharded and (group or case or len(shape or ()) > 1):
         raise InputError("--sharded measures one case, which --shape may give; leave out --group and --case.")
     cases = (
@@ -90,7 +90,7 @@ def bench(
         write_whole(markdown, brief(benchmark).encode())
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 140)  # a pipe has no width: do not break the tables for it
+        console.width = max(console.width, 140)  # a pipe has no width: do not wrap the tables
     console.print(tables(benchmark))
     failed = any(framework.failure for framework in benchmark.frameworks)
     raise typer.Exit(3 if failed or (benchmark.sharded and benchmark.sharded.failures) else 0)

@@ -21,7 +21,7 @@ RESERVE = 5.0
 """Seconds of the time allowed that are kept for the report."""
 
 STATUS = {"agreement": 0, "disagreement": 1, "not established": 3}
-"""Exit status by what a comparison comes to; 2 is bad input."""
+"""Exit status by the result of a comparison; 2 is bad input."""
 
 
 def compare(
@@ -59,7 +59,7 @@ def compare(
 ) -> None:
     """Compare values and derivatives of all installed frameworks, with each other and with the truth.
 
-    Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, the time was over,
+    Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, time ran out,
     or there is no truth although one was asked for), 128 + n interrupted by signal n.
     """
     from unifiedqr_lab.compare.reference import check_reference
@@ -140,7 +140,7 @@ def _show(comparison: "Comparison") -> None:
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 120)  # a pipe has no width: do not break the table for it
+        console.width = max(console.width, 120)  # a pipe has no width: do not wrap the table
     console.print(summary(comparison))
     if comparison.sharded:
         console.print(table(comparison.sharded))
@@ -152,7 +152,7 @@ def _interpreters(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, equals, interpreter = text.partition("=")
         if not (name and equals and interpreter):
-            raise InputError(f"--python {text!r} has not the form BACKEND=INTERPRETER.")
+            raise InputError(f"--python {text!r} is not of the form BACKEND=INTERPRETER.")
         if not os.path.exists(interpreter):
             raise InputError(f"--python {text!r}: there is no file {interpreter}.")
         if name in found:

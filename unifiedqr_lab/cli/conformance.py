@@ -41,12 +41,12 @@ def conformance(
         typer.Option("--sharded/--no-sharded", help="Run matrices that are spread over devices and processes too."),
     ] = True,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write what was seen, every failure too, as JSON.")
+        Path | None, typer.Option(metavar="FILE.json", help="Write the results, including every failure, as JSON.")
     ] = None,
 ) -> None:
     """Run the conformance suite: golden vectors, adjoint identities, planted wrong rules, spread matrices.
 
-    Exit status: 0 all conform, 1 one does not, 2 bad input, 3 nothing was checked of one, 128 + n interrupted by
+    Exit status: 0 all conform, 1 one does not, 2 bad input, 3 one was not checked at all, 128 + n interrupted by
     signal n.
     """
     from rich.console import Console

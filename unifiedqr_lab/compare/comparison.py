@@ -33,7 +33,7 @@ class Comparison:
     Attributes
     ----------
     passed : bool
-        Whether everything agrees, within tolerance, and everything that was to run did.
+        Whether everything that was to run did, and agrees within tolerance.
     status : {"agreement", "disagreement", "not established"}
         The verdict in a word: `disagreement` where a result is wrong or two frameworks differ, `not established` where
         a framework failed, or there are not two results, or no truth although one was asked for.
@@ -48,9 +48,9 @@ class Comparison:
     failures : list of Failure
         Frameworks that gave no results.
     command : str
-        What was typed to make it; "" if it was made in Python.
+        The command that made it; "" if it was made in Python.
     sharded : tuple of EngineFinding
-        What was found of matrices that are spread over devices, processes and blocks, where those were run too.
+        The findings for matrices spread over devices, processes and blocks, where those were run too.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether everything agrees, within tolerance, and everything that was to run did."""
+        """Whether everything that was to run did, and agrees within tolerance."""
         return not self.objections()
 
     @property
@@ -177,7 +177,7 @@ class Comparison:
         return counts
 
     def __str__(self) -> str:
-        """Return the table and what it cannot say, as plain text."""
+        """Return the table and the notes on it, as plain text."""
         from rich.console import Console
 
         from unifiedqr_lab.compare.table import notes

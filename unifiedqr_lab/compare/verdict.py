@@ -3,7 +3,7 @@
 Errors are relative in the Frobenius norm, the arrays of a decomposition in the units of the matrix (`in_units`). The
 tolerance is that of the conformance suite, for the condition of the leading block; between two frameworks twice that.
 Where there is a truth, who misses it disagrees and nobody else. Where there is none, or only along a few directions,
-two frameworks that differ both disagree, unless one of them misses what is known. The factors must besides reproduce
+two frameworks that differ both disagree, unless one of them misses what is known. The factors must also reproduce
 the matrix and be orthonormal to the tolerance of a perfectly conditioned one.
 """
 
@@ -55,7 +55,7 @@ class Finding:
     reference : str
         Kind of reference the error is against.
     tolerance : float
-        What the error may be; twice that between frameworks.
+        The error allowed; twice that between frameworks.
     error, disagreement, backward : float or None
         Against the reference; the worst against another framework; the residual and loss of orthogonality of factors.
     opponent : str
@@ -80,7 +80,7 @@ class Finding:
 
     @property
     def strain(self) -> float:
-        """The error as a multiple of what it may be; where it is not known, the disagreement likewise."""
+        """The error as a multiple of what is allowed; where it is not known, the disagreement likewise."""
         if self.error is not None:
             return self.error / self.tolerance
         return (self.disagreement or 0.0) / (BETWEEN * self.tolerance)
@@ -221,7 +221,7 @@ def _why_undetermined(job: Job, case: ComparisonCase, derivative: str, limit: fl
 
 
 def _why_no_factors(job: Job, case: ComparisonCase, outcome: Evaluation, backward: float | None) -> str:
-    """Return why results are no factors of the matrix, whatever the truth is; empty if they may be."""
+    """Return why results cannot be factors of the matrix, whatever the truth is; empty if they may be."""
     if not _is_triangular(case, outcome):
         return "the triangular factor, or its tangent, has an entry outside its triangle"
     limit = max(MARGIN * BACKWARD * unit(case.dtype, m, n) for m, n in _shapes(job, case))

@@ -43,7 +43,7 @@ class JaxBackend(Backend):
         if isinstance(x, jax.Array) and not isinstance(x, Tracer) and not x.is_fully_addressable:
             if not x.is_fully_replicated:
                 raise ShardingError(
-                    f"got an array of shape {x.shape} of which this process reaches a part alone; expected one that is "
+                    f"got an array of shape {x.shape}, only a part of which is in this process; expected one that is "
                     f"all here, as R is. Gather it with jax.experimental.multihost_utils.process_allgather(x, "
                     f"tiled=True), or take the part: x.addressable_shards."
                 )

@@ -36,7 +36,7 @@ JaxArrays = tuple[jax.Array, ...]
 config: Any = jax.config
 
 LARGE = 2**13
-"""Number of entries from which waiting for factors takes longer than handing over rules one by one."""
+"""Number of entries from which on waiting for factors takes longer than dispatching the rules one by one."""
 
 
 @cache
@@ -70,7 +70,7 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
 
 
 def _is_differentiated_eagerly(inputs: JaxArrays) -> bool:
-    """Return whether a derivative is being taken of inputs with values at hand, and checks are wanted."""
+    """Return whether a derivative is being taken of inputs with available values, and checks are on."""
     return any(isinstance(x, jax.core.Tracer) for x in inputs) and mode() != "off" and _are_at_hand(inputs)
 
 
@@ -114,7 +114,7 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     singular = jax.jit(partial(primitive.singular, xp))
 
     def is_sound(kept: Sequence[jax.Array]) -> bool:
-        """Return whether the values of what was kept are at hand, and every matrix has all derivatives, or who cares.
+        """Return whether the kept values are available, and either every matrix has all derivatives or checks are off.
 
         Elsewhere the rule is not compiled, and reports by itself.
         """

@@ -22,13 +22,13 @@ from unifiedqr.errors import ShardingWarning
 Named = list[tuple[str, jax.Array]]
 
 WHOLE = ("left_null_space", "null_space", "slogdet")
-"""What needs all of A in one place, besides complete factors and pivots."""
+"""What needs all of A in one place, other than complete factors and pivots."""
 
 
 def devices_of(A: jax.Array) -> int:
     """Return the number of devices of the mesh of A, over which its rows may be spread.
 
-    Axes that a `jax.shard_map` has taken do not count. While a program is traced with automatic axes the mesh is known,
+    Axes taken by a `jax.shard_map` do not count. While a program is traced with automatic axes the mesh is known,
     and how an array lies on it is not.
     """
     mesh = _mesh_of(A)
@@ -55,7 +55,7 @@ def _entries(X: jax.Array) -> tuple[Any, ...]:
 
 
 def report_gathering(row: Primitive, A: jax.Array) -> None:
-    """Warn if A is known to be spread so that as much as all of it must move."""
+    """Warn if A is known to be spread in a way that makes the whole matrix move."""
     mesh = _mesh_of(A)
     if mesh is None or row.pivots or row.name in WHOLE or "complete" in row.name:  # which ask for it
         return
@@ -66,8 +66,8 @@ def report_gathering(row: Primitive, A: jax.Array) -> None:
     if spread[0 if along_columns else 1] or (spread[1 if along_columns else 0] and not is_tall):
         sides, other = ("columns", "rows") if along_columns else ("rows", "columns")
         warn(
-            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last dimensions, and as "
-            f"much as all of it moves. It stays where it is if it has more {sides} than {other} and these alone "
+            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last dimensions; the "
+            f"whole matrix moves between devices. It stays in place if it has more {sides} than {other} and only these "
             f"are spread: jax.device_put(A, jax.NamedSharding(mesh, "
             f"P({'None, axis' if along_columns else 'axis, None'}))).",
             ShardingWarning,

@@ -19,7 +19,7 @@ from unifiedqr_jax.values import seen, value_at_hand
 
 
 def argsort(x: jax.Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> jax.Array:
-    """Return the indices that sort, which have no derivative: JAX would look for one, and fails on no entries."""
+    """Return the indices that sort, which have no derivative: JAX would look for one, and fails on empty arrays."""
     return jnp.argsort(jax.lax.stop_gradient(x), axis=axis, descending=descending, stable=stable)
 
 
@@ -56,7 +56,7 @@ class JaxOperations(Operations):
         return triangles.quotients(U, *dividends)
 
     def rows_apart(self, A: jax.Array) -> Blocks | None:
-        # As many blocks as can be, so that each is on one device wherever rows are spread over all axes of the mesh.
+        # As many blocks as possible, so that each is on one device wherever rows are spread over all axes of the mesh.
         m, n = A.shape[-2:]
         p = devices_of(A)
         if p == 1 or not isinstance(m, int) or not isinstance(n, int):
@@ -71,7 +71,7 @@ class JaxOperations(Operations):
         return jnp.linalg.qr(A, mode="r")
 
     def pivoted_qr(self, A: jax.Array, rank: int) -> tuple[jax.Array, jax.Array, jax.Array] | None:
-        # JAX calls the whole driver only; on some GPUs it has it by a library that must be installed besides.
+        # JAX only calls the whole driver, which on some GPUs needs a library that must be installed separately.
         if rank < min(A.shape[-2:]) or A.dtype.name not in PREFIXES or not _is_on_cpu(A):
             return None
         Q, R, P = jax.lax.linalg.qr(A, pivoting=True, full_matrices=False)

@@ -66,8 +66,8 @@ class MXNetBackend(Backend):
     def vjp(self, f: Callable[..., MXArrays], primals: MXArrays) -> tuple[MXArrays, Callable[..., MXArrays]]:
         if any(map(is_symbolic, primals)):
             raise CapabilityError(
-                "mxnet cannot take a gradient of symbols, inside a hybridized block. Take it of the block, under "
-                "mxnet.autograd.record(), or do without hybridize()."
+                "mxnet cannot take a gradient of symbols, inside a hybridized block. Differentiate the block, under "
+                "mxnet.autograd.record(), or do not call hybridize()."
             )
         leaves = tuple(x.detach().copy() for x in primals)
         for leaf in leaves:
@@ -105,8 +105,8 @@ def _refusing(inputs: MXArrays, arrays: MXArrays) -> MXArrays:
 
         def refuse(cotangents: Any) -> NoReturn:
             raise NoSecondOrderError(
-                f"mxnet cannot do second order: what unifiedqr.vjp, grad or value_and_grad give has no derivative. "
-                f"Take .detach() of it where it is a constant. {INSTEAD}"
+                f"mxnet cannot do second order: the results of unifiedqr.vjp, grad or value_and_grad have no "
+                f"derivative. Call .detach() on one that is a constant. {INSTEAD}"
             )
 
         record(flattened(inputs), flattened(arrays), refuse)

@@ -38,7 +38,7 @@ class NumpyBackend(Backend):
         if own:
             raise ForeignArrayError(
                 f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit, another "
-                f"product), which a decomposition would not follow. Give plain numbers: numpy.asarray, or .filled."
+                f"product), which a decomposition would ignore. Pass plain numbers: numpy.asarray, or .filled."
             )
         return x.dtype.name
 

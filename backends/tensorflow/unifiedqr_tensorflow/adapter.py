@@ -19,7 +19,7 @@ from unifiedqr_tensorflow.replicas import replicas
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
 DTENSOR = ":CUSTOM:"
-"""What the device of a DTensor is called."""
+"""The mark of a DTensor in the name of its device."""
 
 
 class TensorFlowBackend(Backend):

@@ -87,7 +87,7 @@ def _cut(X: tf.Tensor | None, here: tf.Tensor) -> tf.Tensor | None:
 
 
 def _stacked(results: list[Tensors], here: list[tf.Tensor]) -> Tensors:
-    """Join what was given for each answer, of which one counts: its sizes are those of the result."""
+    """Join the results for each answer, one of which counts: its sizes are those of the result."""
 
     def joined(pieces: Tensors) -> tf.Tensor:
         counting: list[Any] = [_cut(X, counts) for X, counts in zip(pieces, here, strict=True)]
@@ -106,14 +106,14 @@ def _size(X: tf.Tensor, axis: int) -> Any:
 
 
 class _Undecided:
-    """Stands for an answer that only the run will give."""
+    """Placeholder for an answer that is known only at run time."""
 
     def __bool__(self) -> bool:
         raise UndecidedShapeError
 
 
 class _OfUnknownSizes(TensorFlowOperations):
-    """Operations of arrays whose sizes only the run will tell, m and n at least."""
+    """Operations on arrays whose sizes, m and n at least, are known only at run time."""
 
     def shape_of_product(self, X: tf.Tensor, Y: tf.Tensor) -> Shape:
         m, n = X.shape[-2], Y.shape[-1]

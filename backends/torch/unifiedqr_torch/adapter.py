@@ -73,7 +73,7 @@ class TorchBackend(Backend):
             varying[:] = [not isinstance(y, torch.Tensor) or y.is_floating_point() or y.is_complex() for y in found]
             return (found, ()) if all(varying) or not any(varying) else _split(found, varying)
 
-        # As an output, PyTorch refuses what is an integer, such as pivots, but hands it on beside the outputs.
+        # PyTorch refuses integers, such as pivots, as outputs, but passes them through beside the outputs.
         varied, pull, fixed = torch.func.vjp(split, *primals, has_aux=True)  # pyright: ignore[reportAssignmentType]
 
         def pullback(cotangents: Any) -> Tensors:
@@ -113,9 +113,9 @@ def _dense(x: torch.Tensor) -> torch.Tensor:
     if x.is_nested:
         instead = "Call .to_padded_tensor(0.0) of it, or decompose its parts, .unbind(), one by one."
     elif x.is_quantized:
-        instead = "Call .dequantize() of it first."
+        instead = "Call its .dequantize() first."
     elif x.layout is not torch.strided:
-        instead = "Call .to_dense() of it first."
+        instead = "Call its .to_dense() first."
     if instead:
         raise refusal(x, f"a dense tensor, not one of layout {x.layout} and dtype {x.dtype}", instead)
     return x

@@ -129,7 +129,7 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
     function = type(f"unifiedqr_{row.name}", (Decomposition,), {})  # as grad_fn and error messages call it
     _written_as_calls.append(function)
 
-    # What torch.autograd.Function.apply comes to without a transform of torch.func, and much sooner.
+    # What torch.autograd.Function.apply amounts to without a transform of torch.func, and much faster.
     apply = super(torch.autograd.Function, function).apply  # pyright: ignore[reportAttributeAccessIssue]
 
     def call(*inputs: torch.Tensor) -> Tensors:
@@ -152,7 +152,7 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
 
 
 def _of_shards(row: Primitive, inputs: Tensors) -> Tensors:
-    from unifiedqr_torch import sharded  # who has no DTensor does not wait for what DTensors need
+    from unifiedqr_torch import sharded  # users without DTensors do not wait for their imports
 
     return sharded.call(row, inputs)
 

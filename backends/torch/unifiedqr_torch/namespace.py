@@ -1,6 +1,6 @@
 """PyTorch as an Array API namespace, by array-api-compat, and what it does better than the portable forms.
 
-Column-pivoted QR, which PyTorch has not, is LAPACK's, of tensors in host memory. Where something traces, it is an
+Column-pivoted QR, which PyTorch lacks, is LAPACK's, of tensors in host memory. Where something traces, it is an
 operation of PyTorch, which compilers write into their graphs as it stands.
 """
 
@@ -67,7 +67,7 @@ T = TypeVar("T")
 
 
 def _if_on_host(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
-    """Look at x if its values are in host memory and nothing traces or maps what is done, else give None."""
+    """Return the values of x if they are in host memory and nothing is traced or mapped, else None."""
     if is_traced():
         return None
     if _functorch.is_functorch_wrapped_tensor(x):
@@ -87,7 +87,7 @@ def _if_inside(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
 
 
 def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
-    """Return x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
+    """Return x as a NumPy array if its values are in host memory and nothing is traced or mapped, else None."""
     return _if_on_host(x, to_numpy)
 
 
@@ -97,7 +97,7 @@ def glance(R: torch.Tensor) -> tuple[float, float] | None:
 
 
 FEW = 64
-"""Number of numbers that Python finds the least of sooner than PyTorch."""
+"""Number of numbers whose least Python finds sooner than PyTorch."""
 
 
 def _extremes(R: torch.Tensor) -> tuple[float, float] | None:

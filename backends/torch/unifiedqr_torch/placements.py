@@ -178,7 +178,7 @@ def _refusal(row: Primitive, name: str, X: DTensor, placement: Placement, sides:
 
 
 def lacking() -> CapabilityError:
-    """Return the error for what DTensors lack."""
+    """Return the error for what DTensors do not support."""
     return CapabilityError(
         "got a DTensor inside forward mode or a transform of torch.func (unifiedqr.vjp, grad, jvp, vmap), which "
         "DTensors do not support. Use reverse mode: torch.autograd.grad or .backward(), with create_graph=True for "

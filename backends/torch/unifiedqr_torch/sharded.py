@@ -70,8 +70,8 @@ class Shards:
         *batch, count, k, n = R.shape
         if k < n:
             warn(
-                f"{self.m} x {n} matrices are spread in shards of {k} rows: what moves between the devices is as much "
-                f"as the matrix. Spread them over fewer devices, or the batch, by A.redistribute.",
+                f"{self.m} x {n} matrices are spread in shards of {k} rows: the whole matrix moves between the "
+                f"devices. Spread them over fewer devices, or spread the batch, with A.redistribute.",
                 ShardingWarning,
             )
         placements = [Replicate() if axis in self.axes else p for axis, p in enumerate(self.placements)]

@@ -1,4 +1,4 @@
-"""What holds for tensors of every kind: who watches them, and conjugates that are not lazy."""
+"""Helpers for tensors of every kind: who records them, and conjugates that are not lazy."""
 
 import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
@@ -6,7 +6,7 @@ from torch.autograd import forward_ad
 
 
 def is_traced() -> bool:
-    """Return whether what is done is written down, and values are hidden."""
+    """Return whether operations are being recorded, so that values are hidden."""
     traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack()
     return bool(traced)
 

@@ -39,7 +39,7 @@ def _noted(f: Function, primals: Arrays) -> list[Call]:
     came = [id(X) for call in noted for X in call.outputs]
     if [id(X) for X in outputs] != came or not {id(x) for call in noted for x in call.inputs} <= set(map(id, primals)):
         raise CapabilityError(
-            "numpy has explicit rules for the factors of the arguments, and for nothing made of them."
+            "numpy has explicit rules for the factors of the arguments only, not for functions of them."
         )
     return noted
 

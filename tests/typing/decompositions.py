@@ -71,6 +71,14 @@ def updated_factors(t: torch.Tensor, j: jax.Array, x: NDArray[np.float64]) -> No
     assert_type(uqr.qr_append_rows([[1.0]], [2.0]), Any)
 
 
+def factors_that_are_kept(t: torch.Tensor, j: jax.Array, x: NDArray[np.float64]) -> None:
+    assert_type(uqr.qr_factor(t), uqr.QRFactor[torch.Tensor])
+    assert_type(uqr.qr_factor(j, mode="complete", pivoting=True).apply([1.0]), jax.Array)
+    assert_type(uqr.lq_factor(x).L, NDArray[np.float64])
+    assert_type(uqr.lq_factor(t).lstsq(t), uqr.LstsqResult[torch.Tensor])
+    assert_type(uqr.qr_factor([[1.0]]).solve([1.0]), Any)
+
+
 def what_has_another_dtype_is_any(t: torch.Tensor, x: NDArray[np.float64]) -> None:
     assert_type(uqr.qr(x, pivoting=True).P, Any)
     assert_type(x[:, uqr.qr(x, pivoting=True).P], NDArray[np.float64])

@@ -9,13 +9,18 @@ and its siblings make one object of the class for each namespace ``xp``, where i
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex
 
 Term = Array | tuple[Array, Array]
 """An array, or a pair (X, K) that stands for the product X K."""
+
+
+def is_product(term: Term | None) -> TypeGuard[tuple[Array, Array]]:
+    """Return whether a term is a pair."""
+    return type(term) is tuple
 
 
 class Limits(NamedTuple):

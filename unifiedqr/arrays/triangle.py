@@ -26,7 +26,7 @@ from unifiedqr.arrays.dependence import (
     unless_empty,
 )
 from unifiedqr.arrays.factored import meetings
-from unifiedqr.arrays.operations import Term
+from unifiedqr.arrays.operations import Term, is_product
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex, leading_columns
 from unifiedqr.arrays.scaling import exponents_of, sizes_of_columns, times
 from unifiedqr.checks import report_dependent
@@ -128,9 +128,10 @@ class Triangle(NamedTuple):
         that an inverse and a product cost less than a solve; where k is small one call serves both.
         """
         xp, shape, U, S = self.xp, self.shape, self.U, self.S
-        if type(Y) is tuple:
-            X, K = xp.beyond.quotients(U, X, Y[1])
-            return self.by_D(X), (Y[0], times(xp, K, S))  # (FA.1)
+        if is_product(Y):
+            F, K = Y
+            X, K = xp.beyond.quotients(U, X, K)
+            return self.by_D(X), (F, times(xp, K, S))  # (FA.1)
         if shape.tall:
             inverse = xp.beyond.inverse_upper(U)
             X = X @ adjoint(xp, inverse)
@@ -181,14 +182,12 @@ class Triangle(NamedTuple):
         if marked is None:
             return None
         rows = xp.matrix_transpose(marked)
-        of_pairs = type(Q_bar) is tuple
 
         def struck() -> Array:
             entire = [(anywhere(xp, marked), X, ENTRIES) for X in others]
-            if of_pairs:
-                entire.append((marked, meetings(xp, *Q_bar), COLUMNS))
-            of_Q = (marked, None if of_pairs else Q_bar)
-            return reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=of_Q)
+            met = meetings(xp, *Q_bar) if is_product(Q_bar) else None
+            given = ((rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), (marked, met, COLUMNS))
+            return reached(xp, *given, *entire, of_Q=(marked, None if is_product(Q_bar) else Q_bar))
 
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
 

@@ -1,18 +1,26 @@
 """Factorizations that are kept and used: products with Q, which is never formed complete, and solutions."""
 
-from typing import Any, Generic, NamedTuple, overload
+from typing import Any, Generic, Literal, NamedTuple, TypedDict, Unpack, overload
 
 from unifiedqr import factors
-from unifiedqr._typing import Array, ArrayOf, Arrays, ArrayT
+from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.arguments import resolve
-from unifiedqr.backend import COMPLEX_OF_REAL, Backend
-from unifiedqr.errors import ShapeError
-from unifiedqr.functional.inputs import chosen, computed_dtype, floating_dtype, rank_of, sizes_of
-from unifiedqr.functional.least_squares import broadcast, real_of, without_entries
-from unifiedqr.functional.qr_lq import decompose
+from unifiedqr.backend import Backend
+from unifiedqr.functional.factored import adjoint, adjoint_of, numbers, product, solution
+from unifiedqr.functional.inputs import chosen, computed_dtype, sizes_of
+from unifiedqr.functional.qr_lq import Factors, decompose
 from unifiedqr.results import LstsqResult
 
 MODES = ("reduced", "complete")
+
+
+class Options(TypedDict, total=False):
+    """Options of a factorization."""
+
+    mode: Factors
+    pivoting: bool
+    positive: bool
+    method: Literal["auto", "householder", "cholesky"]
 
 
 class QRFactor(NamedTuple, Generic[ArrayT]):
@@ -71,7 +79,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
         -----
         (FA.3), derivative (FA.1), (FA.4).
         """
-        return _product(self, X, adjoint=False)
+        return product(self, X, adjoint=False)
 
     def apply_adjoint(self, X: Any, /) -> ArrayT:
         """Return Q^H X.
@@ -95,7 +103,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
         -----
         (FA.3), derivative (FA.1), (FA.4).
         """
-        return _product(self, X, adjoint=True)
+        return product(self, X, adjoint=True)
 
     def solve(self, b: Any, /) -> ArrayT:
         """Return the solution x of A x = b, of a square A.
@@ -119,7 +127,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
         -----
         Derivative (LS.3).
         """
-        return _solution(self, b, "solve", adjoint=False).x
+        return solution(self, b, "solve", adjoint=False).x
 
     def lstsq(self, b: Any, /) -> LstsqResult[ArrayT]:
         """Solve min |b - A x| for each right-hand side, A being deep or square.
@@ -143,7 +151,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
         -----
         Derivative (LS.3). Rows of A of very unlike size are not sorted, as `unifiedqr.lstsq` does.
         """
-        return _solution(self, b, "lstsq", adjoint=False)
+        return solution(self, b, "lstsq", adjoint=False)
 
 
 class LQFactor(NamedTuple, Generic[ArrayT]):
@@ -168,12 +176,12 @@ class LQFactor(NamedTuple, Generic[ArrayT]):
     @property
     def L(self) -> ArrayT:
         """The lower trapezoidal factor, (..., m, k)."""
-        return _adjoint(self.of_adjoint.R)
+        return adjoint(self.of_adjoint.R)
 
     @property
     def Q(self) -> ArrayT:
         """The factor with orthonormal rows, (..., k, n), k = min(m, n)."""
-        return _adjoint(self.of_adjoint.Q)
+        return adjoint(self.of_adjoint.Q)
 
     @property
     def P(self) -> Any:
@@ -190,21 +198,17 @@ class LQFactor(NamedTuple, Generic[ArrayT]):
 
     def solve(self, b: Any, /) -> ArrayT:
         """Return the solution x of A x = b, of a square A: as `QRFactor.solve`, with derivative (LS.4)."""
-        return _solution(self.of_adjoint, b, "solve", adjoint=True).x
+        return solution(self.of_adjoint, b, "solve", adjoint=True).x
 
     def lstsq(self, b: Any, /) -> LstsqResult[ArrayT]:
         """Return the shortest solution of A x = b, A being wide or square: as `lstsq`, with derivative (LS.4)."""
-        return _solution(self.of_adjoint, b, "lstsq", adjoint=True)
+        return solution(self.of_adjoint, b, "lstsq", adjoint=True)
 
 
 @overload
-def qr_factor(
-    A: ArrayOf[ArrayT], /, *, mode: str = ..., pivoting: bool = ..., positive: bool = ..., method: str = ...
-) -> QRFactor[ArrayT]: ...
+def qr_factor(A: ArrayOf[ArrayT], /, **options: Unpack[Options]) -> QRFactor[ArrayT]: ...
 @overload
-def qr_factor(
-    A: object, /, *, mode: str = ..., pivoting: bool = ..., positive: bool = ..., method: str = ...
-) -> QRFactor[Any]: ...
+def qr_factor(A: object, /, **options: Unpack[Options]) -> QRFactor[Any]: ...
 def qr_factor(
     A: Any, /, *, mode: str = "reduced", pivoting: bool = False, positive: bool = True, method: str = "auto"
 ) -> QRFactor[Any]:
@@ -255,13 +259,9 @@ def qr_factor(
 
 
 @overload
-def lq_factor(
-    A: ArrayOf[ArrayT], /, *, mode: str = ..., pivoting: bool = ..., positive: bool = ..., method: str = ...
-) -> LQFactor[ArrayT]: ...
+def lq_factor(A: ArrayOf[ArrayT], /, **options: Unpack[Options]) -> LQFactor[ArrayT]: ...
 @overload
-def lq_factor(
-    A: object, /, *, mode: str = ..., pivoting: bool = ..., positive: bool = ..., method: str = ...
-) -> LQFactor[Any]: ...
+def lq_factor(A: object, /, **options: Unpack[Options]) -> LQFactor[Any]: ...
 def lq_factor(
     A: Any, /, *, mode: str = "reduced", pivoting: bool = False, positive: bool = True, method: str = "auto"
 ) -> LQFactor[Any]:
@@ -304,7 +304,7 @@ def lq_factor(
     array([5.])
     """
     backend, A, (m, n) = _matrix(A, "lq_factor", mode)
-    A = _adjoint_of(backend, A)
+    A = adjoint_of(backend, A)
     return LQFactor(_factored(backend, A, n, m, mode, (pivoting, None, positive, method)))
 
 
@@ -328,125 +328,5 @@ def _factored(
     if n == 0:
         return QRFactor(A, Q, R, P, (R, R[..., :1, :] if m == 0 else Q[..., :1, :]))
     row = factors.row("qr-completion-pivoted" if pivots else "qr-completion")
-    G, S = backend.bind(row)(A, Q, R, *_numbers(backend, pivots, A))
+    G, S = backend.bind(row)(A, Q, R, *numbers(backend, pivots, A))
     return QRFactor(A, Q, R, P, (G, S))
-
-
-def _numbers(backend: Backend, pivots: Any, A: Array) -> Arrays:
-    """Return pivots, none or one array of integers (..., n), as numbers (..., 1, n) of the dtype of A."""
-    return tuple(backend.xp.astype(backend.xp.expand_dims(P, axis=-2), A.dtype) for P in pivots)
-
-
-def _adjoint(X: Any) -> Any:
-    backend, (X,) = resolve(X)
-    return _adjoint_of(backend, X)
-
-
-def _adjoint_of(backend: Backend, X: Array) -> Array:
-    X = backend.xp.matrix_transpose(X)
-    return backend.xp.conj(X) if backend.dtype_name(X).startswith("complex") else X
-
-
-class _Call(NamedTuple):
-    """A factorization and what it is to meet, in one dtype and batch: s columns, of a vector one."""
-
-    backend: Backend
-    factor: QRFactor[Any]
-    X: Array
-    is_vector: bool
-
-    def run(self, name: str) -> Arrays:
-        """Return the results of a row of the table, by its name without pivots."""
-        factor, is_pivoted = self.factor, not isinstance(self.factor.P, tuple)
-        row = factors.row(f"{name}-pivoted" if is_pivoted else name)
-        given = {"A": factor.A, "Q": factor.Q, "R": factor.R, "X": self.X, "b": self.X}
-        given |= {"P": factor.P} if is_pivoted else {}
-        given |= dict(zip(("G", "S"), factor.WY, strict=False))
-        return self.backend.bind(row)(*(given[X] for X in row.inputs))[: row.results]
-
-    def result(self, X: Array) -> Array:
-        """Return a result in the form of what was given."""
-        return self.backend.xp.squeeze(X, axis=-1) if self.is_vector else X
-
-
-def _met(factor: QRFactor[Any], X: Any, what: str, rows: int | None) -> _Call:
-    """Return the factorization and X in one dtype and batch; raise unless X has so many rows."""
-    backend, (A, X) = resolve(factor.A, X)
-    xp = backend.xp
-    dtypes = (computed_dtype(backend, A, what), floating_dtype(backend, X, what))
-    ndim = rank_of(backend, X, what)
-    is_vector = ndim == 1 or ndim == len(A.shape) - 1
-    given = 0 if ndim == 0 else X.shape[-1 if is_vector else -2]
-    if ndim == 0 or (given != rows and None not in (given, rows)):
-        m, n = A.shape[-2:]
-        raise ShapeError(
-            f"{what} of the factors of {m} x {n} matrices got shape {tuple(X.shape)}; expected (..., {rows}) or "
-            f"(..., {rows}, s). An array of one dimension less than A is a stack of vectors: add an axis to make it "
-            f"one matrix."
-        )
-    real = "float64" if any(dtype in ("float64", "complex128") for dtype in dtypes) else "float32"
-    common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
-
-    def cast(Y: Array) -> Array:
-        return Y if backend.dtype_name(Y) == common else xp.astype(Y, getattr(xp, common))
-
-    X = cast(xp.expand_dims(X, axis=-1) if is_vector else X)
-    P = () if isinstance(factor.P, tuple) else xp.astype(xp.expand_dims(factor.P, axis=-2), X.dtype)
-    factor = QRFactor(cast(A), cast(factor.Q), cast(factor.R), P, tuple(map(cast, factor.WY)))
-    return _stacked(_Call(backend, factor, X, is_vector))
-
-
-def _stacked(call: _Call) -> _Call:
-    """Return the call with the same batch dimensions of all arrays."""
-    A, X = call.factor.A, call.X
-    batches = tuple(A.shape[:-2]), tuple(X.shape[:-2])
-    if batches[0] == batches[1]:
-        return call
-    xp, batch = call.backend.xp, broadcast(*batches)
-    X, *arrays = (xp.broadcast_to(Y, (*batch, *Y.shape[-2:])) for Y in (X, *call.factor[:3], *call.factor.WY))
-    P = call.factor.P if isinstance(call.factor.P, tuple) else xp.broadcast_to(call.factor.P, (*batch, 1, A.shape[-1]))
-    return call._replace(factor=QRFactor(*arrays[:3], P, tuple(arrays[3:])), X=X)
-
-
-def _product(factor: QRFactor[Any], X: Any, *, adjoint: bool) -> Any:
-    m, k = _sizes(factor)
-    completes = bool(factor.WY)
-    call = _met(factor, X, "apply_adjoint" if adjoint else "apply", m if adjoint or completes else k)
-    if 0 in (k, m, call.X.shape[-1]):  # there is nothing to derive
-        Q = call.factor.Q
-        Y = call.X if completes else call.backend.xp.matmul(_adjoint_of(call.backend, Q) if adjoint else Q, call.X)
-        return call.result(Y)
-    name = "-".join(("qr-apply", *(("complete",) if completes else ()), *(("adjoint",) if adjoint else ())))
-    (Y,) = call.run(name)
-    return call.result(call.backend.sized(Y, (*call.X.shape[:-2], k if adjoint and not completes else m, None)))
-
-
-def _sizes(factor: QRFactor[Any]) -> tuple[Any, Any]:
-    return factor.Q.shape[-2], factor.Q.shape[-1]
-
-
-def _solution(factor: QRFactor[Any], b: Any, what: str, *, adjoint: bool) -> LstsqResult[Any]:
-    """Return the solution of A x = b, or of A^H x = b, by the factors of A."""
-    m, n = factor.shape[-2:]
-    backend, _ = resolve(factor.A)
-    order = backend.orders(m, n)
-    shown = f"{n} x {m}" if adjoint else f"{m} x {n}"
-    if what == "solve" and order != (0,):
-        raise ShapeError(f"solve got the factors of {shown} matrices; expected square ones. Call lstsq.")
-    if order[0] < 0:
-        other = "qr_factor" if adjoint else "lq_factor"
-        raise ShapeError(
-            f"lstsq got the {'LQ' if adjoint else 'QR'} factors of {shown} matrices; expected those of {other}, which "
-            f"solve with {'deep' if adjoint else 'wide'} ones."
-        )
-    call = _met(factor, b, what, n if adjoint else m)
-    xp = backend.xp
-    if 0 in (m, n):
-        x, squares, rank = without_entries(
-            backend, _adjoint_of(backend, call.factor.A) if adjoint else call.factor.A, call.X
-        )
-    else:
-        x, squares, rank = call.run("qr-solve-adjoint" if adjoint else "qr-solve")
-        squares = xp.squeeze(real_of(backend, squares), axis=-2)
-        rank = xp.squeeze(real_of(backend, rank), axis=(-2, -1))
-    return LstsqResult(call.result(x), call.result(squares), xp.astype(rank, xp.int32))

@@ -162,7 +162,8 @@ def adjoint_product_pushforward(factors: Factored, X: Array, A_dot: Array, X_dot
 def completion_pushforward(factors: Factored, A_dot: Array) -> Array:
     """Return the tangent of G by (CQ.3), NaN if a column is marked."""
     xp, turning = factors.xp, Turning(factors, A_dot)
-    G_dot = -factors.G @ (turning.above() * factors.S) @ factors.G
+    G: Array = factors.G
+    G_dot = -G @ (turning.above() * factors.S) @ G
     marked = turning.triangle.marked
     if marked is None:
         return G_dot

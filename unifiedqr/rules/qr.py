@@ -26,7 +26,7 @@ from typing import Any
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.namespaces import is_complete
-from unifiedqr.arrays.operations import Term
+from unifiedqr.arrays.operations import Term, is_product
 from unifiedqr.arrays.operators import (
     add_to_leading_columns,
     adjoint,
@@ -88,10 +88,12 @@ def pullback_terms(
     shape = shape_of_product(xp, Q, R)
     triangle = guarded(xp, R, shape)
     R_bar = None if R_bar is None else triangle.read_of(R_bar)
-    if type(Q_bar) is tuple:
-        W = xp.beyond.inner(Q, Q_bar[0]) @ Q_bar[1]
-    else:
-        W = None if Q_bar is None else xp.beyond.inner(Q, Q_bar)
+    W: Array | None = None
+    if is_product(Q_bar):
+        F, E_H = Q_bar
+        W = xp.beyond.inner(Q, F) @ E_H
+    elif Q_bar is not None:
+        W = xp.beyond.inner(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y=Q_bar if shape.deep else None)
     K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
     return ((Q, K),) if Y is None else (Y, (Q, K))  # (QR.3); (QR.4), (QR.5)

@@ -209,9 +209,7 @@ def matrix_job(
                 notes[-1].append(RIGHT[matrix.right is None])
             for dtype in _dtypes(matrix, target, dtypes):
                 found = _inputs(matrix, row, dtype, position)
-                keys = tuple(f"{name}_{position}_{dtype}" for name in found)
-                for key, X in zip(keys, found.values(), strict=True):
-                    arrays.setdefault(key, X)
+                keys = tuple(_kept(arrays, f"{name}_{position}_{dtype}", target, X) for name, X in found.items())
                 name = function.label if function and target == FUNCTION else target
                 cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, keys))
     if not cases:
@@ -229,6 +227,14 @@ def matrix_job(
         for matrix, told in zip(matrices, notes, strict=True)
     )
     return Job(tuple(cases), derivatives, arrays, sources, function)
+
+
+def _kept(arrays: dict[str, Array], key: str, target: str, X: Array) -> str:
+    """Keep an array, once for all targets that take the same one, and return its key."""
+    if key in arrays and not np.array_equal(arrays[key], X):
+        key = f"{target}_{key}"
+    arrays.setdefault(key, X)
+    return key
 
 
 def why_not(name: str, shape: tuple[int, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unifiedqr import factors
 from unifiedqr.decomposition import Primitive
 from unifiedqr.diagnosis import conditions
 from unifiedqr.discovery import get_backend
@@ -40,6 +41,7 @@ _ROUNDING = {
     "updated": (0.8, 3.5),
     "downdated": (7.0, 3.1),
     "appended": (0.6, 1.8),
+    "products": (1.6, 4.4),
 }
 
 MEASURED = {
@@ -60,16 +62,20 @@ MEASURED = {
     "qr-update": _ROUNDING["updated"],
     "qr-downdate": _ROUNDING["downdated"],
     "qr-append": _ROUNDING["appended"],
+    **{name: _ROUNDING["products"] for name in factors.ROWS if "apply" in name},
+    **{name: _ROUNDING["complete"] for name in factors.ROWS if "completion" in name},
+    **{name: _ROUNDING["solution"] for name in factors.ROWS if "solve" in name},
 }
 """The worst error of a value and of a derivative, in units of `unit`, of every kind of result.
 
 Measured on standard normal matrices, three of each of 5 x 3, 4 x 4, 3 x 5, 12 x 5, 5 x 12, 8 x 8, 20 x 6 and a stack of
 two 4 x 3, in four dtypes, for every member that takes the shape: 9888 results of NumPy and PyTorch against the rules in
-long double (and 1152 of `interpolative` and `range_finder`), with the cotangents, tangents and units of `unifiedqr
-compare`. Half of them are below 0.4, 99 of 100 below
-2; those of matrices up to 60 x 10 and 40 x 40 are smaller. Where a derivative may nearly vanish (of a projector, a
-determinant, the shortest solution) ten times the worst is more than `FACTOR`, which then holds. Of updated factors 1728
-results were measured in the same way; where rows go the error is that of the matrix that had them.
+long double (and 1152 of `interpolative` and `range_finder`, 1728 of updated factors), with the cotangents, tangents and
+units of `unifiedqr compare`. Half of them are below 0.4, 99 of 100 below 2; those of matrices up to 60 x 10 and 40 x 40
+are smaller. Where a derivative may nearly vanish (of a projector, a determinant, the shortest solution) ten times the
+worst is more than `FACTOR`, which then holds. Where rows are deleted the error is that of the matrix that had them.
+Operations on given factors inherit the rounding of these: they were measured on the golden vectors too, whose truth
+knows the matrix alone.
 """
 
 BACKWARD = 2.3

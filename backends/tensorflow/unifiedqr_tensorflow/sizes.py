@@ -44,7 +44,7 @@ def derivative(
     def shaped(pieces: Tensors, Y: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.concat([tf.reshape(X, [-1]) for X in pieces], 0), tf.shape(Y))
 
-    def join(results: list[Tensors], _: list[tf.Tensor]) -> Tensors:
+    def join(results: list[Tensors], _: list[tf.Tensor]) -> Any:
         pairs = zip(zip(*results, strict=True), like, strict=True)
         return tuple(None if any(X is None for X in pieces) else shaped(pieces, Y) for pieces, Y in pairs)
 

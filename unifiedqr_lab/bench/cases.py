@@ -6,9 +6,22 @@ from dataclasses import dataclass
 
 from unifiedqr.backend import DTYPES
 from unifiedqr.errors import InputError, OptionError
+from unifiedqr_lab.bench.ours import OURS
 
-NAMES = ("qr", "qr-r", "qr-pivoted", "lq", "lstsq", "slogdet")
-"""The functions that are measured, by the names that `Backend.natives` has them under."""
+NAMES = tuple(OURS)
+"""The functions that are measured; those of the names that `Instruments.natives` has, against these."""
+
+SKETCH = 20
+"""Columns that the range finder looks for."""
+
+APPENDED = 8
+"""Rows of a matrix that are appended to R of the others."""
+
+PARTS = ("append-rows",)
+"""Functions of parts of the matrix that a case names, which is measured as a whole too."""
+
+TALLER = ("lstsq", "lstsq-weighted", "lstsq-damped")
+"""Functions of matrices with at least as many rows as columns."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "tall": (
@@ -27,7 +40,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "qr:1000x16x8:float32",
         "qr:64x64x64:float64",
     ),
-    "small": ("qr:8x8:float64",),
+    "small": ("qr:8x8:float64", "qr:32x32:float64", "qr:64x64:float64"),
+    "tiny": ("qr:10000x3x3:float64", "qr:10000x4x4:float64", "qr:1000x8x8:float64", "qr:1000x16x8:float32"),
+    "compiled": ("qr-compiled:100000x64:float64", "qr-compiled:20000x128:float64", "qr-compiled:200x1000x16:float32"),
+    "triangle": (
+        "r-alone:7x4:float64",
+        "r-alone:64x3x3:float64",
+        "r-alone:20000x7x4:float64",
+        "r-alone:400x100:float64",
+    ),
     "family": (
         "qr-r:100000x32:float64",
         "lstsq:20000x50:float64",
@@ -38,6 +59,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "qr:256x256:complex128",
         "qr:512x512:float32",
     ),
+    "solutions": (
+        "lstsq-weighted:20000x50:float64",
+        "lstsq-damped:20000x50:float64",
+        "range-finder:4000x1000:float64",
+        *(("append-rows:1008x64:float64", "append-rows:1000x14x6:float64") if "append-rows" in OURS else ()),
+    ),
     "growth": (
         *(f"qr:{m}x16:float64" for m in (1000, 10_000, 100_000, 1_000_000)),
         *(f"qr:{n}x{n}:float64" for n in (8, 32, 128, 512, 2048)),
@@ -45,7 +72,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Cases by what they are to show; one in two groups is measured once."""
 
-SUMMARIZED = ("tall", "other", "small")
+SUMMARIZED = ("tall", "other", "small", "tiny", "compiled", "triangle")
 """The groups of which a geometric mean is given."""
 
 
@@ -118,8 +145,14 @@ def read_case(text: str) -> BenchmarkCase:
     if len(sizes) < 2 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise InputError(f"{text!r}: {rest[0]!r} is no shape; give two sizes or more, such as 64x8 or 10x64x8.")
     case = BenchmarkCase(name, tuple(map(int, sizes)), rest[1])
-    if name == "lstsq" and case.m < case.n:
-        raise InputError(f"{text!r}: lstsq is measured for matrices with at least as many rows as columns.")
+    if name in TALLER and case.m < case.n:
+        raise InputError(f"{text!r}: {name} is measured for matrices with at least as many rows as columns.")
+    if name == "lstsq-weighted" and case.m == case.n:
+        raise InputError(f"{text!r}: lstsq-weighted is measured for matrices with more rows than columns.")
+    if name == "range-finder" and min(case.m, case.n) < SKETCH:
+        raise InputError(f"{text!r}: range-finder is measured for matrices of {SKETCH} rows and columns and more.")
+    if name in PARTS and case.m < case.n + APPENDED:
+        raise InputError(f"{text!r}: {name} is measured for matrices of {APPENDED} more rows than columns and more.")
     if name == "slogdet" and case.m != case.n:
         raise InputError(f"{text!r}: slogdet is measured for square matrices.")
     return case

@@ -6,16 +6,17 @@ from typing import NamedTuple
 from unifiedqr._typing import Arrays
 from unifiedqr.backend import Backend
 from unifiedqr_lab.bench import memory
-from unifiedqr_lab.bench.cases import BenchmarkCase
+from unifiedqr_lab.bench.cases import PARTS, BenchmarkCase
 from unifiedqr_lab.bench.flops import backward_flops, forward_flops
+from unifiedqr_lab.bench.ours import COMPILED, Function, ours
 from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
 from unifiedqr_lab.bench.rounds import Timing, timing
-from unifiedqr_lab.bench.subjects import Candidate, Function, candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.bench.subjects import Candidate, candidates, cotangents_of, inputs_of, taken
 from unifiedqr_lab.compare.job import digest_of
 from unifiedqr_lab.instruments import instruments
 
 Run = Callable[[], object]
-Maker = Callable[[Function], Run]
+Maker = Callable[[Candidate], Run]
 
 BY_DIFFERENCE = "by difference"
 """How a backward is timed that a framework runs only together with its forward."""
@@ -86,38 +87,44 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
 
 def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict[str, Maker], str]:
     """Return what makes a run of each quantity from a function, and why some cannot be had."""
+    compiled, mine = instruments(backend.name).compiled, taken(case.name, inputs)
+    if case.name in COMPILED and compiled(ours(case.name)) is None:
+        return {}, f"{backend.name} has no compiler besides that of its programs"
 
-    def forward(f: Function) -> Run:
-        program = instruments(backend.name).program(f)
+    def made(f: Function) -> Function:
+        return f if case.name not in COMPILED else compiled(f) or f
+
+    def forward(candidate: Candidate) -> Run:
+        program, given = instruments(backend.name).program(made(candidate.run)), inputs[candidate.takes]
 
         def run() -> Arrays:
-            outputs = program(*inputs)
+            outputs = program(*given)
             instruments(backend.name).wait(tuple(outputs))
             return outputs
 
         return run
 
     try:
-        outputs: Arrays = instruments(backend.name).program(ours(case.name))(*inputs)
+        outputs: Arrays = instruments(backend.name).program(ours(case.name))(*mine)
         bars = cotangents_of(case, tuple(map(backend.to_numpy, outputs)))
     except Exception as error:  # whatever a framework raises is what is shown
         return {}, brief(error)
     cotangents = tuple(map(backend.from_numpy, bars))
 
-    def both(f: Function) -> Run:
-        program = instruments(backend.name).gradient_program(f)
+    def both(candidate: Candidate) -> Run:
+        program, given = instruments(backend.name).gradient_program(made(candidate.run)), inputs[candidate.takes]
 
         def run() -> tuple[Arrays, Arrays]:
-            outputs, gradients = program(inputs, cotangents)
+            outputs, gradients = program(given, cotangents)
             instruments(backend.name).wait((*outputs, *gradients))
             return outputs, gradients
 
         return run
 
-    def backward(f: Function) -> Run:
-        program = instruments(backend.name).pullback_program(f)
+    def backward(candidate: Candidate) -> Run:
+        program = instruments(backend.name).pullback_program(made(candidate.run))
         assert program is not None
-        pullback = program(inputs)
+        pullback = program(inputs[candidate.takes])
 
         def run() -> Arrays:
             gradients = pullback(cotangents)
@@ -134,7 +141,8 @@ def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict
 
 def _pair(backend: Backend, case: BenchmarkCase, make: Maker) -> tuple[Prepared, Prepared]:
     """Prepare ours and the first of the framework's ways that runs."""
-    mine = _prepared((Candidate(ours(case.name)),), make, "")
+    takes = slice(0, 2) if case.name in PARTS else slice(None)
+    mine = _prepared((Candidate(ours(case.name), takes=takes),), make, "")
     theirs = _prepared(candidates(backend, case.name), make, f"{backend.name} has no {case.name} of its own")
     return mine, theirs
 
@@ -143,7 +151,7 @@ def _prepared(functions: Sequence[Candidate], make: Maker, otherwise: str) -> Pr
     reasons: list[str] = []
     for candidate in functions:
         try:
-            run = make(candidate.run)
+            run = make(candidate)
             run()
         except Exception as error:  # whatever a framework raises is what is shown
             reasons.append(brief(error))

@@ -26,6 +26,11 @@ class TorchInstruments(Instruments):
 
         return NATIVES
 
+    def compiled(self, f: Callable[..., Arrays]) -> Callable[..., Arrays]:
+        from unifiedqr_torch.instruments.natives import compiled
+
+        return compiled(f)
+
     def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
         from unifiedqr_torch.instruments.natives import gradient_program
 
@@ -45,3 +50,8 @@ class TorchInstruments(Instruments):
         from unifiedqr_torch.instruments.natives import wait
 
         wait(arrays)
+
+    def release(self) -> None:
+        from unifiedqr_torch.instruments.natives import release
+
+        release()

@@ -5,6 +5,7 @@ each case, so that what has been measured outlives a crash.
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import unifiedqr as uqr
 from unifiedqr_lab.bench.cases import read_case
 from unifiedqr_lab.bench.machine import gemm_rates
 from unifiedqr_lab.bench.measure import measure, measure_memory
+from unifiedqr_lab.bench.release import Release
 from unifiedqr_lab.bench.results import FrameworkResult
 from unifiedqr_lab.files import write_whole
 from unifiedqr_lab.instruments import instruments
@@ -42,6 +44,7 @@ def run(name: str, job_path: Path, result_path: Path) -> None:
     versions = {name: uqr.backends()[name].version or "unknown", "numpy": np.__version__}
     rates = gemm_rates(backend, sorted({case.dtype for case in cases}))
     timed = FrameworkResult(name, versions, rates, blas=instruments(backend.name).blas())
-    for done, case in enumerate(cases, start=1):
-        timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"])))
-        keep(asdict(timed), done)
+    with Release(name, Path(job["against"])) if job["against"] else nullcontext() as release:
+        for done, case in enumerate(cases, start=1):
+            timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"], release)))
+            keep(asdict(timed), done)

@@ -1,9 +1,22 @@
 """The benchmark as a document: the groups in short, then one section per framework, one row per case."""
 
-from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
+from collections.abc import Sequence
+
+from unifiedqr_lab.bench.cases import GROUPS, SUMMARIZED, groups_of
 from unifiedqr_lab.bench.memory import SMALLEST
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
-from unifiedqr_lab.bench.table import HEADINGS, RATIO, head, notes, place, ratio, row
+from unifiedqr_lab.bench.table import (
+    AGAINST_HEADINGS,
+    HEADINGS,
+    RATIO,
+    against_notes,
+    against_rows,
+    head,
+    notes,
+    place,
+    ratio,
+    row,
+)
 from unifiedqr_lab.pages.markdown import escaped, folded, table
 
 DIGEST = {
@@ -25,7 +38,7 @@ DIGEST = {
     "`lq` of 32 x 100000, float64": "lq:32x100000:float64",
     "`lstsq` of 20000 x 50, float64": "lstsq:20000x50:float64",
 }
-"""The rows of the short table, each a group or a case; those of which nothing was measured are left out."""
+"""The rows of the short table, each a group or a case; those that were not measured, or in part, are left out."""
 
 BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
@@ -33,8 +46,8 @@ BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 def digest(benchmark: Benchmark) -> str:
     """Return a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
     frameworks = [framework for framework in benchmark.frameworks if framework.compared == "both"]
-    rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in DIGEST.items())
-    rows = (cells for cells in rows if set(cells[1:]) - {"-"})
+    whole = ((title, case) for title, case in DIGEST.items() if {*GROUPS.get(case, (case,))} <= {*benchmark.cases})
+    rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in whole)
     return table(["native / ours", *(framework.name for framework in frameworks)], rows, as_is=True).strip()
 
 
@@ -68,6 +81,7 @@ def brief(benchmark: Benchmark) -> str:
 
 def _introduction(benchmark: Benchmark) -> str:
     machine, seconds = benchmark.machine, f"{benchmark.seconds:g}"
+    earlier = f"Ours is also measured against unifiedqr {escaped(benchmark.against)}.\n" if benchmark.against else ""
     peaks = (
         f"Peaks of memory are of inputs of {SMALLEST // 1_000_000} MB and more: of both, or of a forward that is alone."
     )
@@ -86,7 +100,7 @@ unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}.
 and why there is no ratio where there is none (-). Its derivative is timed even where it is wrong, which
 [capabilities.md](capabilities.md) tells. *Both* is forward + backward. *Backward, of GEMM* is the rate of our backward
 as a fraction of that of the framework's product of large matrices, which stands above each table.
-{escaped(peaks)}
+{earlier}{escaped(peaks)}
 """
 
 
@@ -123,18 +137,22 @@ def _framework(framework: FrameworkResult, level: str = "##") -> str:
     parts = [f"{level} {escaped(framework.name)}\n"] if level else []
     if framework.results:
         parts.append(f"{escaped(head(framework))}\n")
-        parts.append(table(_headings(), [row(framework, result) for result in framework.results]))
+        parts.append(table(_headings(HEADINGS), [row(framework, result) for result in framework.results]))
     if told := notes(framework):
         parts.append("".join(f"- {escaped(note)}\n" for note in told))
+    if compared := against_rows(framework):
+        parts.append("Against the earlier release, in the same rounds; a ratio below 1 is a loss:\n")
+        parts.append(table(_headings(AGAINST_HEADINGS), compared))
+        parts.append("".join(f"- {escaped(note)}\n" for note in against_notes(framework)))
     if framework.failure:
         parts.append(f"**Failed**: {escaped(framework.failure)}\n")
     return "\n".join(parts)
 
 
-def _headings() -> list[str]:
-    """Return `HEADINGS` on a line each: what stands over several columns is said in each of them."""
+def _headings(headings: Sequence[str]) -> list[str]:
+    """Return headings on a line each: what stands over several columns is said in each of them."""
     over, found = "", list[str]()
-    for heading in HEADINGS:
+    for heading in headings:
         upper, _, lower = heading.rpartition("\n")
         over = upper or over
         found.append(f"{over}, {lower}" if over else lower)

@@ -9,8 +9,9 @@ from unifiedqr_lab.bench import memory
 from unifiedqr_lab.bench.cases import PARTS, BenchmarkCase
 from unifiedqr_lab.bench.flops import backward_flops, forward_flops
 from unifiedqr_lab.bench.ours import COMPILED, Function, ours
+from unifiedqr_lab.bench.release import Release
 from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
-from unifiedqr_lab.bench.rounds import Timing, timing
+from unifiedqr_lab.bench.rounds import Elsewhere, Timing, timing
 from unifiedqr_lab.bench.subjects import Candidate, candidates, cotangents_of, inputs_of, taken
 from unifiedqr_lab.compare.job import digest_of
 from unifiedqr_lab.instruments import instruments
@@ -33,7 +34,7 @@ class Prepared(NamedTuple):
     reason: str = ""
 
 
-def measure(backend: Backend, case: BenchmarkCase, seconds: float) -> CaseResult:
+def measure(backend: Backend, case: BenchmarkCase, seconds: float, release: Release | None = None) -> CaseResult:
     """Time one case.
 
     Parameters
@@ -44,6 +45,8 @@ def measure(backend: Backend, case: BenchmarkCase, seconds: float) -> CaseResult
         What to run.
     seconds : float
         Divided among forward, backward, and both.
+    release : Release, optional
+        An earlier one, which is timed in the same rounds: its forward, and both.
 
     Returns
     -------
@@ -51,14 +54,15 @@ def measure(backend: Backend, case: BenchmarkCase, seconds: float) -> CaseResult
     """
     given = inputs_of(case)
     inputs = tuple(map(backend.from_numpy, given))
-    makers, reason = _makers(backend, case, inputs)
+    makers, reason, bars = _makers(backend, case, inputs)
+    previous, lacking = release.prepare(case.name, taken(case.name, given), bars) if release and makers else ({}, "")
     share = seconds / 3
-    timed = {what: _timed(_pair(backend, case, make), share) for what, make in makers.items()}
+    timed = {what: _timed(_pair(backend, case, make), share, previous.get(what)) for what, make in makers.items()}
     forward, both, backward = (timed.get(what, Quantity(reason=reason)) for what in ("forward", "both", "backward"))
     if "both" in timed and "backward" not in timed:
         backward = _difference(both, forward)
     flops = (forward_flops(case), backward_flops(case))
-    return CaseResult(case.id, forward, backward, both, *flops, sha256=digest_of(*given))
+    return CaseResult(case.id, forward, backward, both, *flops, sha256=digest_of(*given), lacking=lacking)
 
 
 def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
@@ -76,7 +80,7 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     Memory or None
         None where ours does not run.
     """
-    makers, _ = _makers(backend, case, tuple(map(backend.from_numpy, inputs_of(case))))
+    makers, *_ = _makers(backend, case, tuple(map(backend.from_numpy, inputs_of(case))))
     for what in ("both", "forward"):
         if what in makers:
             mine, theirs = (prepared.run for prepared in _pair(backend, case, makers[what]))
@@ -85,11 +89,11 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     return None
 
 
-def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict[str, Maker], str]:
-    """Return what makes a run of each quantity from a function, and why some cannot be had."""
+def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict[str, Maker], str, Arrays]:
+    """Return what makes a run of each quantity from a function, why some cannot be had, and the cotangents."""
     compiled, mine = instruments(backend.name).compiled, taken(case.name, inputs)
     if case.name in COMPILED and compiled(ours(case.name)) is None:
-        return {}, f"{backend.name} has no compiler besides that of its programs"
+        return {}, f"{backend.name} has no compiler besides that of its programs", ()
 
     def made(f: Function) -> Function:
         return f if case.name not in COMPILED else compiled(f) or f
@@ -108,7 +112,7 @@ def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict
         outputs: Arrays = instruments(backend.name).program(ours(case.name))(*mine)
         bars = cotangents_of(case, tuple(map(backend.to_numpy, outputs)))
     except Exception as error:  # whatever a framework raises is what is shown
-        return {}, brief(error)
+        return {}, brief(error), ()
     cotangents = tuple(map(backend.from_numpy, bars))
 
     def both(candidate: Candidate) -> Run:
@@ -134,9 +138,9 @@ def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict
         return run
 
     if "vjp" not in backend.plugin.capabilities:
-        return {"forward": forward}, f"{backend.name} has no autodiff"
+        return {"forward": forward}, f"{backend.name} has no autodiff", bars
     together = instruments(backend.name).pullback_program(ours(case.name)) is None
-    return {"forward": forward, "both": both, **({} if together else {"backward": backward})}, ""
+    return {"forward": forward, "both": both, **({} if together else {"backward": backward})}, "", bars
 
 
 def _pair(backend: Backend, case: BenchmarkCase, make: Maker) -> tuple[Prepared, Prepared]:
@@ -160,11 +164,11 @@ def _prepared(functions: Sequence[Candidate], make: Maker, otherwise: str) -> Pr
     return Prepared(None, reason=next(iter(reasons), otherwise))
 
 
-def _timed(pair: tuple[Prepared, Prepared], seconds: float) -> Quantity:
+def _timed(pair: tuple[Prepared, Prepared], seconds: float, previous: Elsewhere | None) -> Quantity:
     mine, theirs = pair
     if mine.run is None:
         return Quantity(reason=mine.reason)
-    return Quantity(timing(mine.run, theirs.run, seconds), theirs.via, theirs.reason)
+    return Quantity(timing(mine.run, theirs.run, seconds, previous=previous), theirs.via, theirs.reason)
 
 
 def _difference(both: Quantity, forward: Quantity) -> Quantity:

@@ -1,11 +1,12 @@
 """Our functions, as they are measured. This file needs a release of unifiedqr, this or an earlier one, and no more."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import unifiedqr as uqr
 
-Array, Arrays = Any, tuple[Any, ...]
+Array: TypeAlias = Any
+Arrays: TypeAlias = tuple[Array, ...]
 Function = Callable[..., Arrays]
 
 DIFFERENTIABLE = {

@@ -1,6 +1,7 @@
 """``unifiedqr bench``."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,14 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option(metavar="S", min=0.0, help="Time for each case, in each framework.")] = 6.0,
     memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Measure peaks of memory too.")] = True,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WHEEL",
+            help="The wheel of an earlier release, which is timed in the same rounds.",
+            show_default=False,
+        ),
+    ] = None,
     report: options.Report = None,
     json: options.Json = None,
     markdown: options.Markdown = None,
@@ -47,6 +56,7 @@ def bench(
 
     from unifiedqr_lab.bench.benchmark import choose_backends, run_benchmark
     from unifiedqr_lab.bench.document import brief
+    from unifiedqr_lab.bench.release import version_of
     from unifiedqr_lab.bench.report import render
     from unifiedqr_lab.bench.table import tables
     from unifiedqr_lab.files import check_outputs, write_whole
@@ -57,8 +67,12 @@ def bench(
         raise InputError("--shape stands instead of the groups; leave out --group and --case.")
     cases = select_cases(options.names("group", group), case, shape or ())
     names = choose_backends(options.names("backends", backends))
+    if against is not None:
+        version_of(against)  # which says what is wrong with it before anything is measured
     with watching() as watch:
-        benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
+        benchmark = run_benchmark(
+            cases, names, seconds=seconds, with_memory=memory, against=against, timeout=timeout, watch=watch
+        )
     benchmark = replace(benchmark, command=options.command())
     if report is not None:
         write_whole(report, render(benchmark).encode())

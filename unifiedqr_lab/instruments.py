@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr.discovery import distribution_of, get_backend
 from unifiedqr.errors import BackendUnavailableError, in_one_line
@@ -124,6 +124,12 @@ class Instruments:
     def blas(self) -> str:
         """Return the name and version of the linear algebra the framework was built with; "" if it does not say."""
         return ""
+
+    def place(self, x: Array, device: str) -> Array:
+        """Return x on a device, named as users of the framework name it; raise whatever the framework raises."""
+        if device != "cpu":
+            raise LookupError("it computes on the host")
+        return x
 
     def wait(self, arrays: Arrays) -> None:
         """Return when the values of the arrays are computed, if the framework computes them in the background."""

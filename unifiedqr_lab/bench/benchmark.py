@@ -27,6 +27,8 @@ TIMEOUT = 36000.0
 
 NOT_ASKED = "not asked for"
 
+HOST_ALONE = "those of the host say nothing of a device that is named"
+
 
 def run_benchmark(
     cases: Sequence[BenchmarkCase],
@@ -35,6 +37,7 @@ def run_benchmark(
     seconds: float,
     with_memory: bool = True,
     against: Path | None = None,
+    device: str = "",
     timeout: float = TIMEOUT,
     watch: Watcher = unwatched,
 ) -> Benchmark:
@@ -52,6 +55,8 @@ def run_benchmark(
         Whether to measure peaks of memory.
     against : Path, optional
         The wheel of an earlier release, which is timed in the same rounds.
+    device : str
+        Where to measure; by default each framework chooses.
     timeout : float
         Seconds after which what is not measured is given up.
     watch : callable
@@ -64,24 +69,24 @@ def run_benchmark(
     """
     threads, version = cores(), "" if against is None else version_of(against)
     every = tuple(case.id for case in cases)
-    reason = memory.why_not() if with_memory else NOT_ASKED
+    reason = HOST_ALONE if device else memory.why_not() if with_memory else NOT_ASKED
     large = () if reason else tuple(case.id for case in cases if case.size >= memory.SMALLEST)
     with Workers(timeout, watch=watch) as workers:
         folder = "" if against is None else str(unpacked(against, workers.folder / "previous"))
-        timed_job = {"cases": every, "seconds": seconds, "memory": False, "against": folder}
+        timed_job = {"cases": every, "seconds": seconds, "memory": False, "against": folder, "device": device}
 
         def measured(name: str) -> FrameworkResult:
             told, failure = _run(workers, name, timed_job, threads)
             timed = replace(FrameworkResult(name) if told is None else framework_from(told), failure=failure)
             if failure or not large:
                 return timed
-            peaks, failure = _run(workers, name, {"cases": large, "memory": True}, threads)
+            peaks, failure = _run(workers, name, {"cases": large, "memory": True, "device": ""}, threads)
             results = tuple(with_peak(result, peaks or {}) for result in timed.results)
             return replace(timed, results=results, failure=failure and f"memory: {failure}")
 
         found = tuple(workers.map(measured, names))
     machine = Machine.here(threads, uqr.__version__)
-    return Benchmark(machine, seconds, every, found, reason, against=version)
+    return Benchmark(machine, seconds, every, found, reason, against=version, device=device)
 
 
 def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -23,6 +23,19 @@ PARTS = ("append-rows",)
 TALLER = ("lstsq", "lstsq-weighted", "lstsq-damped")
 """Functions of matrices with at least as many rows as columns."""
 
+_SINGLE = tuple(
+    (s * n, n) for n in (4, 16, 64, 256, 1024) for s in (2, 4, 16, 128, 1024, 2**16) if 2**4 < s * n * n <= 2**24
+)
+_STACKED = (
+    (1000, 8, 4),
+    (1000, 64, 4),
+    (1000, 32, 16),
+    (1000, 256, 16),
+    (100, 128, 64),
+    (100, 1024, 64),
+    (10000, 16, 4),
+)
+
 GROUPS: dict[str, tuple[str, ...]] = {
     "tall": (
         "qr:100000x32:float32",
@@ -69,8 +82,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *(f"qr:{m}x16:float64" for m in (1000, 10_000, 100_000, 1_000_000)),
         *(f"qr:{n}x{n}:float64" for n in (8, 32, 128, 512, 2048)),
     ),
+    "limits": tuple(
+        f"qr-cholesky:{'x'.join(map(str, shape))}:{dtype}"
+        for dtype in ("float32", "float64")
+        for shape in (*_SINGLE, *_STACKED)
+    ),
 }
 """Cases by what they are to show; one in two groups is measured once."""
+
+ON_DEMAND = ("limits",)
+"""The groups that are measured where they are named, or a device is."""
 
 SUMMARIZED = ("tall", "other", "small", "tiny", "compiled", "triangle")
 """The groups of which a geometric mean is given."""
@@ -166,7 +187,7 @@ def select_cases(
     Parameters
     ----------
     groups : sequence of str, optional
-        Some of `GROUPS`; by default all.
+        Some of `GROUPS`; by default all but those `ON_DEMAND`.
     containing : str, optional
         Keep the cases whose text has this in it.
     shapes : sequence of str
@@ -179,7 +200,7 @@ def select_cases(
     InputError
         A shape is not written as cases are, or no case is left.
     """
-    chosen = tuple(GROUPS) if groups is None else groups
+    chosen = tuple(group for group in GROUPS if group not in ON_DEMAND) if groups is None else groups
     for group in chosen:
         if group not in GROUPS:
             raise OptionError(f"group {group!r} is unknown; choose among {', '.join(GROUPS)}.")

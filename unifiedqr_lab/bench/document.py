@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from unifiedqr_lab.bench.cases import GROUPS, SUMMARIZED, groups_of
+from unifiedqr_lab.bench.limits import limits_told
 from unifiedqr_lab.bench.memory import SMALLEST
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
 from unifiedqr_lab.bench.table import (
@@ -59,7 +60,7 @@ def _told(framework: FrameworkResult, case: str) -> str:
 
 def document(benchmark: Benchmark) -> str:
     """Return the document in Markdown."""
-    sections = [_introduction(benchmark), _groups(benchmark), *map(_framework, benchmark.frameworks)]
+    sections = [_introduction(benchmark), _groups(benchmark), *(_framework(benchmark, f) for f in benchmark.frameworks)]
     return "\n".join(filter(None, sections))
 
 
@@ -72,7 +73,11 @@ def brief(benchmark: Benchmark) -> str:
         f"{escaped(RATIO)}\n",
         _groups(benchmark, "####"),
         *failures,
-        *(folded(framework.name, _framework(framework, "")) for framework in benchmark.frameworks if framework.results),
+        *(
+            folded(framework.name, _framework(benchmark, framework, ""))
+            for framework in benchmark.frameworks
+            if framework.results
+        ),
         f"unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}; {escaped(place(machine))}; "
         f"{benchmark.seconds:g} s for each case" + (f"; `{benchmark.command}`" if benchmark.command else "") + ".\n",
     ]
@@ -81,6 +86,7 @@ def brief(benchmark: Benchmark) -> str:
 
 def _introduction(benchmark: Benchmark) -> str:
     machine, seconds = benchmark.machine, f"{benchmark.seconds:g}"
+    where = f" on the device {escaped(benchmark.device)}" if benchmark.device else ""
     earlier = f"Ours is also measured against unifiedqr {escaped(benchmark.against)}.\n" if benchmark.against else ""
     peaks = (
         f"Peaks of memory are of inputs of {SMALLEST // 1_000_000} MB and more: of both, or of a forward that is alone."
@@ -89,7 +95,7 @@ def _introduction(benchmark: Benchmark) -> str:
         peaks = f"No peaks of memory: {benchmark.memory}."
     return f"""# unifiedqr against each framework's own functions
 
-Measured on {escaped(place(machine))};
+Measured{where} on {escaped(place(machine))};
 unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}.
 `make bench` measures it again; here each case had {seconds} s in each framework (`--seconds {seconds}`).
 [benchmarks/README.md](../benchmarks/README.md) tells what is measured and how, and how this document is made of
@@ -133,13 +139,15 @@ def _mean(framework: FrameworkResult, group: str, of: int) -> str:
     return "-"
 
 
-def _framework(framework: FrameworkResult, level: str = "##") -> str:
+def _framework(benchmark: Benchmark, framework: FrameworkResult, level: str = "##") -> str:
     parts = [f"{level} {escaped(framework.name)}\n"] if level else []
     if framework.results:
         parts.append(f"{escaped(head(framework))}\n")
         parts.append(table(_headings(HEADINGS), [row(framework, result) for result in framework.results]))
     if told := notes(framework):
         parts.append("".join(f"- {escaped(note)}\n" for note in told))
+    if line := limits_told(benchmark, framework):
+        parts.append(f"For an adapter: `{line}`\n")
     if compared := against_rows(framework):
         parts.append("Against the earlier release, in the same rounds; a ratio below 1 is a loss:\n")
         parts.append(table(_headings(AGAINST_HEADINGS), compared))

@@ -1,13 +1,14 @@
 """One case in one framework: what can be run is run, ours and the framework's in turns, and what cannot says why."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr_lab.bench import memory
 from unifiedqr_lab.bench.cases import PARTS, BenchmarkCase
 from unifiedqr_lab.bench.flops import backward_flops, forward_flops
+from unifiedqr_lab.bench.machine import putting
 from unifiedqr_lab.bench.ours import COMPILED, Function, ours
 from unifiedqr_lab.bench.release import Release
 from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
@@ -34,7 +35,9 @@ class Prepared(NamedTuple):
     reason: str = ""
 
 
-def measure(backend: Backend, case: BenchmarkCase, seconds: float, release: Release | None = None) -> CaseResult:
+def measure(
+    backend: Backend, case: BenchmarkCase, seconds: float, release: Release | None = None, device: str = ""
+) -> CaseResult:
     """Time one case.
 
     Parameters
@@ -47,14 +50,17 @@ def measure(backend: Backend, case: BenchmarkCase, seconds: float, release: Rele
         Divided among forward, backward, and both.
     release : Release, optional
         An earlier one, which is timed in the same rounds: its forward, and both.
+    device : str
+        On which the arrays are, where it is not the framework's choice.
 
     Returns
     -------
     CaseResult
     """
     given = inputs_of(case)
-    inputs = tuple(map(backend.from_numpy, given))
-    makers, reason, bars = _makers(backend, case, inputs)
+    put = putting(backend, device)
+    inputs = tuple(map(put, given))
+    makers, reason, bars = _makers(backend, case, inputs, put)
     previous, lacking = release.prepare(case.name, taken(case.name, given), bars) if release and makers else ({}, "")
     share = seconds / 3
     timed = {what: _timed(_pair(backend, case, make), share, previous.get(what)) for what, make in makers.items()}
@@ -80,7 +86,8 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     Memory or None
         None where ours does not run.
     """
-    makers, *_ = _makers(backend, case, tuple(map(backend.from_numpy, inputs_of(case))))
+    put = putting(backend, "")
+    makers, *_ = _makers(backend, case, tuple(map(put, inputs_of(case))), put)
     for what in ("both", "forward"):
         if what in makers:
             mine, theirs = (prepared.run for prepared in _pair(backend, case, makers[what]))
@@ -89,7 +96,9 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     return None
 
 
-def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict[str, Maker], str, Arrays]:
+def _makers(
+    backend: Backend, case: BenchmarkCase, inputs: Arrays, put: Callable[[Any], Array]
+) -> tuple[dict[str, Maker], str, Arrays]:
     """Return what makes a run of each quantity from a function, why some cannot be had, and the cotangents."""
     compiled, mine = instruments(backend.name).compiled, taken(case.name, inputs)
     if case.name in COMPILED and compiled(ours(case.name)) is None:
@@ -113,7 +122,7 @@ def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict
         bars = cotangents_of(case, tuple(map(backend.to_numpy, outputs)))
     except Exception as error:  # whatever a framework raises is what is shown
         return {}, brief(error), ()
-    cotangents = tuple(map(backend.from_numpy, bars))
+    cotangents = tuple(map(put, bars))
 
     def both(candidate: Candidate) -> Run:
         program, given = instruments(backend.name).gradient_program(made(candidate.run)), inputs[candidate.takes]

@@ -189,6 +189,8 @@ class Benchmark:
         What was typed to measure it; "" if that is not known.
     against : str
         Version of the earlier release that was timed too; "" if none was.
+    device : str
+        Where it was measured; "" for the device that each framework takes by itself.
     """
 
     machine: Machine
@@ -198,6 +200,7 @@ class Benchmark:
     memory: str = ""
     command: str = ""
     against: str = ""
+    device: str = ""
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of the inputs of each case, as far as they are known."""
@@ -242,7 +245,13 @@ class Benchmark:
                 raise InputError(f"{path} is a {told['format']!r} of version {told['version']}; {VERSION} is read.")
             frameworks = tuple(map(framework_from, told["frameworks"]))
             kept = (told["seconds"], tuple(told["cases"]), frameworks, told["memory"])
-            return cls(Machine(**told["machine"]), *kept, told.get("command", ""), told.get("against", ""))
+            return cls(
+                Machine(**told["machine"]),
+                *kept,
+                told.get("command", ""),
+                told.get("against", ""),
+                told.get("device", ""),
+            )
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, KeyError, TypeError) as error:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from unifiedqr_lab.bench.limits import limits_told
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, CaseResult, FrameworkResult, Quantity
 
@@ -149,6 +150,8 @@ def tables(benchmark: Benchmark) -> Group:
             shown.append(_table(head(framework), HEADINGS, rows))
             shown += [Text(line, style="dim") for line in notes(framework)]
             shown += [Text(line, style="bold") for line in summary(framework)]
+        if line := limits_told(benchmark, framework):
+            shown.append(Text(line, style="bold"))
         if benchmark.against and framework.results:
             shown.append(
                 _table(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from unifiedqr.errors import InputError
-from unifiedqr_lab.bench.cases import GROUPS, select_cases
+from unifiedqr_lab.bench.cases import GROUPS, ON_DEMAND, select_cases
 from unifiedqr_lab.cli import options
 
 
@@ -18,7 +18,7 @@ def bench(
         typer.Option(
             metavar="NAMES",
             help=f"Groups of cases, comma-separated: {', '.join(GROUPS)}.",
-            show_default="all",
+            show_default=f"all but {', '.join(ON_DEMAND)}; with --device {', '.join(ON_DEMAND)} alone",
             autocompletion=options.completing(lambda: GROUPS),
         ),
     ] = None,
@@ -40,6 +40,14 @@ def bench(
         typer.Option(
             metavar="WHEEL",
             help="The wheel of an earlier release, which is timed in the same rounds.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Measure on a device such as cuda, and print for which matrices CholeskyQR is the faster one there.",
             show_default=False,
         ),
     ] = None,
@@ -65,13 +73,25 @@ def bench(
     check_outputs(report, json, markdown)
     if shape and (group or case):
         raise InputError("--shape stands instead of the groups; leave out --group and --case.")
-    cases = select_cases(options.names("group", group), case, shape or ())
+    if device and against is not None:
+        raise InputError(
+            "--against and --device: an earlier release is timed where each framework chooses; leave out one."
+        )
+    groups = options.names("group", group)
+    cases = select_cases(ON_DEMAND if device and groups is None else groups, case, shape or ())
     names = choose_backends(options.names("backends", backends))
     if against is not None:
         version_of(against)  # which says what is wrong with it before anything is measured
     with watching() as watch:
         benchmark = run_benchmark(
-            cases, names, seconds=seconds, with_memory=memory, against=against, timeout=timeout, watch=watch
+            cases,
+            names,
+            seconds=seconds,
+            with_memory=memory,
+            against=against,
+            device=device or "",
+            timeout=timeout,
+            watch=watch,
         )
     benchmark = replace(benchmark, command=options.command())
     if report is not None:

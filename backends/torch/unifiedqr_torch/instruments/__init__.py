@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
 
 
@@ -45,6 +45,9 @@ class TorchInstruments(Instruments):
         from unifiedqr_torch.instruments.natives import blas
 
         return blas()
+
+    def place(self, x: Array, device: str) -> Array:
+        return x.to(device)
 
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_torch.instruments.natives import wait

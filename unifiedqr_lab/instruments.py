@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr.discovery import distribution_of, get_backend
 from unifiedqr.errors import BackendUnavailableError, in_one_line
@@ -108,6 +108,11 @@ class Instruments:
         """Return f, a function to a tuple of arrays, as users run it repeatedly: compiled, where they compile."""
         return f
 
+    def compiled(self, f: Callable[..., Arrays]) -> Callable[..., Arrays] | None:
+        """Return f compiled, where `program` leaves it eager though the framework has a compiler; None elsewhere."""
+        del f
+        return None
+
     def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
         """Return the function of primals and cotangents, as users run it repeatedly, to the outputs and gradients.
 
@@ -132,6 +137,12 @@ class Instruments:
     def blas(self) -> str:
         """Return the name and version of the linear algebra the framework was built with; "" if it does not say."""
         return ""
+
+    def place(self, x: Array, device: str) -> Array:
+        """Return x on a device, named as users of the framework name it; raise whatever the framework raises."""
+        if device != "cpu":
+            raise LookupError("it computes on the host")
+        return x
 
     def wait(self, arrays: Arrays) -> None:
         """Return when the values of the arrays are computed, if the framework computes them in the background."""

@@ -1,12 +1,13 @@
 """``unifiedqr bench``."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unifiedqr.errors import InputError
-from unifiedqr_lab.bench.cases import GROUPS, select_cases
+from unifiedqr_lab.bench.cases import GROUPS, ON_DEMAND, select_cases
 from unifiedqr_lab.cli import options
 
 
@@ -17,7 +18,7 @@ def bench(
         typer.Option(
             metavar="NAMES",
             help=f"Groups of cases, comma-separated: {', '.join(GROUPS)}.",
-            show_default="all",
+            show_default=f"all but {', '.join(ON_DEMAND)}; with --device {', '.join(ON_DEMAND)} alone",
             autocompletion=options.completing(lambda: GROUPS),
         ),
     ] = None,
@@ -42,6 +43,22 @@ def bench(
             "and bytes that each of 2 and 8 gets.",
         ),
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WHEEL",
+            help="The wheel of an earlier release, which is timed in the same rounds.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Measure on a device such as cuda, and print for which matrices CholeskyQR is the faster one there.",
+            show_default=False,
+        ),
+    ] = None,
     report: options.Report = None,
     json: options.Json = None,
     markdown: options.Markdown = None,
@@ -57,6 +74,7 @@ def bench(
     from unifiedqr_lab.bench.benchmark import choose_backends, run_benchmark
     from unifiedqr_lab.bench.document import brief
     from unifiedqr_lab.bench.machine import Machine
+    from unifiedqr_lab.bench.release import version_of
     from unifiedqr_lab.bench.report import render
     from unifiedqr_lab.bench.results import Benchmark
     from unifiedqr_lab.bench.sharded import CASE, run_scaling
@@ -69,18 +87,32 @@ def bench(
         raise InputError("--shape replaces the groups; leave out --group and --case.")
     if sharded and (group or case or len(shape or ()) > 1):
         raise InputError("--sharded measures one case, which --shape may give; leave out --group and --case.")
+    if (sharded and (device or against is not None)) or (device and against is not None):
+        raise InputError("--sharded, --device and --against measure different things; give one of them.")
+    groups = options.names("group", group)
     cases = (
         select_cases(None, None, shape or (CASE,))
         if sharded
-        else select_cases(options.names("group", group), case, shape or ())
+        else select_cases(ON_DEMAND if device and groups is None else groups, case, shape or ())
     )
     names = choose_backends(options.names("backends", backends))
+    if against is not None:
+        version_of(against)  # which says what is wrong with it before anything is measured
     with watching() as watch:
         if sharded:
             found = run_scaling(cases[0], names, timeout=timeout, watch=watch)
             benchmark = Benchmark(Machine.here(1, unifiedqr.__version__), seconds, (), (), sharded=found)
         else:
-            benchmark = run_benchmark(cases, names, seconds=seconds, with_memory=memory, timeout=timeout, watch=watch)
+            benchmark = run_benchmark(
+                cases,
+                names,
+                seconds=seconds,
+                with_memory=memory,
+                against=against,
+                device=device or "",
+                timeout=timeout,
+                watch=watch,
+            )
     benchmark = replace(benchmark, command=options.command())
     if report is not None:
         write_whole(report, render(benchmark).encode())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr_lab.engines import Engine
 from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
 
@@ -64,6 +64,11 @@ class JaxInstruments(Instruments):
         from unifiedqr_jax.instruments.natives import blas
 
         return blas()
+
+    def place(self, x: Array, device: str) -> Array:
+        from unifiedqr_jax.instruments.natives import place
+
+        return place(x, device)
 
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_jax.instruments.natives import wait

@@ -64,6 +64,8 @@ class Operations:
         constant.
     has_cholesky : bool
         Whether `try_cholesky` is of any use.
+    tiny : Tiny or None
+        Of which matrices a stack is computed with itself as the last axis, a `unifiedqr.arrays.stacks.Tiny`.
     limits : Limits or None
         For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
     """
@@ -72,6 +74,7 @@ class Operations:
     traces = False
     has_cholesky = False
     limits: Limits | None = None
+    tiny: Any = None
 
     def __init__(self, xp: Namespace) -> None:
         self.xp = xp
@@ -118,6 +121,11 @@ class Operations:
         return sum(products[1:], products[0])
 
     # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
+
+    def is_spread(self, X: Array) -> bool:
+        """Return whether X is known to lie on several devices."""
+        del X
+        return False
 
     def total(self, X: Array) -> Array:
         """Return the sum of what every holder of rows of A found from its own, X here."""

@@ -45,14 +45,14 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
 
     def third() -> Arrays:
         Q, R, accepted = _shifted(xp, A)
-        return _first(xp, accepted, lambda: (Q, R), lambda: fallback(xp, A))
+        return first_accepted(xp, accepted, lambda: (Q, R), lambda: fallback(xp, A))
 
     def second() -> Arrays:
         Q, R_2, accepted = _again(xp, _divided(xp, A, R, E), R)
-        return _first(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
+        return first_accepted(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
 
     accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
-    Q, R = _first(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
+    Q, R = first_accepted(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
     return Q, R
 
 
@@ -62,7 +62,7 @@ def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
     accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
-    return _first(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
+    return first_accepted(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
 
 
 def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
@@ -125,7 +125,7 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     return Q, scaled(xp, R, e), xp.logical_and(accepted, xp.logical_and(definite, definite_too))
 
 
-def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
+def first_accepted(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
     """Return what was found for the matrices that are accepted, something else for the others, if there are any."""
 
     def mixed() -> Arrays:

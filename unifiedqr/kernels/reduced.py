@@ -12,7 +12,9 @@ from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_product
 from unifiedqr.arrays.rows import Rows
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
-from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
+from unifiedqr.arrays.stacks import matrices_of, of_stacks, stack_of
+from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r, first_accepted
+from unifiedqr.kernels.tiny import tiny_qr
 
 METHODS = ("auto", "householder", "cholesky")
 """Algorithms of the forward."""
@@ -25,8 +27,10 @@ def reduced_qr(
 
     `factor` gives Q and R of each matrix of a stack by reflectors, with any signs; the framework's own if it is None.
     """
-    apart, factor = xp.beyond.rows_apart, factor or xp.linalg.qr
-    rows: Rows | None = None if apart is None else apart(A)
+    beyond, factor = xp.beyond, factor or xp.linalg.qr
+    rows: Rows | None = None if beyond.rows_apart is None else beyond.rows_apart(A)
+    if beyond.tiny is not None and rows is None and positive and method == "auto" and is_tiny(xp, A):
+        return _of_tiny_ones(xp, A)
     if method != "householder" and is_by_cholesky(xp, A, rows, positive=positive, method=method):
         return cholesky_qr(xp, A, partial(reduced_qr, positive=True, method="householder"))
     m, n = A.shape[-2], A.shape[-1]
@@ -42,6 +46,19 @@ def reduced_qr(
         Q = rows.joined(xp.beyond.combination((Q, rows.shares(Q_2))))
     R = R if e is None else scaled(xp, R, e)
     return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
+
+
+def is_tiny(xp: Namespace, A: Array) -> bool:
+    """Return whether A is a stack of so many tiny matrices that it is computed with the stack as the last axis."""
+    tiny = xp.beyond.tiny
+    return tiny is not None and tiny.include(A.shape) and not xp.beyond.is_spread(A)
+
+
+def _of_tiny_ones(xp: Namespace, A: Array) -> tuple[Array, Array]:
+    batch = tuple(A.shape[:-2])
+    Q, R, accepted = (matrices_of(X, batch) for X in tiny_qr(of_stacks(xp), stack_of(xp, A)))
+    Q, R = first_accepted(xp, accepted, lambda: (Q, R), lambda: reduced_qr(xp, A, positive=True, method="householder"))
+    return Q, R
 
 
 def largest_rows_first(xp: Namespace, A: Array) -> tuple[Array, Array]:

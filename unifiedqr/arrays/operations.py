@@ -49,6 +49,13 @@ class Limits(NamedTuple):
         return self.entries == 0 or math.prod(shape) >= self.entries
 
 
+Mend = Callable[[Array, Arrays, Callable[[Array], Arrays]], Arrays]
+
+ON_DEVICES = Limits(slenderness=2, columns=512, rows=16)
+"""For GPUs and TPUs, which multiply matrices and factor stacks of triangles at once, but reflect column by column, and
+many frameworks matrix by matrix: chosen by published figures, not measured."""
+
+
 class Operations:
     """The operations of one namespace, in their portable form.
 
@@ -67,7 +74,7 @@ class Operations:
     tiny : Tiny or None
         Of which matrices a stack is computed with itself as the last axis, a `unifiedqr.arrays.stacks.Tiny`.
     limits : Limits or None
-        For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
+        For which matrices in host memory CholeskyQR is the faster one; None: for none.
     """
 
     rows_apart: Any = None  # a method of those who have one
@@ -150,10 +157,19 @@ class Operations:
         xp = self.xp
         return identity_like(xp, G), xp.zeros_like(xp.sum(xp.abs(G), axis=(-2, -1), keepdims=True)) > 0
 
-    def is_measured(self, A: Array) -> bool:
-        """Return whether A lives where `limits` were measured."""
+    def limits_of(self, A: Array) -> Limits | None:
+        """Return for which matrices CholeskyQR is the faster one where A lives, None for none."""
         del A
-        return False
+        return None
+
+    def mender(self, A: Array) -> Mend | None:
+        """Return what asks a device once which matrices were rejected, if their number is known there alone, else None.
+
+        mend(accepted, found, again) gives what was found for the matrices that are accepted, and again(B) for the
+        others, B being a stack of these.
+        """
+        del A
+        return None
 
     def sign_of_det(self, Q: Array) -> Array | None:
         """Return the determinant of a unitary Q, (...); None where there is no kernel."""

@@ -29,6 +29,7 @@ analysis (sqrt(m) in place of m).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import identity_like, is_complex, shape_of_product
@@ -42,6 +43,15 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
     G, e, in_range = _gram(xp, A)
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
+    accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
+    mend = xp.beyond.mender(A)
+    if mend is not None:  # both passes of all matrices cost less than asking after each
+        Q_1 = _divided(xp, A, R, E)
+        Q_2, R_2, accepted_too = _again(xp, Q_1, R)
+        found = xp.where(accepted, Q_1, Q_2), xp.where(accepted, R, R_2)
+        accepted = xp.logical_or(accepted, xp.logical_and(in_range, accepted_too))
+        Q, R = mend(accepted, found, partial(fallback, xp))
+        return Q, R
 
     def third() -> Arrays:
         Q, R, accepted = _shifted(xp, A)
@@ -51,7 +61,6 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
         Q, R_2, accepted = _again(xp, _divided(xp, A, R, E), R)
         return first_accepted(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
 
-    accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
     Q, R = first_accepted(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
     return Q, R
 

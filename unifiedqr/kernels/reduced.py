@@ -1,7 +1,7 @@
 """Reduced QR, LQ, RQ and QL, and R alone, by the algorithm asked for; triangles are exactly triangular.
 
 CholeskyQR passes over a tall matrix by products alone, Householder's reflectors wait for memory. Which is faster
-depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits`` says where it was measured.
+depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits_of`` says where it was measured.
 Where rows are apart products send n x n sums alone, whatever the shape, and Householder's reflectors become TSQR.
 """
 
@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.arrays.operations import ON_DEVICES
 from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_product
 from unifiedqr.arrays.rows import Rows
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
@@ -103,10 +104,12 @@ def is_by_cholesky(xp: Namespace, A: Array, rows: Rows | None, *, positive: bool
         return False
     if method == "cholesky" or rows is not None:
         return shape_of_product(xp, A, A).deep
-    limits = xp.beyond.limits
-    if not positive or limits is None or type(m) is not int or type(n) is not int:  # of a program for many sizes
+    if not positive or type(m) is not int or type(n) is not int:  # of a program for many sizes
         return False
-    return m >= limits.rows and limits.include(A.shape) and xp.beyond.is_measured(A)
+    if m < ON_DEVICES.rows or m < ON_DEVICES.slenderness * n:  # the least there are: said before anything is asked
+        return False
+    limits = xp.beyond.limits_of(A)
+    return limits is not None and limits.include(A.shape)
 
 
 def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:

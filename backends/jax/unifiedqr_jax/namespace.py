@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
 from unifiedqr.arrays.operators import Shape
 from unifiedqr.arrays.rows import Blocks
 from unifiedqr.arrays.stacks import Tiny
@@ -92,8 +92,8 @@ class JaxOperations(Operations):
         R = triangles.cholesky_or_nan(G)
         return R, ~jnp.any(jnp.isnan(R), axis=(-2, -1), keepdims=True)
 
-    def is_measured(self, A: jax.Array) -> bool:
-        return _is_on_cpu(A)
+    def limits_of(self, A: jax.Array) -> Limits | None:
+        return self.limits if _is_on_cpu(A) else ON_DEVICES
 
     def repeat(self, count: Any, step: Callable[[Any, Any], Any], state: Any) -> Any:
         return jax.lax.fori_loop(0, count, step, state)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from unifiedqr import applications, factors, lowrank, updates
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
+from unifiedqr.arrays.stacks import run
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
 from unifiedqr.kernels.reduced import METHODS, r_alone, reduced_lq, reduced_qr
@@ -41,7 +42,7 @@ class _Family(NamedTuple):
     """The rows of one decomposition, which differ by the gauge and by how the factors are computed.
 
     `sides` are those of the outputs. `keeps` are all outputs where it is None. The rules take what is kept, then
-    cotangents or the tangent, and ``xp``.
+    cotangents or the tangent, and ``xp``; those `of_stacks` may be run with the stack as the last axis.
     """
 
     results: tuple[str, ...]
@@ -55,6 +56,7 @@ class _Family(NamedTuple):
     discrete: tuple[str, ...] = ()
     keeps: tuple[str, ...] | None = None
     pivots: bool = False
+    of_stacks: bool = False
 
 
 def _r_alone(xp: Namespace, A: Array, **options: Any) -> Arrays:
@@ -102,8 +104,10 @@ def _truncated_singular(A: Array, Q: Array, R: Array, *_: Array, xp: Namespace) 
 
 
 _FAMILIES = {
-    "qr": _Family(("Q", "R"), ("m1", "1n"), reduced_qr, qr_vjp, qr_jvp, qr_singular),
-    "lq": _Family(("L", "Q"), ("m1", "1n"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
+    "qr": _Family(("Q", "R"), ("m1", "1n"), reduced_qr, qr_vjp, qr_jvp, qr_singular, of_stacks=True),
+    "lq": _Family(
+        ("L", "Q"), ("m1", "1n"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True), of_stacks=True
+    ),
     "qr-r": _Family(("R",), ("1n",), _r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
     "qr-complete": _Family(
         ("Q", "R"),
@@ -118,7 +122,9 @@ _FAMILIES = {
 }
 
 
-_R_FIRST = _Family(("R",), ("1n", "m1"), _r_first, _r_first_vjp, _r_first_jvp, _r_first_singular, hidden=("Q",))
+_R_FIRST = _Family(
+    ("R",), ("1n", "m1"), _r_first, _r_first_vjp, _r_first_jvp, _r_first_singular, hidden=("Q",), of_stacks=True
+)
 """R alone, with Q kept for derivatives."""
 
 
@@ -130,9 +136,13 @@ def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: 
     outputs = family.results + family.hidden
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        if family.of_stacks:
+            return (run(family.vjp, xp, *kept, *cotangents),)
         return (family.vjp(*kept, *cotangents, xp=xp),)
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        if family.of_stacks:
+            return run(family.jvp, xp, *kept, *tangents)
         return _as_tuple(family.jvp(*kept, *tangents, xp=xp))
 
     return Primitive(

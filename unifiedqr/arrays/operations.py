@@ -54,6 +54,13 @@ class Limits(NamedTuple):
         return self.entries == 0 or math.prod(shape) >= self.entries
 
 
+Mend = Callable[[Array, Arrays, Callable[[Array], Arrays]], Arrays]
+
+ON_DEVICES = Limits(slenderness=2, columns=512, rows=16)
+"""For GPUs and TPUs, which multiply matrices and factor stacks of triangles at once, but reflect column by column, and
+many frameworks matrix by matrix: chosen by published figures, not measured."""
+
+
 class Operations:
     """The operations of one namespace, in their portable form.
 
@@ -71,8 +78,10 @@ class Operations:
         Whether a program that runs later can leave out what the value of a boolean in it makes needless.
     has_cholesky : bool
         Whether `try_cholesky` is of any use.
+    tiny : Tiny or None
+        Of which matrices a stack is computed with itself as the last axis, a `unifiedqr.arrays.stacks.Tiny`.
     limits : Limits or None
-        For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
+        For which matrices in host memory CholeskyQR is the faster one; None: for none.
     """
 
     rows_apart: Any = None  # a method of those who have one
@@ -80,6 +89,7 @@ class Operations:
     skips = False
     has_cholesky = False
     limits: Limits | None = None
+    tiny: Any = None
 
     def __init__(self, xp: Namespace) -> None:
         self.xp = xp
@@ -127,6 +137,11 @@ class Operations:
 
     # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
 
+    def is_spread(self, X: Array) -> bool:
+        """Return whether X is known to lie on several devices."""
+        del X
+        return False
+
     def total(self, X: Array) -> Array:
         """Return the sum of what every holder of rows of A computed from its own: here, X."""
         return X
@@ -150,10 +165,19 @@ class Operations:
         xp = self.xp
         return identity_like(xp, G), xp.zeros_like(xp.sum(xp.abs(G), axis=(-2, -1), keepdims=True)) > 0
 
-    def is_measured(self, A: Array) -> bool:
-        """Return whether A lives where `limits` were measured."""
+    def limits_of(self, A: Array) -> Limits | None:
+        """Return for which matrices CholeskyQR is the faster one where A lives, None for none."""
         del A
-        return False
+        return None
+
+    def mender(self, A: Array) -> Mend | None:
+        """Return what asks a device once which matrices were rejected, if their number is known there alone, else None.
+
+        mend(accepted, found, again) gives what was found for the matrices that are accepted, and again(B) for the
+        others, B being a stack of these.
+        """
+        del A
+        return None
 
     def sign_of_det(self, Q: Array) -> Array | None:
         """Return the determinant of a unitary Q, (...); None where there is no kernel."""

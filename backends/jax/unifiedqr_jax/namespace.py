@@ -9,9 +9,10 @@ import numpy as np
 from jax.core import Tracer
 
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
 from unifiedqr.arrays.operators import Shape
 from unifiedqr.arrays.rows import Blocks
+from unifiedqr.arrays.stacks import Tiny
 from unifiedqr.host import PREFIXES
 from unifiedqr_jax import triangles
 from unifiedqr_jax.meshes import devices_of
@@ -32,6 +33,13 @@ def sign(x: jax.Array, /) -> jax.Array:
     return jnp.where(zero, 0, safe / jnp.abs(safe))
 
 
+def power_of_two(exponents: jax.Array, /) -> jax.Array:
+    """Return 2 to the power of integers, real numbers whose powers are normal ones, by the bits of its exponent."""
+    form = jnp.finfo(exponents.dtype)
+    integer = jnp.dtype(f"int{form.bits}")
+    return jax.lax.bitcast_convert_type((exponents.astype(integer) + (form.maxexp - 1)) << form.nmant, exponents.dtype)
+
+
 def _is_on_cpu(A: jax.Array) -> bool:
     """Return whether A is in host memory, or would be by default where something traces."""
     traced = isinstance(A, Tracer)
@@ -45,6 +53,7 @@ class JaxOperations(Operations):
     skips = True
     has_cholesky = True
     limits = Limits(slenderness=16, columns=256, rows=512)  # measured on two cores of a CPU
+    tiny = Tiny(longest=8, shortest=4, matrices=256)  # the same; larger ones take seconds to compile
 
     def solve_triangular(self, A: jax.Array, B: jax.Array, *, upper: bool) -> jax.Array:
         return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
@@ -67,6 +76,9 @@ class JaxOperations(Operations):
     def shape_of_product(self, X: jax.Array, Y: jax.Array) -> Shape:
         return super().shape_of_product(X, Y)._replace(spread=devices_of(X) > 1)
 
+    def is_spread(self, X: jax.Array) -> bool:
+        return devices_of(X) > 1
+
     def qr_r(self, A: jax.Array) -> jax.Array:
         return jnp.linalg.qr(A, mode="r")
 
@@ -81,14 +93,17 @@ class JaxOperations(Operations):
         R = triangles.cholesky_or_nan(G)
         return R, ~jnp.any(jnp.isnan(R), axis=(-2, -1), keepdims=True)
 
-    def is_measured(self, A: jax.Array) -> bool:
-        return _is_on_cpu(A)
+    def limits_of(self, A: jax.Array) -> Limits | None:
+        return self.limits if _is_on_cpu(A) else ON_DEVICES
 
     def repeat(self, count: Any, step: Callable[[Any, Any], Any], state: Any) -> Any:
         return jax.lax.fori_loop(0, count, step, state)
 
     def branch(self, predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
         return jax.lax.cond(predicate, then, otherwise)
+
+    def power_of_two(self, exponents: jax.Array) -> jax.Array:
+        return power_of_two(exponents)
 
     def seen(self, x: jax.Array) -> np.ndarray | None:
         return seen(x)

@@ -5,6 +5,7 @@ operation of PyTorch, which compilers write into their graphs as it stands.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import array_api_compat.torch
@@ -14,7 +15,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from unifiedqr import host
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Mend, Operations
 from unifiedqr_torch import products
 from unifiedqr_torch.tensors import conj, is_traced
 
@@ -146,12 +147,36 @@ _on_host: Any = torch.library.custom_op(
 _on_host.register_fake(_shapes)
 
 
+IN_MEMORY = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)
+"""For matrices in host memory, as measured on two cores of a CPU."""
+
+DEVICES = ("cuda", "xpu")
+"""The types of devices that are GPUs: those of ROCm are called CUDA's."""
+
+
+def is_on_host(A: torch.Tensor) -> bool:
+    """Return whether looking at a tensor waits for no device."""
+    return A.is_cpu
+
+
+def _mended(
+    A: torch.Tensor, accepted: torch.Tensor, found: Sequence[torch.Tensor], again: Callable[..., Any]
+) -> tuple[torch.Tensor, ...]:
+    places = torch.nonzero(~accepted.reshape(-1))[:, 0]  # waits for the device
+    if places.numel() == 0:
+        return tuple(found)
+    *batch, _, _ = A.shape
+    others = again(A.reshape(-1, *A.shape[-2:])[places])
+    pairs = zip(found, others, strict=True)
+    return tuple(X.reshape(-1, *X.shape[-2:]).index_copy(0, places, Y).reshape(*batch, *X.shape[-2:]) for X, Y in pairs)
+
+
 class TorchOperations(Operations):
     """What PyTorch does better than the portable forms."""
 
     traces = True
     has_cholesky = True
-    limits = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)  # measured on two cores of a CPU
+    limits = IN_MEMORY
 
     def solve_triangular(self, A: torch.Tensor, B: torch.Tensor, *, upper: bool) -> torch.Tensor:
         return torch.linalg.solve_triangular(A, B, upper=upper)
@@ -177,8 +202,15 @@ class TorchOperations(Operations):
         R, info = torch.linalg.cholesky_ex(G, upper=True)
         return R, info[..., None, None] == 0
 
-    def is_measured(self, A: torch.Tensor) -> bool:
-        return A.is_cpu and not is_traced()
+    def limits_of(self, A: torch.Tensor) -> Limits | None:
+        if is_traced():
+            return None
+        return self.limits if is_on_host(A) else ON_DEVICES if A.device.type in DEVICES else None
+
+    def mender(self, A: torch.Tensor) -> Mend | None:
+        if is_on_host(A) or is_traced() or type(A) is not torch.Tensor:
+            return None
+        return partial(_mended, A)
 
     def phases(self, R: torch.Tensor) -> torch.Tensor:
         if R.is_complex():

@@ -80,6 +80,13 @@ READERS = {
             "A hundred yearly flows of the Nile as dots, the level that the filter predicts a year ahead as a line "
             "that falls about 1899, and a band of two deviations.",
         ),
+        "streaming_regression": Entry(
+            "Streaming regression that learns how fast to forget",
+            "Keep the triangle of a growing regression by `qr_append_rows`, and find the forgetting factor whose "
+            "predictions are best by a gradient that goes back through every update.",
+            "Three coefficients over sixty steps: the true ones, dotted, wander; the tracked ones follow them closely, "
+            "and those of a regression that forgets nothing, grey, lag far behind.",
+        ),
         "camera": Entry(
             "Thousands of cameras and their uncertainty",
             "Solve a batch of small problems by `lstsq` and `rq`, and get the uncertainty of every one from one "

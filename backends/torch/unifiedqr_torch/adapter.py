@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin, refusal
 from unifiedqr.decomposition import Primitive
-from unifiedqr_torch.autodiff import Tensors, bind, bound
+from unifiedqr_torch.autodiff import Tensors, bind, bound, total
 from unifiedqr_torch.namespace import to_numpy, xp
 from unifiedqr_torch.tensors import is_sharded, is_watched
 
@@ -60,6 +61,9 @@ class TorchBackend(Backend):
 
     def is_watched(self, x: torch.Tensor) -> bool:
         return is_watched(x)
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        return super().holders(total(where) if callable(where) else where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)

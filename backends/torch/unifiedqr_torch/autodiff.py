@@ -166,6 +166,43 @@ def _of_shards(row: Primitive, inputs: Tensors) -> Tensors:
     return sharded.call(row, inputs)
 
 
+class _Total(torch.autograd.Function):
+    """The sum over processes, whatever it is made by; the loss being the sum of theirs, it is its own adjoint."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> torch.Tensor:
+        X, all_reduce = inputs
+        found = all_reduce(X)
+        return X.clone() if found is X else found
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.all_reduce = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *bars: torch.Tensor) -> tuple[Any, None]:
+        return _Total.apply(bars[0], ctx.all_reduce), None
+
+    @staticmethod
+    def jvp(ctx: Any, *dots: Any) -> Any:
+        return _Total.apply(dots[0], ctx.all_reduce)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, int | None]:
+        return _Total.apply(*inputs), in_dims[0]
+
+
+def total(all_reduce: Callable[..., Any]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a sum over processes that can be differentiated, of one that says nothing of its derivative."""
+
+    def of_all(X: torch.Tensor) -> torch.Tensor:
+        watched = X.requires_grad or _functorch.is_functorch_wrapped_tensor(X)
+        watched = watched or forward_ad.unpack_dual(X).tangent is not None
+        return _Total.apply(X, all_reduce) if watched else all_reduce(X)  # pyright: ignore[reportReturnType]
+
+    return of_all
+
+
 _written_as_calls: list[type[torch.autograd.Function]] = []
 
 

@@ -12,6 +12,7 @@ import array_api_compat.torch
 import numpy as np
 import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from unifiedqr import host
 from unifiedqr.arrays.namespaces import extend_namespace
@@ -61,6 +62,9 @@ def _of_shape(x: torch.Tensor, shape: tuple[Any, ...]) -> torch.Tensor:
 
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
     """Return a tensor as a NumPy array, which knows no gradient, no lazy conjugate or sign, no device, no bfloat16."""
+    if _functorch.is_gradtrackingtensor(x):  # of a transform of torch.func, below which it has its value
+        with temporarily_clear_interpreter_stack():
+            return to_numpy(_functorch.get_unwrapped(x))
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy(force=True)
 
 

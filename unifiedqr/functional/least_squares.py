@@ -232,7 +232,7 @@ def _damped(backend: Backend, A: Array, b: Array, w: Array | None, d: Array) -> 
     d = xp.astype(d, A.dtype)
     d = xp.reshape(d, (1,)) if len(d.shape) == 0 else d
     A, b = _stacked(backend, A, b)
-    identity = xp.eye(n, dtype=A.dtype) + xp.zeros_like(A[..., :1, :])  # in the batch and on the device of A
+    identity = backend.beside(xp.eye(n, dtype=A.dtype), A) + xp.zeros_like(A[..., :1, :])  # in the batch of A
     below = xp.expand_dims(d, axis=-2) * identity
     batch = broadcast(tuple(A.shape[:-2]), tuple(below.shape[:-2]))
     below = xp.broadcast_to(below, (*batch, n, n))

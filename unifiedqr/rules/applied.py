@@ -146,7 +146,7 @@ def qr_apply_jvp(
     >>> Q, R = np.array([[0.6], [0.8]]), np.array([[5.0]])  # A = [[3], [4]]
     >>> qr_apply_jvp(Q, R, np.array([[10.0]]), np.array([[-0.8], [0.6]]), np.array([[1.0]]))
     array([[-1.],
-           [ 2. ]])
+           [ 2.]])
     """
     xp, factors, X = _given(xp, Q, R, X, P, WY, adjoint=False)
     A_dot = check_tangent(xp, A_dot, dtype=Q.dtype, shape=(*Q.shape[:-1], R.shape[-1]))

@@ -5,6 +5,7 @@ In a process of its own, since JAX counts its devices once. Each line is a JSON 
 """
 
 import json
+import os
 import sys
 import warnings
 from functools import partial
@@ -332,6 +333,24 @@ def process(rank, port):
     say(name="checks", nan=bool(np.isnan(np.asarray(gradient.addressable_data(0))).all()))
 
 
+def dying(rank, port):
+    """One of two processes, of which the second is gone when the first needs it."""
+    options = {"num_processes": 2, "process_id": int(rank), "initialization_timeout": 120}
+    jax.distributed.initialize(f"127.0.0.1:{port}", heartbeat_timeout_seconds=20, **options)
+    rows, X = NamedSharding(mesh_of(AxisType.Auto), ROWS), random(M, N, 1)
+    A = jax.make_array_from_callback(X.shape, rows, lambda index: X[index])
+    gradient = jax.jit(jax.grad(lambda A: cubes(*uqr.qr(A))))
+    jax.block_until_ready(gradient(A))
+    if int(rank) == 1:
+        os._exit(0)
+    try:
+        jax.block_until_ready(gradient(A))
+        say(said="nothing")
+    except Exception as error:
+        say(said=f"{type(error).__name__}: {error}")
+    os._exit(0)  # or JAX would wait for the other one to say goodbye
+
+
 if __name__ == "__main__":
     section, *options = sys.argv[1:]
-    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards, process)}[section](*options)
+    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards, process, dying)}[section](*options)

@@ -1,7 +1,7 @@
 """Run the programs of the gallery and write their pictures and pages, and the index of them.
 
-``python ci/gallery.py FOLDER [BACKEND]`` runs each program of examples/gallery in one framework, torch by default, and
-writes FOLDER/NAME.svg, FOLDER/NAME.md and FOLDER/index.md.
+``python ci/gallery.py FOLDER [BACKEND [NAME ...]]`` runs the named programs of examples/gallery, by default all,
+in one framework, torch by default, and writes FOLDER/NAME.svg, FOLDER/NAME.md and FOLDER/index.md.
 """
 
 import os
@@ -44,23 +44,30 @@ READERS = {
         "graph_learning": Entry(
             "Learning on graphs",
             "Differentiate eigenvectors by orthogonal iteration, and train a graph layer with orthogonal weights from "
-            "one label a class.",
-            "The friendships of the karate club, coloured by the two clubs that the trained layers predict; lines are "
-            "the thicker the more that friendship adds to the connectivity of the graph.",
+            "one label per class.",
+            "The friendships of the karate club, coloured by the two clubs that the trained layers predict; the "
+            "thicker a line, the more that friendship adds to the connectivity of the graph.",
+        ),
+        "sharded_training": Entry(
+            "Orthonormal steps on sharded weights",
+            "Train weights that lie on several devices, a `NamedSharding` in JAX and DTensors in PyTorch, with an "
+            "optimizer that orthonormalizes its steps without gathering them.",
+            "Lines over a hundred steps, logarithmic: the relative distance of the loss from the least one. Gradient "
+            "descent with momentum ends five per cent above it, orthonormal steps one thousandth.",
         ),
     },
     "Tensor networks": {
         "spin_chain": Entry(
             "The ground state of a spin chain",
-            "Bring a complex matrix product state into canonical form by sweeps of `qr` and `lq`, and take its energy "
-            "down by the gradient through both.",
+            "Bring a complex matrix product state into canonical form by sweeps of `qr` and `lq`, and lower its "
+            "energy by the gradient through both.",
             "Lines over sixty gradients, logarithmic: the energy above the exact one. Bonds of dimension 2 stop at one "
             "tenth, those of dimension 4 come to one thousandth, those of dimension 8 below one ten-thousandth.",
         ),
         "lyapunov": Entry(
             "Lyapunov exponents and localization",
-            "Follow a long product of matrices by a chain of `qr`, and differentiate its exponents by a "
-            "complex parameter.",
+            "Follow a long product of matrices by a chain of `qr` in your framework's scan, and differentiate its "
+            "exponents by a complex parameter.",
             "The inverse localization length against energy: a curve in closed form, nine dots of the chain of QR on "
             "it, and in each dot the slope that was differentiated, which is tangent.",
         ),
@@ -90,8 +97,8 @@ READERS = {
         "bayesian_regression": Entry(
             "Bayesian regression and optimal design",
             "Maximize an evidence and a design through `slogdet` and `lstsq`, with no update rule derived by hand.",
-            "For degrees one to six, the points of [-1, 1] where measurements tell most of a polynomial: dots found by "
-            "gradient lie in the circles of the closed form.",
+            "For degrees one to six, the points of [-1, 1] where measurements say most about a polynomial: dots found "
+            "by gradient lie in the circles of the closed form.",
         ),
     },
     "Porting": {
@@ -127,7 +134,7 @@ def page(name: str, backend: str, printed: str) -> str:
 
 ![{entry.picture}]({name}.svg)
 
-The program, `examples/gallery/{name}.py`, runs in every framework that differentiates; the variable says in which:
+The program, `examples/gallery/{name}.py`, runs in every framework that differentiates; the variable selects one:
 
 ```sh
 UNIFIEDQR_BACKEND={backend} python examples/gallery/{name}.py
@@ -145,9 +152,9 @@ UNIFIEDQR_BACKEND={backend} python examples/gallery/{name}.py
 
 INTRODUCTION = """# Gallery
 
-Complete programs of less than 120 lines. Each runs in PyTorch, TensorFlow, JAX and MXNet, by `UNIFIEDQR_BACKEND` alone,
-and ends by comparing its result with a value that is known otherwise: a closed form, a publication, an independent
-solver. `pip install "unifiedqr[gallery]"` brings what they need besides a framework.
+Complete programs of fewer than 120 lines. `UNIFIEDQR_BACKEND` alone decides if they run in PyTorch, TensorFlow, JAX
+or MXNet. Each ends by checking its result against a value known otherwise: a closed form, a publication, an independent
+solver. `pip install "unifiedqr[gallery]"` installs what they need besides a framework.
 """
 
 
@@ -166,11 +173,11 @@ def index() -> str:
     return "\n".join(parts)
 
 
-def main(folder: Path, backend: str = "torch") -> None:
+def main(folder: Path, backend: str = "torch", *names: str) -> None:
     """Write the pictures, the pages and the index."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        for name in ENTRIES:
+        for name in names or ENTRIES:
             print(name, file=sys.stderr, flush=True)
             picture = Path(place, f"{name}.svg")
             printed = run(name, backend, picture)

@@ -5,7 +5,7 @@ In a process of its own, since JAX counts its devices once. Each line is a JSON 
 """
 
 import json
-import re
+import os
 import sys
 import warnings
 from functools import partial
@@ -17,13 +17,13 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import unifiedqr as uqr
+from unifiedqr_jax.instruments.collectives import collectives
 from unifiedqr_lab.conformance.tolerance import relative_error
 
 jax.config.update("jax_enable_x64", True)
 
 M, N, DEVICES = 1024, 8, 8
 ROWS, COLUMNS, SAME = P("w", None), P(None, "w"), P()
-SIZES = {"pred": 1, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "f64": 8, "c64": 8, "c128": 16}
 
 
 def random(m, n, seed, *, dtype=np.float64):
@@ -79,36 +79,6 @@ LOSSES = {
     "lstsq": (lambda A: cubes(*uqr.lstsq(A, placed(B, A))[:2]), ROWS),
     "minimum norm": (lambda A: cubes(uqr.lstsq(A, jnp.asarray(random(N, 2, 8)))[0]), COLUMNS),
 }
-
-
-def collectives(text):
-    """Return the name and the bytes of each collective operation of a compiled program, and whether a branch holds it.
-
-    A branch is a computation that only a conditional operation calls, or what such a one calls.
-    """
-    bodies = {}
-    for name, body in re.findall(r"^(?:ENTRY )?%?([\w.\-]+) \([^\n]*\{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL):
-        bodies[name] = body
-    entry = re.search(r"^ENTRY %?([\w.\-]+)", text, re.MULTILINE).group(1)
-    always, waiting = set(), [entry]
-    while waiting:
-        name = waiting.pop()
-        if name in always:
-            continue
-        always.add(name)
-        lines = [line for line in bodies[name].splitlines() if " conditional(" not in line]
-        waiting += [called for called in re.findall(r"%([\w.\-]+)", "\n".join(lines)) if called in bodies]
-    found = []
-    for name, body in bodies.items():
-        for shapes, kind in re.findall(
-            r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(", body
-        ):
-            sizes = re.findall(r"(\w+)\[([\d,]*)\]", shapes)
-            count = sum(
-                SIZES[kind_of] * int(np.prod([int(s) for s in dims.split(",") if s])) for kind_of, dims in sizes
-            )
-            found.append((kind, count, name not in always))
-    return found
 
 
 def measured(f, *arrays):
@@ -363,6 +333,24 @@ def process(rank, port):
     say(name="checks", nan=bool(np.isnan(np.asarray(gradient.addressable_data(0))).all()))
 
 
+def dying(rank, port):
+    """One of two processes, of which the second is gone when the first needs it."""
+    options = {"num_processes": 2, "process_id": int(rank), "initialization_timeout": 120}
+    jax.distributed.initialize(f"127.0.0.1:{port}", heartbeat_timeout_seconds=20, **options)
+    rows, X = NamedSharding(mesh_of(AxisType.Auto), ROWS), random(M, N, 1)
+    A = jax.make_array_from_callback(X.shape, rows, lambda index: X[index])
+    gradient = jax.jit(jax.grad(lambda A: cubes(*uqr.qr(A))))
+    jax.block_until_ready(gradient(A))
+    if int(rank) == 1:
+        os._exit(0)
+    try:
+        jax.block_until_ready(gradient(A))
+        say(said="nothing")
+    except Exception as error:
+        say(said=f"{type(error).__name__}: {error}")
+    os._exit(0)  # or JAX would wait for the other one to say goodbye
+
+
 if __name__ == "__main__":
     section, *options = sys.argv[1:]
-    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards, process)}[section](*options)
+    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards, process, dying)}[section](*options)

@@ -128,9 +128,9 @@ def test_what_mxnet_cannot_do_says_what_can():
 def test_cotangents_that_do_not_fit_are_refused(autodiff_backend):
     given = autodiff_backend.from_numpy
     _, pullback = uqr.vjp(uqr.qr, given(A))
-    with pytest.raises(uqr.ShapeError, match=r"cotangent has shape \(4, 6\); its output has \(6, 4\)"):
+    with pytest.raises(uqr.ShapeError, match=r"cotangent of shape \(4, 6\); expected that of its output, \(6, 4\)"):
         pullback((given(A.T.copy()), None))
-    with pytest.raises(uqr.DtypeError, match="cotangent has dtype float32; its output has float64"):
+    with pytest.raises(uqr.DtypeError, match="cotangent of dtype float32; expected that of its output, float64"):
         pullback((given(A.astype(np.float32)), None))
     with pytest.raises(uqr.ShapeError, match="2 cotangents are needed"):
         pullback((given(A),))
@@ -138,7 +138,7 @@ def test_cotangents_that_do_not_fit_are_refused(autodiff_backend):
 
 def test_a_gradient_needs_a_real_scalar(autodiff_backend):
     given = autodiff_backend.from_numpy
-    with pytest.raises(uqr.ShapeError, match=r"needs a real scalar, and f gave shape \(4, 4\)"):
+    with pytest.raises(uqr.ShapeError, match=r"got shape \(4, 4\), dtype float64.*; expected a real scalar"):
         uqr.grad(lambda X: uqr.qr(X).R)(given(A))
     with pytest.raises(uqr.ShapeError, match="dtype complex128"):
         uqr.grad(lambda X: autodiff_backend.xp.sum(X))(given(A_complex))
@@ -148,7 +148,7 @@ def test_tangents_that_do_not_fit_are_refused():
     given = uqr.get_backend("torch").from_numpy
     with pytest.raises(uqr.ShapeError, match="1 primals and 2 tangents"):
         uqr.jvp(uqr.qr, [given(A)], [given(A), given(A)])
-    with pytest.raises(uqr.ShapeError, match=r"tangent has shape \(4, 6\)"):
+    with pytest.raises(uqr.ShapeError, match=r"tangent of shape \(4, 6\)"):
         uqr.jvp(uqr.qr, [given(A)], [given(A.T.copy())])
 
 
@@ -161,7 +161,7 @@ def test_real_and_complex_cotangents_mix(autodiff_backend, decompose):
     complex_ = given(random(tuple(factors[1].shape), complex_=True, seed=6))
     (mixed,), (converted,) = pullback((given(real), complex_)), pullback((given(real.astype(complex)), complex_))
     assert np.array_equal(autodiff_backend.to_numpy(mixed), autodiff_backend.to_numpy(converted))
-    with pytest.raises(uqr.DtypeError, match="cotangent has dtype float32; its output has complex128"):
+    with pytest.raises(uqr.DtypeError, match="cotangent of dtype float32; expected that of its output, complex128"):
         pullback((given(real.astype(np.float32)), complex_))
 
 

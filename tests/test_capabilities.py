@@ -9,6 +9,9 @@ from unifiedqr.decomposition import DECOMPOSITIONS
 from unifiedqr.discovery import backends, get_backend
 from unifiedqr_lab.conformance.capabilities import OURS, RIGHT, capabilities_of, members_of
 from unifiedqr_lab.conformance.capability_table import document
+from unifiedqr_lab.conformance.sharded import LACKING, run_engines
+from unifiedqr_lab.conformance.sharded_table import rows_of, section
+from unifiedqr_lab.engines import MEMBERS
 from unifiedqr_lab.instruments import instruments
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -76,7 +79,32 @@ class TestJax(Cells):
 
 
 def test_the_document_is_made_of_the_numbers():
-    assert (DOCS / "capabilities.md").read_text() == document(STORED["table"], STORED["versions"], STORED["members"])
+    spread = section(STORED["sharded"], STORED["versions"])
+    told = document(STORED["table"], STORED["versions"], STORED["members"], spread)
+    assert (DOCS / "capabilities.md").read_text() == told
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "name", ["numpy", "torch", "dask", pytest.param("jax", marks=pytest.mark.exhaustive)]
+)  # JAX compiles for minutes; tests/backends/test_jax_rows.py looks at what it does
+def test_spread_matrices_are_what_the_document_says(name):
+    assert rows_of(run_engines([name])) == STORED["sharded"][name], "run `make capabilities`"
+
+
+def test_nothing_spread_is_wrong():
+    rows = [row for of_backend in STORED["sharded"].values() for row in of_backend]
+    assert all(set(row["verdicts"]) == set(MEMBERS) for row in rows)
+    verdicts = {verdict for row in rows for verdict in row["verdicts"].values()}
+    assert verdicts <= {OURS, RIGHT, *LACKING}
+    seen = {
+        (name, row["kind"])
+        for name, found in STORED["sharded"].items()
+        for row in found
+        if row["verdicts"]["qr"] == OURS
+    }
+    assert {(name, "vjp") for name in STORED["sharded"]} <= seen
+    assert {("jax", "hvp"), ("torch", "hvp"), ("numpy", "jvp"), ("dask", "jvp"), ("jax", "jvp")} <= seen
 
 
 def test_nothing_of_ours_is_wrong():

@@ -59,10 +59,10 @@ def test_a_package_with_arrays_of_its_own_is_told_its_own_line(backend):
 def test_a_matrix_with_nan_is_not_said_to_be_dependent(backend):
     spoiled = SOUND.copy()
     spoiled[1, 1] = np.nan
-    with pytest.warns(uqr.SingularMatrixWarning, match="holds NaN or Inf") as caught:
+    with pytest.warns(uqr.SingularMatrixWarning, match="contains NaN or Inf") as caught:
         pulled(backend, spoiled)
     assert "dependent" not in str(caught[0].message)
-    with pytest.warns(uqr.SingularMatrixWarning, match=r"holds NaN or Inf.*Elsewhere a leading column"):
+    with pytest.warns(uqr.SingularMatrixWarning, match=r"contains NaN or Inf.*Elsewhere a leading column"):
         pulled(backend, np.stack([SPOILED, spoiled]))
 
 

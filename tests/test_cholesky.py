@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import unifiedqr as uqr
+from unifiedqr.arrays.operations import ON_DEVICES
 from unifiedqr.decomposition import DECOMPOSITIONS, primitive
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels import cholesky
@@ -230,6 +231,48 @@ def test_auto_is_cholesky_where_that_was_measured_to_be_faster(monkeypatch):
                 A = backend.from_numpy(random(shape, complex_=False, seed=m))
                 primitive("qr", **options).forward(backend.xp, A)
                 assert bool(called) == (chosen and not options), (framework, shape, options)
+
+
+def batch_of_a_device():
+    """Return tall matrices, among them dependent, zero, tiny and ill-conditioned ones, and which have full rank."""
+    A = random((40, 64, 4), complex_=False, seed=11)
+    A[3, :, 2], A[5], A[7] = A[3, :, 0], 0, A[7] * 1e-200
+    A[9, :, 3] = A[9, :, 0] + 1e-9 * A[9, :, 3]
+    return A, [i for i in range(len(A)) if i not in (3, 5)]
+
+
+def test_pytorch_asks_a_device_once(monkeypatch):
+    import torch
+
+    asked, nonzero, truth = [], torch.nonzero, torch.Tensor.__bool__
+    A, regular = batch_of_a_device()
+    expected = uqr.qr(A)
+    monkeypatch.setattr("unifiedqr_torch.namespace.is_on_host", lambda A: False)
+    monkeypatch.setattr("unifiedqr_torch.namespace.DEVICES", ("cpu",))
+    monkeypatch.setattr(torch, "nonzero", lambda x: (asked.append(x.numel()), nonzero(x))[1])
+    monkeypatch.setattr(torch.Tensor, "__bool__", lambda x: (asked.append("a truth value"), truth(x))[1])
+    for rows in (slice(None), slice(0, 2), 0):  # some of which the guard refuses, and none
+        asked.clear()
+        Q, R = (X.numpy() for X in uqr.qr(torch.asarray(A[rows])))
+        assert asked == [A[rows].size // (64 * 4)]
+        assert relative_error(Q @ R, A[rows]) <= 1e-14
+        chosen = regular if rows == slice(None) else slice(None)
+        assert relative_error(R[chosen], expected.R[rows][chosen]) <= 1e-13
+        assert np.abs(Q.swapaxes(-1, -2) @ Q - np.eye(4))[chosen].max() <= 1e-14
+    assert asked == [1]
+
+
+def test_jax_decides_on_a_device(monkeypatch):
+    import jax
+
+    A, regular = batch_of_a_device()
+    monkeypatch.setattr("unifiedqr_jax.namespace._is_on_cpu", lambda A: False)
+    limits = uqr.get_backend("jax").xp.beyond.limits_of(A)
+    assert limits is ON_DEVICES
+    assert limits.include(A.shape)
+    Q, R = map(np.asarray, jax.jit(lambda A: tuple(uqr.qr(A)))(A))
+    assert relative_error(Q @ R, A) <= 1e-14
+    assert relative_error(R[regular], uqr.qr(A).R[regular]) <= 1e-13
 
 
 @pytest.mark.parametrize("options", [{}, {"rank": 1}, {"mode": "r"}], ids=str)

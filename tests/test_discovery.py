@@ -131,6 +131,32 @@ def test_a_framework_that_fails_to_import_is_kept_and_shown(entry_points, monkey
     discovery._failures.pop("broken")
 
 
+def test_a_backend_requested_while_its_framework_is_importing_is_there_afterwards(entry_points, monkeypatch, tmp_path):
+    """Some library may ask from within the import, as a module that the framework loads itself does."""
+    (tmp_path / "halfway.py").write_text(
+        "import unifiedqr as uqr\n"
+        "try:\n"
+        "    uqr.get_backend('halfway')\n"
+        "except uqr.BackendUnavailableError as error:\n"
+        "    said = str(error)\n"
+        "from unifiedqr_numpy.adapter import NumpyBackend as Made\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    described = Plugin("halfway", ("numpy",), ("halfway",), "halfway:Made")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: described)
+    entry_points(("halfway", "halfway_plugin:plugin"))
+    try:
+        import halfway
+
+        assert halfway.said.startswith("the backend 'halfway' was requested while halfway is still being imported: ")
+        assert uqr.backends()["halfway"].available
+        assert uqr.get_backend("halfway").name == "halfway"
+    finally:
+        discovery.loaded.pop("halfway", None)
+        discovery._failures.pop("halfway", None)
+        sys.modules.pop("halfway", None)
+
+
 def test_a_plugin_that_cannot_be_loaded_names_its_distribution(entry_points, monkeypatch):
     monkeypatch.setattr(discovery, "distribution_of", lambda entry: f"uqr-{entry.name}")
     entry_points(("odd", "no_such_plugin:plugin"), ("module", "unifiedqr:errors"))

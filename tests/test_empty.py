@@ -20,6 +20,9 @@ MEMBERS = {
     **FACTORS,
     "qr truncated": partial(uqr.qr, pivoting=True, rank=0),
     "lq truncated": partial(uqr.lq, pivoting=True, rank=0),
+    "interpolative": partial(uqr.interpolative, rank=0),
+    "interpolative by tolerance": partial(uqr.interpolative, rtol=0.1),
+    "range finder": partial(uqr.range_finder, rank=0, sketch=0, power_iterations=1),
     "qr unsigned": partial(uqr.qr, positive=False),
     "qr cholesky": partial(uqr.qr, method="cholesky"),
     **{name: getattr(uqr, name) for name in ("rq", "ql", "orth", "null_space", "left_null_space", "slogdet")},
@@ -41,6 +44,10 @@ def expected(name, shape):
         return np.linalg.slogdet(zeros(n, n))
     if name == "orth":
         return (zeros(m, k),)
+    if name.startswith("interpolative"):
+        return np.zeros((*batch, 0), dtype=int), zeros(0, n)
+    if name == "range finder":
+        return (zeros(m, 0),)
     if name in ("null_space", "left_null_space"):
         longer, shorter = (n, m) if name == "null_space" else (m, n)
         return (eye(longer) if shorter == 0 else zeros(longer, max(longer - shorter, 0)),)

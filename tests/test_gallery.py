@@ -12,6 +12,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -24,6 +25,8 @@ NAMES = [path.stem for path in PROGRAMS]
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 PORTING = ("torch", "mxnet")
 """In which the port is: the originals are in tensorflow and jax, so that two slow runs take all four frameworks."""
+NATIVE = {"lyapunov", "sharded_training"}
+"""Those that show a framework's own scan and its own sharding."""
 
 RUNNER = """
 import contextlib, io, json, pathlib, runpy, sys, time, traceback, warnings
@@ -59,6 +62,7 @@ def check_picture(path):
 
 class Programs:
     backend = ""
+    environment: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -74,7 +78,7 @@ class Programs:
         drawing = cls.backend == "torch" and importlib.util.find_spec("matplotlib") is not None
         ran = subprocess.run(
             [sys.executable, "-c", RUNNER.replace("DRAWING", str(drawing)), folder, *chosen],
-            env={**os.environ, "UNIFIEDQR_BACKEND": cls.backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "UNIFIEDQR_BACKEND": cls.backend, "TF_CPP_MIN_LOG_LEVEL": "3", **cls.environment},
             capture_output=True,
             text=True,
             check=False,
@@ -116,6 +120,11 @@ class TestTorch(Programs):
         shown = (PAGES / f"{name}.md").read_text().split("```text\n")[1].partition("```")[0]
         assert NUMBER.sub("#", told[name]["printed"]).split() == NUMBER.sub("#", shown).split()
 
+    def test_weights_lie_in_two_processes(self, told):
+        if told["sharded_training"]["status"] == "cannot":
+            pytest.skip(told["sharded_training"]["reason"])
+        assert "32 of 64" in told["sharded_training"]["printed"]
+
     @pytest.mark.parametrize("name", NAMES)
     def test_program_draws_its_picture(self, told, folder, name):
         if told[name]["status"] == "cannot":
@@ -136,6 +145,12 @@ class TestMxnet(Programs):
 @pytest.mark.exhaustive  # XLA compiles every program, for a minute
 class TestJax(Programs):
     backend = "jax"
+    environment: ClassVar = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+
+    def test_weights_lie_on_four_devices(self, told):
+        if told["sharded_training"]["status"] == "cannot":
+            pytest.skip(told["sharded_training"]["reason"])
+        assert "16 of 64" in told["sharded_training"]["printed"]
 
 
 def test_there_is_a_page_and_a_picture_for_each_program_and_no_other():
@@ -157,6 +172,6 @@ def test_page_shows_the_program_as_it_is(path):
     check_picture(PAGES / f"{path.stem}.svg")
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=NAMES)
+@pytest.mark.parametrize("path", [path for path in PROGRAMS if path.stem not in NATIVE], ids=lambda path: path.stem)
 def test_program_names_no_framework(path):
     assert not re.findall(r"^\s*(?:import|from) (torch|tensorflow|jax|mxnet)\b", path.read_text(), re.MULTILINE)

@@ -42,6 +42,9 @@ FUNCTIONS = {
     "lstsq of a vector": lambda A: uqr.lstsq(A, A[..., 0] ** 2) if A.shape[-1] else (),
     "lstsq pivoted": lambda A: uqr.lstsq(A, A**2, pivoting=True),
     "orth": uqr.orth,
+    "interpolative": lambda A: uqr.interpolative(A, min(2, *A.shape[-2:])),
+    "interpolative by tolerance": lambda A: uqr.interpolative(A, rtol=0.3),
+    "range finder": lambda A: uqr.range_finder(A, min(2, *A.shape[-2:]), sketch=0, power_iterations=1),
     "null_space": lambda A: uqr.null_space(A) if A.shape[-2] else (),
     "left_null_space": lambda A: uqr.left_null_space(A) if A.shape[-1] else (),
     "slogdet": lambda A: uqr.slogdet(A @ _adjoint(A)),
@@ -116,6 +119,19 @@ def _of_factors(decompose, **options):
     return lambda A: (decompose(A, **options), decompose(A, **options)[:2])
 
 
+def _interpolative(A):
+    P, T = uqr.interpolative(A, 2)
+    return (A, P, T, *uqr.qr(np.take_along_axis(A, P[..., None, :], axis=-1))), (T,)
+
+
+def _range_finder(A):
+    Omega = random((*A.shape[:-2], A.shape[-1], 2), complex_=np.iscomplexobj(A), seed=0).astype(A.dtype)
+    factors = uqr.qr(A @ Omega)
+    for B in (_adjoint(A), A):
+        factors += uqr.qr(B @ factors[-2])
+    return (A, Omega, tuple(factors)), (factors[-2],)
+
+
 RULES = {
     "qr": _of_factors(uqr.qr),
     "lq": _of_factors(uqr.lq),
@@ -129,6 +145,8 @@ RULES = {
     "lq_l": lambda A: ((A, uqr.lq(A).L), (uqr.lq(A).L,)),
     "lstsq": _least_squares,
     "lstsq_weighted": _weighted,
+    "interpolative": _interpolative,
+    "range_finder": _range_finder,
     "orth": lambda A: (uqr.qr(A), (uqr.qr(A).Q,)),
     "left_null_space": lambda A: ((uqr.left_null_space(A), *uqr.qr(A)), (uqr.left_null_space(A),)),
     "null_space": lambda A: ((uqr.null_space(A), *uqr.lq(A)), (uqr.null_space(A),)),
@@ -146,8 +164,9 @@ ONLY = {
     "null_space": "wide",
     "slogdet": "square",
 }
-INPUTS = {"lstsq": 2, "lstsq_weighted": 3, "qr_update": 4, "qr_append": 2}
-"""How many of what rules read have tangents, where that is more than the matrix."""
+
+TANGENTS = {"lstsq": 2, "lstsq_weighted": 3, "range_finder": 2, "qr_update": 4, "qr_append": 2}
+"""How many of what a rule reads vary, where more than the matrix does."""
 
 RULE = pytest.mark.parametrize("name", RULES)
 
@@ -162,7 +181,8 @@ def like(arrays, seed):
 def both(rule, *given, **named):
     """Return what a rule says of the library's arrays, and of NumPy's."""
     named_strictly = {key: strict.asarray(X) for key, X in named.items()}
-    return rule(*map(strict.asarray, given), **named_strictly), rule(*given, **named)
+    strictly = (tuple(map(strict.asarray, X)) if isinstance(X, tuple) else strict.asarray(X) for X in given)
+    return rule(*strictly, **named_strictly), rule(*given, **named)
 
 
 def test_every_rule_is_tried():
@@ -180,7 +200,7 @@ def test_rules_give_what_they_give_in_numpy(name, shape, dtype):
     read, results = RULES[name](A)
     assert same(*both(getattr(rules, f"{name}_vjp"), *read, *like(results, 10)), bound)
     if hasattr(rules, f"{name}_jvp"):
-        tangents = like(read[: INPUTS[name]] if name in INPUTS else (A,), 20)
+        tangents = like(read[: TANGENTS[name]] if name in TANGENTS else (A,), 20)
         assert same(*both(getattr(rules, f"{name}_jvp"), *read, *tangents), bound)
 
 
@@ -226,7 +246,7 @@ def test_results_stay_on_the_device():
 
 
 def test_an_array_that_is_not_handed_over():
-    with pytest.raises(uqr.CapabilityError, match="library gives this array on cpu neither by __array__ nor by DLPack"):
+    with pytest.raises(uqr.CapabilityError, match="exports this array on cpu neither by __array__ nor by DLPack"):
         uqr.to_numpy(of_library())
 
 
@@ -308,7 +328,7 @@ def test_what_dask_gets_wrong_is_refused():
 def test_unknown_sizes_are_refused():
     A = of_library(float64=np.float64)
     A.shape = (float("nan"), 2)
-    with pytest.raises(uqr.ShapeError, match=r"shape \(nan, 2\), of which not all sizes are known"):
+    with pytest.raises(uqr.ShapeError, match=r"array of shape \(nan, 2\); expected known sizes"):
         uqr.qr(A)
 
 

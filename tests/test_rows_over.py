@@ -170,13 +170,35 @@ def test_gradients_of_torch_go_through_any_sum():
     assert relative_error(*(g.numpy() for g in gradients)) <= tolerance("float64", 12, 3, 10.0)
 
 
+def test_derivatives_of_torch_go_through_a_sum_that_knows_none():
+    """As those of every library that sums up arrays of processes: second order, torch.func and forward mode too."""
+    torch = pytest.importorskip("torch")
+    A, V, W = (
+        torch.tensor(random(shape, complex_=False, seed=i)) for i, shape in enumerate(((12, 3), (12, 3), (3, 3)))
+    )
+    over = uqr.rows_over(lambda X: X.detach().clone(), rank=0, size=1)
+
+    def found(qr):
+        def loss(A):
+            Q, R = qr(A)
+            return (Q * V).sum() ** 2 + (R * W).sum() ** 2
+
+        X = A.clone().requires_grad_()
+        (first,) = torch.autograd.grad(loss(X), X, create_graph=True)
+        (second,) = torch.autograd.grad((first * V).sum(), X)
+        return first.detach(), second, uqr.grad(loss)(A), uqr.jvp(loss, [A], [V])[1], *uqr.hvp(loss, [A], [V])
+
+    for X, Y in zip(found(over.qr), found(uqr.qr), strict=True):
+        assert relative_error(X.numpy(), Y.numpy()) <= tolerance("float64", 12, 3, 100.0)
+
+
 def test_bad_input():
     A = random((6, 3), complex_=False, seed=1)
     with pytest.raises(uqr.OptionError, match=r"rank=None and size=2"):
         uqr.rows_over(lambda X: X, size=2).qr(A)
     with pytest.raises(uqr.OptionError, match=r"rank=2 and size=2"):
         uqr.rows_over(lambda X: X, rank=2, size=2).qr(A)
-    with pytest.raises(uqr.CapabilityError, match=r"numpy knows nothing of"):
+    with pytest.raises(uqr.CapabilityError, match=r"numpy does not know"):
         uqr.rows_over("workers").qr(A)
     with pytest.raises(uqr.ShapeError, match=r"2 rows over 1 holders and 3 columns"):
         over_one().qr(A[:2])

@@ -12,7 +12,7 @@ Namespace: TypeAlias = Any
 Arrays: TypeAlias = tuple[Array, ...]
 
 Cotangents: TypeAlias = Sequence[Array | None]
-"""Cotangents of several outputs; ``None`` stands for zero."""
+"""Cotangents of several outputs; ``None`` means zero."""
 
 ArrayT = TypeVar("ArrayT")
 ArrayT_co = TypeVar("ArrayT_co", covariant=True)
@@ -47,7 +47,7 @@ class Pivoted(TypedDict, total=False):
 
 
 class PivotedOrNot(TypedDict, total=False):
-    """Options of a decomposition of which only the run will tell whether it pivots."""
+    """Options of a decomposition whose pivoting is known only at run time."""
 
     pivoting: Required[bool]
     rank: int | None

@@ -45,7 +45,7 @@ def _lstsq_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
 
 
 def _tangent_of_rank(xp: Namespace, G: Array) -> Array:
-    """Return zero, (..., 1, 1), also where there is no right-hand side to take the shape from."""
+    """Return zero, (..., 1, 1), even without a right-hand side from which to take the shape."""
     return xp.zeros_like(xp.sum(G, axis=(-2, -1), keepdims=True))
 
 
@@ -104,7 +104,7 @@ def _complement_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arra
     A, N, Q, G = kept
     N_bar, Q_bar, G_bar = cotangents
     shape = shape_of_product(xp, A, A)
-    if not shape.deep:  # nothing is in the complement, whatever the rank
+    if not shape.deep:  # the complement is empty, whatever the rank
         return (xp.zeros_like(A),)
     Q_bar = _sum(Q_bar, None if N_bar is None else complement_pullback(xp, N, Q, N_bar))
     return (range_pullback(xp, Q, G, Q_bar, G_bar, shape, A, N_bar),)

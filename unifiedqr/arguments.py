@@ -61,7 +61,7 @@ def resolve(*inputs: object) -> tuple[Backend, tuple[Array, ...]]:
 
 
 def _read(x: Any) -> tuple[Any, list[Any]]:
-    """Return x with what stands for arrays replaced by them, and all arrays in it."""
+    """Return x with its array-like objects replaced by arrays, and all arrays in it."""
     if not entries(x):
         return x, []
     x = replaced(x, _array)
@@ -69,7 +69,7 @@ def _read(x: Any) -> tuple[Any, list[Any]]:
 
 
 def _array(x: object) -> Any:
-    """Return the array that x stands for to its framework, x itself if that has none."""
+    """Return the array that x represents in its framework, or x itself if it belongs to none."""
     kind = type(x)
     if backend_name(kind) is not None:
         return x
@@ -87,14 +87,14 @@ def _array(x: object) -> Any:
 
 
 def _array_of(backend: Backend, x: Any, arrays: list[Any]) -> Array:
-    """Return x, in which these arrays of the backend and of NumPy stand, as one array of the backend."""
+    """Return x, which contains these arrays of the backend and of NumPy, as one array of the backend."""
     if any(backend_of(array) is backend for array in arrays):
         if not is_sequence(x):
             return x
         if backend.name != DEFAULT:
             return stacked(backend, replaced(x, lambda y: y if backend_of(y) is backend else backend.from_numpy(y)))
     for array in arrays:
-        backend_of(array).dtype_name(array)  # which refuses a mask, of which a copy of the numbers would know nothing
+        backend_of(array).dtype_name(array)  # refuses a mask, which a copy of the numbers would lose
     return backend.from_numpy(_as_numpy(x))
 
 
@@ -104,7 +104,7 @@ def _as_numpy(x: Any) -> Any:
     try:
         array: Any = np.asarray(x)
     except ValueError as error:
-        raise ForeignArrayError(f"a rectangular list of numbers was needed: {error}.") from error
+        raise ForeignArrayError(f"expected a rectangular list of numbers: {error}.") from error
     if isinstance(x, np.ndarray) or array.dtype.kind not in "iu":
         return array
-    return array.astype(np.float64)  # integers written in a list are meant as numbers, not as a dtype
+    return array.astype(np.float64)  # integers in a list are meant as numbers, not as a dtype

@@ -2,15 +2,15 @@
 
 Everything pairs as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1), so that the gradient of a real L is dL/dRe + i dL/dIm.
 
-Arguments and results of the functions that are differentiated are pytrees: arrays, or tuples, lists, named tuples,
-dicts and dataclasses of pytrees, and whatever is registered with optree. None is an empty one. In an argument
+Arguments and results of the differentiated functions are pytrees: arrays, or tuples, lists, named tuples, dicts and
+dataclasses of pytrees, and whatever is registered with optree. None is an empty pytree. In an argument
 
 - a number is an array of shape ``()``, and a list or tuple of numbers, nested or not, is one array;
 - a list or tuple of arrays (and numbers) that is an argument itself is one array too, stacked, as in every function of
-  unifiedqr. To differentiate by arrays of several shapes, give them as several arguments, in a dict, a named tuple or a
-  dataclass; lists and tuples of arrays inside of these, or of containers, are pytrees;
-- a dataclass is put together again by its constructor; fields marked ``field(metadata={"static": True})`` are handed on
-  as they are, and what is derived in ``__post_init__``, with ``field(init=False)``, is derived anew.
+  unifiedqr. To differentiate with respect to arrays of several shapes, pass them as several arguments, in a dict, a
+  named tuple or a dataclass; lists and tuples of arrays inside these, or of containers, are pytrees;
+- a dataclass is rebuilt by its constructor; fields marked ``field(metadata={"static": True})`` are passed through
+  unchanged, and what ``__post_init__`` derives, with ``field(init=False)``, is derived again.
 
 Gradients and tangents have the structure of the argument, one array for each leaf.
 """
@@ -34,7 +34,7 @@ from unifiedqr.trees import (
 
 NAMES = {"vjp": "reverse mode (vjp)", "jvp": "forward mode (jvp)", "second-order": "second order"}
 INSTEAD = {
-    "vjp": "It can run the explicit rules of unifiedqr.rules, or another backend can be selected.",
+    "vjp": "Use the explicit rules of unifiedqr.rules, or select another backend.",
     "jvp": "Use unifiedqr.vjp, the explicit rule unifiedqr.rules.qr_jvp, or another backend.",
     "second-order": "Differentiate unifiedqr.grad by finite differences, or use another backend.",
 }
@@ -55,9 +55,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **keywords:
         arrays that is an argument itself, stacked, but not one inside a dict, named tuple or dataclass. None is a
         pytree without arrays.
     has_aux : bool
-        Whether f returns (outputs, aux): aux, any object, is not differentiated and handed on unchanged.
+        Whether f returns (outputs, aux): aux, any object, is not differentiated but passed through unchanged.
     **keywords : object
-        Keyword arguments of f, which is not differentiated by them.
+        Keyword arguments of f, with respect to which it is not differentiated.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **keywords:
     CapabilityError
         The framework has no autodiff (NumPy).
     ForeignArrayError
-        A leaf of the primals or outputs is no array, or the arrays belong to several frameworks.
+        A leaf of the primals or outputs is not an array, or the arrays belong to several frameworks.
     ShapeError, DtypeError
         From the pullback: a cotangent does not fit its output.
 
@@ -93,9 +93,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False, **keywords:
     """
     leaves, structures = flatten_arguments(primals)
     backend, arrays = _resolve(leaves, "vjp")
-    told: list[Returned] = []
-    found, pull = backend.vjp(flattened(f, backend, structures, keywords, told, has_aux=has_aux), arrays)
-    returned = told[0]
+    returns: list[Returned] = []
+    found, pull = backend.vjp(flattened(f, backend, structures, keywords, returns, has_aux=has_aux), arrays)
+    returned = returns[0]
     structure, outputs = returned.structure, found[: returned.count]
 
     def pullback(cotangents: Any) -> Arrays:
@@ -113,7 +113,7 @@ def jvp(
 ) -> tuple[Any, ...]:
     """Evaluate f and push tangents of its arguments forward.
 
-    A tangent of a complex array is its change dX, as in `jax.jvp`. It pairs with the gradient that `grad` gives,
+    A tangent of a complex array is its change dX, as in `jax.jvp`. It pairs with the gradient that `grad` returns,
     X_bar = dL/dRe(X) + i dL/dIm(X), as <X_bar, dX> = Re tr(X_bar^H dX); `jax.grad` returns the conjugate of X_bar.
 
     Parameters
@@ -123,11 +123,12 @@ def jvp(
     primals : sequence of pytree
         Arguments of f, as in `vjp`.
     tangents : sequence of pytree
-        Their tangents, alike in structure (None for zero), shape and dtype; a real one does for a complex argument.
+        Their tangents, of the same structure (None for zero), shape and dtype; real ones are accepted for complex
+        arguments.
     has_aux : bool
-        Whether f returns (outputs, aux): aux, any object, is not differentiated and handed on unchanged.
+        Whether f returns (outputs, aux): aux, any object, is not differentiated but passed through unchanged.
     **keywords : object
-        Keyword arguments of f, which is not differentiated by them.
+        Keyword arguments of f, with respect to which it is not differentiated.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def jvp(
     CapabilityError
         The framework has no forward mode (NumPy, MXNet).
     ForeignArrayError
-        A leaf of the primals or outputs is no array, or the arrays belong to several frameworks.
+        A leaf of the primals or outputs is not an array, or the arrays belong to several frameworks.
     ShapeError, DtypeError
         A tangent does not fit its primal.
 
@@ -165,10 +166,10 @@ def jvp(
         backend.xp.zeros_like(primal) if dot is None else _fitted(backend, "tangent", next(given), "primal", primal)
         for dot, primal in zip(dots, arrays, strict=True)
     ]
-    told: list[Returned] = []
-    flat = flattened(f, backend, structures, keywords, told, has_aux=has_aux)
+    returns: list[Returned] = []
+    flat = flattened(f, backend, structures, keywords, returns, has_aux=has_aux)
     found, found_tangents = backend.jvp(flat, arrays, tuple(fitted))
-    returned = told[0]
+    returned = returns[0]
     outputs, output_tangents = (unflatten(returned.structure, iter(part)) for part in (found, found_tangents))
     return (outputs, output_tangents, returned.aux_with(found)) if has_aux else (outputs, output_tangents)
 
@@ -178,24 +179,24 @@ def value_and_grad(
 ) -> Callable[..., tuple[Any, Any]]:
     """Return the function that evaluates a real scalar f together with its gradient.
 
-    The gradient by a complex A is dL/dRe(A) + i dL/dIm(A), as `grad` has it, where dL = Re tr(A_bar^H dA);
-    `jax.value_and_grad` returns the conjugate of that.
+    The gradient with respect to a complex A is dL/dRe(A) + i dL/dIm(A), as in `grad`, where dL = Re tr(A_bar^H dA);
+    `jax.value_and_grad` returns its conjugate.
 
     Parameters
     ----------
     f : callable
         Takes pytrees of arrays of any shape, returns a real scalar (an array of shape ``()``).
     argnums : int or sequence of int
-        The positional arguments to differentiate: pytrees of arrays, as in `vjp`. All others, and keyword arguments,
-        are handed on to f as they are.
+        The positional arguments with respect to which f is differentiated: pytrees of arrays, as in `vjp`. All others,
+        and keyword arguments, are passed to f as they are.
     has_aux : bool
-        Whether f returns (scalar, aux): aux, any object, is not differentiated and handed on unchanged.
+        Whether f returns (scalar, aux): aux, any object, is not differentiated but passed through unchanged.
 
     Returns
     -------
     callable
-        Takes the arguments of f, gives the value, shape ``()``, and the gradient, which has the structure and shapes of
-        the argument (a tuple of them if `argnums` is a sequence). With `has_aux` it gives (value, aux) for the value.
+        Takes the arguments of f; returns the value, shape ``()``, and the gradient, which has the structure and shapes
+        of the argument (a tuple of them if `argnums` is a sequence). With `has_aux`, (value, aux) replaces the value.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def value_and_grad(
     OptionError
         On the call: there is no argument `argnums`, or f does not return (scalar, aux) although it `has_aux`.
     ForeignArrayError
-        On the call: a leaf of the argument is no array, or the arrays belong to several frameworks.
+        On the call: a leaf of the argument is not an array, or the arrays belong to several frameworks.
     CapabilityError
         On the call: the framework has no autodiff, or no second order where calls are nested.
 
@@ -226,8 +227,8 @@ def value_and_grad(
         for position in positions:
             if not -len(arguments) <= position < len(arguments):
                 raise OptionError(
-                    f"got argnums {argnums} and {len(arguments)} positional arguments; expected that many arguments. "
-                    f"Pass those to differentiate by position."
+                    f"got argnums {argnums} and {len(arguments)} positional arguments; expected argnums within them. "
+                    f"Pass the arguments to differentiate by position."
                 )
 
         def at(*varied: Any) -> Any:
@@ -245,8 +246,8 @@ def value_and_grad(
         backend, _ = resolve(value)
         if tuple(value.shape) != () or "complex" in backend.dtype_name(value):
             raise ShapeError(
-                f"a gradient needs a real scalar, and f gave shape {tuple(value.shape)}, dtype "
-                f"{backend.dtype_name(value)}. Reduce it with xp.sum or xp.real, or use unifiedqr.vjp."
+                f"got shape {tuple(value.shape)}, dtype {backend.dtype_name(value)} from the function to "
+                f"differentiate; expected a real scalar. Reduce it with xp.sum or xp.real, or use unifiedqr.vjp."
             )
         gradients = pullback(backend.xp.ones_like(value))
         return (value, *aux) if has_aux else value, gradients[0] if single else gradients
@@ -257,24 +258,24 @@ def value_and_grad(
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """Return the gradient of a real scalar f, as a function; it nests where the framework has second order.
 
-    The gradient by a complex A is dL/dRe(A) + i dL/dIm(A): with dL = Re tr(A_bar^H dA), the direction in which L rises
-    most, in every framework. `jax.grad` returns the conjugate of that.
+    The gradient with respect to a complex A is dL/dRe(A) + i dL/dIm(A): with dL = Re tr(A_bar^H dA), the direction in
+    which L increases fastest, in every framework. `jax.grad` returns its conjugate.
 
     Parameters
     ----------
     f : callable
         Takes pytrees of arrays of any shape, returns a real scalar (an array of shape ``()``).
     argnums : int or sequence of int
-        The positional arguments to differentiate: pytrees of arrays, as in `vjp`. All others, and keyword arguments,
-        are handed on to f as they are.
+        The positional arguments with respect to which f is differentiated: pytrees of arrays, as in `vjp`. All others,
+        and keyword arguments, are passed to f as they are.
     has_aux : bool
-        Whether f returns (scalar, aux): aux, any object, is not differentiated and handed on unchanged.
+        Whether f returns (scalar, aux): aux, any object, is not differentiated but passed through unchanged.
 
     Returns
     -------
     callable
-        Takes the arguments of f, gives the gradient, which has the structure and shapes of the argument (a tuple of
-        them if `argnums` is a sequence). With `has_aux` it gives (gradient, aux).
+        Takes the arguments of f; returns the gradient, which has the structure and shapes of the argument (a tuple of
+        them if `argnums` is a sequence). With `has_aux` it returns (gradient, aux).
 
     Raises
     ------
@@ -288,7 +289,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bo
     tensor([[0.6000],
             [0.8000]])
 
-    By a dataclass:
+    With respect to a dataclass:
 
     >>> from dataclasses import dataclass
     >>> @dataclass
@@ -299,7 +300,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bo
     >>> uqr.grad(lambda model: uqr.lstsq(model.A, model.b).x.sum())(model).b
     tensor([0.5000, 0.2500])
 
-    The derivative of |z|^2 by a complex z = 3 + 4i is 2 z; `jax.grad` has 2 conj(z):
+    The gradient of |z|^2 at z = 3 + 4i is 2 z; `jax.grad` returns 2 conj(z):
 
     >>> import jax
     >>> z = jax.numpy.asarray(3 + 4j)
@@ -318,8 +319,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bo
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], **keywords: Any) -> tuple[Any, ...]:
     """Multiply the Hessian of a real scalar f by a vector, by reverse over reverse.
 
-    The product by complex tangents dX is the change of `grad`, the gradient dL/dRe(X) + i dL/dIm(X), along dX; of
-    `jax.grad` it is that of the conjugate gradient.
+    The product with complex tangents dX is the change, along dX, of the gradient dL/dRe(X) + i dL/dIm(X) that `grad`
+    returns, not of its conjugate, which `jax.grad` returns.
 
     Parameters
     ----------
@@ -328,9 +329,9 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     primals : sequence of pytree
         Arguments of f, as in `vjp`.
     tangents : sequence of pytree
-        The direction, alike in structure (None for zero), shape and dtype.
+        The direction, of the same structure (None for zero), shape and dtype.
     **keywords : object
-        Keyword arguments of f, which is not differentiated by them.
+        Keyword arguments of f, with respect to which it is not differentiated.
 
     Returns
     -------
@@ -379,7 +380,7 @@ def _fitted(backend: Backend, what: str, array: Any, owner_kind: str, owner: Arr
             array = backend.xp.astype(array, owner.dtype)  # numbers count for no precision
     if tuple(array.shape) != tuple(owner.shape):
         raise ShapeError(
-            f"a {what} has shape {tuple(array.shape)}; its {owner_kind} has {tuple(owner.shape)}. Give it that."
+            f"got a {what} of shape {tuple(array.shape)}; expected that of its {owner_kind}, {tuple(owner.shape)}."
         )
     came, needed = backend.dtype_name(array), backend.dtype_name(owner)
     if came == needed:
@@ -387,5 +388,6 @@ def _fitted(backend: Backend, what: str, array: Any, owner_kind: str, owner: Arr
     if COMPLEX_OF_REAL.get(came) == needed:
         return backend.xp.astype(array, owner.dtype)
     raise DtypeError(
-        f"a {what} has dtype {came}; its {owner_kind} has {needed}. Convert it with unifiedqr.namespace(...).astype."
+        f"got a {what} of dtype {came}; expected that of its {owner_kind}, {needed}. Convert it with "
+        f"unifiedqr.namespace(...).astype."
     )

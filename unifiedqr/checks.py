@@ -1,6 +1,6 @@
-"""What happens where no derivative exists: nothing, a warning or an error, besides the NaN that always comes back.
+"""What happens where no derivative exists: nothing, a warning or an error, and NaN is returned in any case.
 
-The rules report here; a namespace says through ``beyond.seen`` whether the values of one of its arrays can be looked at
+The rules report here; a namespace says through ``beyond.seen`` whether the values of one of its arrays can be inspected
 without waiting for another device or breaking a trace. Where they cannot, the report is silent.
 """
 
@@ -90,7 +90,7 @@ _later: ContextVar[list[Report] | None] = ContextVar("unifiedqr_reports", defaul
 
 @contextmanager
 def reports_later() -> Generator[list[Report]]:
-    """Collect the reports of a block whose values cannot be looked at yet; calling one looks, and reports."""
+    """Collect the reports of a block whose values cannot be inspected yet; calling one inspects and reports."""
     collected: list[Report] = []
     token = _later.set(collected)
     try:
@@ -208,17 +208,17 @@ def _message(marks: Any, factor: Any) -> str:
     causes: list[str] = []
     if infinite.any():
         causes.append(
-            "the matrix holds NaN or Inf, or numbers so large that its factors overflow; find where they come from"
+            "the matrix contains NaN or Inf, or numbers so large that its factors overflow; find where they come from"
         )
     if (marks & ~infinite).any():
         causes.append(
             "a leading column (row, for LQ) is numerically dependent on those before it, "
             "|R_jj| <= 4 max(m, n) eps ||R[:, j]||, and a cotangent or tangent reaches what depends on it; "
-            "unifiedqr.diagnose(A) tells the rank; remove or reorder dependent columns"
+            "unifiedqr.diagnose(A) shows the rank; remove or reorder dependent columns"
         )
     return (
         f"no derivative of the QR or LQ decomposition exists{where}: {'. Elsewhere '.join(causes)}. The derivative is "
-        f"NaN there; accept it by unifiedqr.set_checks('off')."
+        f"NaN there; to accept it, call unifiedqr.set_checks('off')."
     )
 
 

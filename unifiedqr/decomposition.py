@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from unifiedqr import applications, updates
+from unifiedqr import applications, factors, lowrank, updates
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
 from unifiedqr.arrays.reflections import ADJOINT, REVERSED_COLUMNS, REVERSED_ROWS
+from unifiedqr.arrays.stacks import run
 from unifiedqr.errors import OptionError
 from unifiedqr.kernels.pivoting import pivoted_complete_qr, pivoted_qr, pivoted_r
 from unifiedqr.kernels.reduced import METHODS, r_alone, reduced_lq, reduced_qr
@@ -22,8 +23,10 @@ from unifiedqr.rules.triangle_only import qr_r_jvp, qr_r_vjp, r_singular
 
 __all__ = [
     "DECOMPOSITIONS",
+    "KEEPING_Q",
     "METHODS",
     "REDUCED",
+    "TRUNCATED",
     "UNPIVOTED",
     "Orientation",
     "Primitive",
@@ -39,7 +42,7 @@ class _Family(NamedTuple):
     """The rows of one decomposition, which differ by the gauge and by how the factors are computed.
 
     `sides` are those of the outputs. `keeps` are all outputs where it is None. The rules take what is kept, then
-    cotangents or the tangent, and ``xp``.
+    cotangents or the tangent, and ``xp``; those `of_stacks` may be run with the stack as the last axis.
     """
 
     results: tuple[str, ...]
@@ -53,10 +56,27 @@ class _Family(NamedTuple):
     discrete: tuple[str, ...] = ()
     keeps: tuple[str, ...] | None = None
     pivots: bool = False
+    of_stacks: bool = False
 
 
 def _r_alone(xp: Namespace, A: Array, **options: Any) -> Arrays:
     return (r_alone(xp, A, **options),)
+
+
+def _r_first(xp: Namespace, A: Array, **options: Any) -> Arrays:
+    return reduced_qr(xp, A, **options)[::-1]
+
+
+def _r_first_vjp(R: Array, Q: Array, R_bar: Array | None, Q_bar: Array | None, *, xp: Namespace) -> Array:
+    return qr_vjp(Q, R, Q_bar, R_bar, xp=xp)
+
+
+def _r_first_jvp(R: Array, Q: Array, A_dot: Array, *, xp: Namespace) -> Arrays:
+    return qr_jvp(Q, R, A_dot, xp=xp)[::-1]
+
+
+def _r_first_singular(R: Array, Q: Array, *, xp: Namespace) -> Array:
+    return qr_singular(Q, R, xp=xp)
 
 
 def _complete_vjp(Q: Array, R: Array, G: Array, S: Array, *bars: Array | None, xp: Namespace) -> Array:
@@ -84,8 +104,10 @@ def _truncated_singular(A: Array, Q: Array, R: Array, *_: Array, xp: Namespace) 
 
 
 _FAMILIES = {
-    "qr": _Family(("Q", "R"), ("m1", "1n"), reduced_qr, qr_vjp, qr_jvp, qr_singular),
-    "lq": _Family(("L", "Q"), ("m1", "1n"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True)),
+    "qr": _Family(("Q", "R"), ("m1", "1n"), reduced_qr, qr_vjp, qr_jvp, qr_singular, of_stacks=True),
+    "lq": _Family(
+        ("L", "Q"), ("m1", "1n"), reduced_lq, lq_vjp, lq_jvp, lq_singular, Orientation(adjoint=True), of_stacks=True
+    ),
     "qr-r": _Family(("R",), ("1n",), _r_alone, qr_r_vjp, qr_r_jvp, r_singular, keeps=("A", "R")),
     "qr-complete": _Family(
         ("Q", "R"),
@@ -100,6 +122,12 @@ _FAMILIES = {
 }
 
 
+_R_FIRST = _Family(
+    ("R",), ("1n", "m1"), _r_first, _r_first_vjp, _r_first_jvp, _r_first_singular, hidden=("Q",), of_stacks=True
+)
+"""R alone, with Q kept for derivatives."""
+
+
 def _as_tuple(found: Array) -> Arrays:
     return found if type(found) is tuple else (found,)  # pyright: ignore[reportUnknownVariableType] an array is any type
 
@@ -108,9 +136,13 @@ def _row(name: str, family: _Family, options: tuple[str, ...], **of_the_kernel: 
     outputs = family.results + family.hidden
 
     def vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        if family.of_stacks:
+            return (run(family.vjp, xp, *kept, *cotangents),)
         return (family.vjp(*kept, *cotangents, xp=xp),)
 
     def jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+        if family.of_stacks:
+            return run(family.jvp, xp, *kept, *tangents)
         return _as_tuple(family.jvp(*kept, *tangents, xp=xp))
 
     return Primitive(
@@ -137,7 +169,7 @@ _PIVOTED = {
     "qr-pivoted-r": ("qr-r", pivoted_r),
     "qr-pivoted-complete": ("qr-complete", pivoted_complete_qr),
 }
-"""The decompositions of A[:, p]: of which, and the kernel that finds p too."""
+"""The decompositions of A[:, p]: of which row, and the kernel that also finds p."""
 
 _MIRRORS = {
     "rq": ("lq", {"R": "L", "Q": "Q"}, 2, REVERSED_ROWS),
@@ -148,7 +180,7 @@ _MIRRORS = {
     "lq-pivoted-l": ("qr-pivoted-r", {"L": "R", "P": "P"}, 2, ADJOINT),
     "lq-pivoted-complete": ("qr-pivoted-complete", {"L": "R", "Q": "Q", "P": "P", "G": "G", "S": "S"}, 3, ADJOINT),
 }
-"""The mirror images: of which, with its outputs by their new names, the number of results, and the reflection."""
+"""The mirror images: of which row, its outputs by their new names, the number of results, and the reflection."""
 
 
 def _made(name: str, *, positive: bool, method: str) -> Primitive:
@@ -185,7 +217,21 @@ UNPIVOTED = {
     for (row_name, positive, method), row in _ROWS.items()
     if row_name == name
 }
-"""The rows that options alone decide upon, whatever the shape: by decomposition, mode, positive and method."""
+"""The rows determined by the options alone, whatever the shape: by decomposition, mode, positive and method."""
+
+
+def _keeping_Q(name: str, *, positive: bool, method: str) -> Primitive:
+    options = ("positive" if positive else "raw", method, "with Q")
+    row = _row("qr-r", _R_FIRST, options, positive=positive, method=method)
+    return row if name == "qr-r" else mirrored(row, name, {"L": "R", "Q": "Q"}, 1)
+
+
+KEEPING_Q = {
+    row: _keeping_Q(name, positive=positive, method=method)
+    for (name, positive, method), row in _ROWS.items()
+    if name in ("qr-r", "lq-l") and method != "cholesky"
+}
+"""The rows of R or L alone that keep Q, which a derivative then need not find anew by (R.2): by those that do not."""
 
 
 def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Primitive:
@@ -194,7 +240,7 @@ def primitive(name: str, *, positive: bool = True, method: str = "auto") -> Prim
 
 
 def check_method(method: str, *, pivoting: bool) -> str:
-    """Return the algorithm; raise unless there is one of that name, and it can do what it is asked for."""
+    """Return the algorithm; raise unless one of that name exists and can do what is asked."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, METHODS))}.")
     if pivoting and method == "cholesky":
@@ -227,19 +273,27 @@ REDUCED = ("qr", "lq", "rq", "ql")
 EXAMPLE_RANK = 2
 """Rank of the truncated decompositions in the conformance suite and the comparison."""
 
+TRUNCATED = ("qr-truncated", "lq-truncated", "interpolative", "range_finder")
+"""Those of which the default row stops after `EXAMPLE_RANK` steps."""
+
 DECOMPOSITIONS: dict[str, Callable[..., Primitive]] = {
     **{name: partial(primitive, name) for name in (*_FAMILIES, *_PIVOTED, *_MIRRORS)},
     **{f"{name}-truncated": partial(truncated, name, EXAMPLE_RANK, True) for name in ("qr", "lq")},
     **{name: partial(applications.row, name) for name in applications.ROWS},
     "lstsq-pivoted": partial(applications.least_squares_of_constant_rank, None),
     **{name: partial(updates.row, name) for name in updates.NAMES},
+    **{name: partial(factors.row, name) for name in factors.ROWS},
+    "interpolative": partial(lowrank.interpolative, EXAMPLE_RANK),
+    "range_finder": partial(lowrank.range_finder, 1),
 }
 """Everything there is, by name; a call without options gives its default row."""
 
 
 def rows() -> Iterator[Primitive]:
-    """Return every row under every set of options, but for the numbers a rank or a tolerance may be."""
+    """Return every row under every set of options, except for values of a rank or a tolerance."""
     yield from _ROWS.values()
+    yield from KEEPING_Q.values()
     yield from applications.ROWS.values()
     yield from updates.ROWS.values()
-    yield from (DECOMPOSITIONS[name]() for name in ("qr-truncated", "lq-truncated", "lstsq-pivoted"))
+    yield from factors.ROWS.values()
+    yield from (DECOMPOSITIONS[name]() for name in (*TRUNCATED, "lstsq-pivoted"))

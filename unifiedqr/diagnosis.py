@@ -1,12 +1,12 @@
-r"""What can be said of a matrix before its decomposition is differentiated: rank, condition, error, gauge.
+r"""What can be said about a matrix before its decomposition is differentiated: rank, condition, error, gauge.
 
-A derivative inherits from the computed factors a relative error of the order of eps κ_c, whatever the arrangement of
-the rule, where
+A derivative inherits from the computed factors a relative error of the order of eps κ_c, however the rule is arranged,
+where
 
     (ER.1)  κ_c = κ(A_1 D),   D the diagonal matrix that gives the columns of A_1 unit length,
 
-and A_1 holds the leading columns that a derivative reads: all k, but without the last one for a real square or wide
-matrix (QR.6). Scaling columns is harmless, so that κ(A) itself says too much.
+and A_1 holds the leading columns that a derivative reads: all k, or all but the last for a real square or wide matrix
+(QR.6). Scaling columns is harmless, so κ(A) itself is too pessimistic.
 
 References
 ----------
@@ -33,14 +33,14 @@ Laeuchli, nearly deficient and 1e±150-scaled matrices, deep, square and wide.""
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found; for a stack of matrices every number is an array of the batch's shape.
+    """The result of `diagnose`; for a stack of matrices every number is an array of the batch's shape.
 
     Attributes
     ----------
     decomposition : str
-        The decomposition that was asked about.
+        The decomposition in question.
     dtype : str
-        Dtype it computes in.
+        The dtype in which it is computed.
     rank : int or numpy.ndarray
         Numerical rank of A with its columns (rows, for LQ and RQ) scaled to unit length.
     dependent : int or numpy.ndarray
@@ -89,7 +89,7 @@ class Diagnosis:
             said.append(f"The {self.read} {lines} that a derivative reads are independent: it exists.")
             said.append(f"Scaled to unit length, they have condition {np.max(self.condition):.1e}.")
         if not np.all(bad):
-            said.append(f"A relative error of {np.nanmax(self.expected_error):.1e} is to be expected of a gradient.")
+            said.append(f"Expect a relative error of {np.nanmax(self.expected_error):.1e} in a gradient.")
         if self.gauge_violation is not None:
             said.append(_gauge_sentence(float(np.max(self.gauge_violation)), self.dtype))
         return tuple(said)
@@ -110,12 +110,12 @@ def diagnose(
     Parameters
     ----------
     A : array, shape (..., m, n)
-        As in `qr`, of any backend; it is looked at on the host. Of a deep matrix in parts (wide, for LQ and RQ), on
-        several devices or in several processes, R alone is, which has the same rank and condition.
+        As in `qr`, of any backend; it is examined on the host. If a deep matrix (wide, for LQ and RQ) is spread over
+        several devices or processes, only R is examined, which has the same rank and condition.
     Q_bar, R_bar, L_bar : array, optional
         Cotangents of the factors, in their shapes: of Q and R for "qr" and "rq", of L and Q for "lq" and "ql".
     decomposition : {"qr", "lq", "rq", "ql"}
-        The decomposition that is to be differentiated.
+        The decomposition to be differentiated.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def diagnose(
     The rank is 3 of 3.
     The 3 leading columns that a derivative reads are independent: it exists.
     Scaled to unit length, they have condition 1.1e+04.
-    A relative error of 3.5e-12 is to be expected of a gradient.
+    Expect a relative error of 3.5e-12 in a gradient.
     """
     if decomposition not in REDUCED:
         choices = ", ".join(map(repr, REDUCED))

@@ -1,13 +1,13 @@
 """Which backend serves a call: entry points, selection by name, by array, by environment variable.
 
-Nothing is imported until it is asked for: plugins are descriptions, and a framework is imported only when one of its
-arrays arrives or its name is selected.
+Nothing is imported until it is needed: plugins are descriptions, and a framework is imported only when one of its
+arrays is passed or its name is selected.
 """
 
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -35,16 +35,16 @@ DEFAULT = "numpy"
 
 @dataclass(frozen=True)
 class BackendInfo:
-    """What is known of one backend on this machine.
+    """What is known about one backend on this machine.
 
     Attributes
     ----------
     name : str
-        The name to select it by.
+        The name by which it is selected.
     version : str or None
         Version of the framework's distribution; None if it is not installed.
     available : bool
-        Whether the framework is installed and, where it was asked for, could be imported.
+        Whether the framework is installed and, if it has been used, could be imported.
     reason : str
         Why it is not available; empty if it is.
     devices : tuple of str or None
@@ -109,13 +109,11 @@ def plugin(name: str) -> Plugin:
 
 
 def _described() -> list[Plugin]:
-    """Return the descriptions of all backends that have one; the others are for backends() and whoever names them."""
+    """Return the descriptions of all backends that have a valid one; `backends` and `plugin` report the others."""
     found: list[Plugin] = []
     for name in names():
-        try:
+        with suppress(BackendUnavailableError):
             found.append(plugin(name))
-        except BackendUnavailableError:
-            continue
     return found
 
 
@@ -147,19 +145,15 @@ def _info(name: str) -> BackendInfo:
     installed = _installed_version(described)
     if installed is None:
         return BackendInfo(name, None, False, _how_to_install(described), None, described.capabilities)
-    failure = _failures.get(name)
+    reason = in_one_line(_failures[name]) if name in _failures else ""
     devices = loaded[name].devices() if name in loaded else None
-    return BackendInfo(
-        name, installed, failure is None, in_one_line(failure) if failure else "", devices, described.capabilities
-    )
+    return BackendInfo(name, installed, not reason, reason, devices, described.capabilities)
 
 
 def _installed_version(described: Plugin) -> str | None:
     for distribution in described.distributions:
-        try:
+        with suppress(PackageNotFoundError):
             return version(distribution)
-        except PackageNotFoundError:
-            continue
     return None
 
 
@@ -214,20 +208,25 @@ def by_name(name: str) -> Backend:
 
 @untraced
 def _load(name: str) -> None:
-    """Import the framework of a name, once; raise if it cannot be, as often as it is asked for."""
+    """Import the framework of a name, once; keep a failure unless it came from within the framework's own import."""
     if name in loaded:
         return
-    described = plugin(name)
-    if name not in _failures:
+    described, failure = plugin(name), _failures.get(name)
+    if failure is None:
         if _installed_version(described) is None:
-            raise BackendUnavailableError(f"the backend {name!r} was asked for, but {_how_to_install(described)}.")
+            raise BackendUnavailableError(f"the backend {name!r} was requested, but {_how_to_install(described)}.")
         BETWEEN.update((_entry_points()[name].module.partition(".")[0], *described.array_modules))
         try:
             loaded.setdefault(name, described.load())
             return
-        except Exception as error:  # a framework may fail in any way, of old and new distributions that do not fit
-            _failures[name] = error
-    failure, provider = _failures[name], distribution_of(_entry_points()[name])
+        except Exception as error:  # a framework may fail in any way, such as when old and new distributions mix
+            if described.is_importing:
+                raise BackendUnavailableError(
+                    f"the backend {name!r} was requested while {described.array_modules[0]} is still being imported: "
+                    f"{in_one_line(error)}. Call again after its import."
+                ) from error
+            failure = _failures[name] = error
+    provider = distribution_of(_entry_points()[name])
     raise BackendUnavailableError(
         f"the backend {name!r} of {provider} is installed but cannot be imported: {in_one_line(failure)}. Reinstall "
         f"{described.distributions[0]} in a version that fits, or {provider}."
@@ -357,8 +356,8 @@ def use_backend(name: str) -> Generator[Backend]:
 def namespace(x_or_name: Any = None) -> Namespace:
     """Return a backend's Array API namespace ``xp``: the functions of the standard for the framework's own arrays.
 
-    A script that keeps to these, which every framework supplies, for real and for complex arrays where the standard has
-    both, with right gradients where the framework has autodiff, runs in all of them::
+    Every framework supplies the following, for real and for complex arrays where the standard has both, with correct
+    gradients where the framework has autodiff, so a script that keeps to these runs in all of them::
 
         log log10 log1p log2 reciprocal sqrt imag abs cos cosh exp expm1 negative positive real sign sin sinh
         square tan tanh conj ceil floor trunc signbit round isfinite isinf isnan logical_not bitwise_invert add
@@ -374,9 +373,9 @@ def namespace(x_or_name: Any = None) -> Namespace:
         linalg.matmul linalg.matrix_norm linalg.matrix_power linalg.matrix_rank linalg.matrix_transpose
         linalg.outer linalg.slogdet linalg.solve linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
 
-    docs/namespace.md, made by running them, has what each framework and the 100-digit numbers of mpmath have of
-    the standard besides, and which operators their arrays understand. A name that is lacking raises an error, an
-    `AttributeError` and a `CapabilityError`, that says what to use instead.
+    docs/namespace.md, made by running them, lists what else of the standard each framework and the 100-digit numbers
+    of mpmath have, and which operators their arrays support. A missing name raises an error, both an `AttributeError`
+    and a `CapabilityError`, that says what to use instead.
 
     Parameters
     ----------
@@ -386,7 +385,7 @@ def namespace(x_or_name: Any = None) -> Namespace:
     Returns
     -------
     namespace
-        Its functions promote dtypes as the standard has it, where the operators of a framework may not.
+        Its functions promote dtypes as the standard requires, which the operators of a framework may not.
 
     Examples
     --------

@@ -1,12 +1,12 @@
-"""The errors unifiedqr raises: each says what came, what is needed, what to do.
+"""The errors unifiedqr raises: each says what was given, what was expected, what to do.
 
-Every class derives from `UnifiedQRError` and from the built-in a caller would expect. `SingularMatrixError`, which is
-also NumPy's, stands in `unifiedqr.singular`.
+Every class derives from `UnifiedQRError` and from the built-in a caller would expect. `SingularMatrixError`, which also
+derives from NumPy's error, is in `unifiedqr.singular`.
 """
 
 
 class UnifiedQRError(Exception):
-    """Root of every error raised by unifiedqr."""
+    """Base class of every error raised by unifiedqr."""
 
 
 class ShapeError(UnifiedQRError, ValueError):
@@ -14,17 +14,17 @@ class ShapeError(UnifiedQRError, ValueError):
 
 
 class UndecidedShapeError(ShapeError):
-    """Which of m and n is larger was asked while a graph is traced, and only its run will tell."""
+    """The graph being traced depends on which of m and n is larger, which is not known before it runs."""
 
     def __init__(self) -> None:
         super().__init__(
-            "got a matrix whose sizes are not known while a graph is traced; the form of what is computed depends on "
-            "which of m and n is larger. Give both sizes in the signature of the graph."
+            "got a matrix whose sizes are not known while a graph is traced; the computation depends on which of m and "
+            "n is larger. Give both sizes in the signature of the graph."
         )
 
 
 class DtypeError(UnifiedQRError, TypeError):
-    """An array has a dtype that no decomposition is defined for."""
+    """An array has a dtype for which no decomposition is defined."""
 
 
 class OptionError(UnifiedQRError, ValueError):
@@ -36,7 +36,7 @@ class InputError(UnifiedQRError, ValueError):
 
 
 class DurationError(UnifiedQRError, TimeoutError):
-    """The work takes, or is estimated to take, longer than it may."""
+    """The work takes, or is estimated to take, longer than allowed."""
 
 
 class UnknownBackendError(UnifiedQRError, ValueError):
@@ -52,11 +52,11 @@ class BackendConflictError(UnifiedQRError, ValueError):
 
 
 class MissingExtraError(UnifiedQRError, ImportError):
-    """What was called is part of the package, but an extra that it needs is not installed."""
+    """An extra that the called function needs is not installed."""
 
 
 class ForeignArrayError(UnifiedQRError, TypeError):
-    """An argument is not an array of any backend, or arguments belong to two of them."""
+    """An argument is not an array of any backend, or the arguments belong to two backends."""
 
 
 class CapabilityError(UnifiedQRError, NotImplementedError):
@@ -68,15 +68,15 @@ class SingularMatrixWarning(UserWarning):
 
 
 class ShardingError(UnifiedQRError, ValueError):
-    """An array is spread over devices in a way in which nothing but gathering it would help."""
+    """An array is spread over devices in a way that cannot be decomposed without gathering it."""
 
 
 class ShardingWarning(UserWarning):
-    """As much as the matrix has moves between devices."""
+    """The whole matrix moves between devices."""
 
 
 class GaugeError(UnifiedQRError, ValueError):
-    """A loss depends on which orthonormal basis of a space was chosen, of which a derivative cannot tell."""
+    """A loss depends on which orthonormal basis of a space was chosen, which the derivative does not determine."""
 
 
 class GaugeWarning(UserWarning):

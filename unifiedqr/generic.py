@@ -1,7 +1,7 @@
 """Arrays of Array API libraries without a plugin, such as CuPy or Dask: values and explicit rules, no autodiff.
 
-The kernels are written on the standard, so that a library that keeps to it needs no adapter. What it lacks of the
-standard ends in an error that names the function (`unifiedqr.arrays.namespaces`).
+The kernels are written on the standard, so a library that keeps to it needs no adapter. A function of the standard that
+it lacks raises an error that names the function (`unifiedqr.arrays.namespaces`).
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from unifiedqr.errors import CapabilityError, ForeignArrayError, ShapeError
 from unifiedqr.rules.validation import NOT_PLAIN
 
 MORE_THAN_NUMBERS = (*NOT_PLAIN, "MArray", "Quantity")
-"""Types, by name, whose arithmetic heeds a mask or a unit, which a decomposition would not follow."""
+"""Types, by name, whose arithmetic follows a mask or a unit, which a decomposition would ignore."""
 
 NOT_CONVERTED = (TypeError, ValueError, RuntimeError, BufferError, AttributeError, NotImplementedError)
-"""What libraries raise for an array that they do not hand over."""
+"""What libraries raise for an array that they cannot convert."""
 
 
 class GenericBackend(Backend):
-    """A library of the Array API standard, known by its arrays alone."""
+    """A library of the Array API standard, known only by its arrays."""
 
     def __init__(self, library: str, namespace: Namespace) -> None:
         super().__init__(Plugin(library, (library,), (library,), f"{__name__}:{type(self).__name__}"))
@@ -34,8 +34,11 @@ class GenericBackend(Backend):
     def from_numpy(self, x: Any) -> Array:
         return self.xp.asarray(x)
 
+    def beside(self, x: Array, A: Array) -> Array:
+        return array_api_compat.to_device(x, array_api_compat.device(A))
+
     def to_numpy(self, x: Array) -> Any:
-        import numpy as np  # not before an array is to become one
+        import numpy as np  # only when an array is converted
 
         ways: tuple[Callable[[Any], Any], ...] = (
             lambda x: np.asarray(x) if hasattr(x, "__array__") else None,
@@ -50,8 +53,8 @@ class GenericBackend(Backend):
             if found is not None and found.dtype != object:
                 return found
         raise CapabilityError(
-            f"{self.name} gives this array on {self.device(x)} neither by __array__ nor by DLPack. Convert it with the "
-            f"library's own function, after computing it or moving it to host memory."
+            f"{self.name} exports this array on {self.device(x)} neither by __array__ nor by DLPack. Convert it with "
+            f"the library's own function, after computing it or moving it to host memory."
         )
 
     def dtype_name(self, x: Array) -> str:
@@ -59,12 +62,12 @@ class GenericBackend(Backend):
         if any(base.__name__ in MORE_THAN_NUMBERS for base in kind.__mro__):
             raise ForeignArrayError(
                 f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit), which a "
-                f"decomposition would not follow. Give plain numbers."
+                f"decomposition would ignore. Pass plain numbers."
             )
         if not all(isinstance(size, int) for size in x.shape):
             raise ShapeError(
-                f"{self.name} gave an array of shape {tuple(x.shape)}, of which not all sizes are known. Make them "
-                f"known first, as compute_chunk_sizes of Dask does."
+                f"got a {self.name} array of shape {tuple(x.shape)}; expected known sizes. Determine them first, as "
+                f"compute_chunk_sizes of Dask does."
             )
         for name in (*DTYPES, *HALF_DTYPES):
             dtype = getattr(self.xp, name, None)
@@ -91,8 +94,8 @@ class GenericBackend(Backend):
 
     def _no_autodiff(self, kind: str) -> str:
         return (
-            f"unifiedqr has no plugin for {self.name}, and so no autodiff of its arrays. The explicit rules take them: "
-            f"unifiedqr.rules.qr_{kind} and its siblings. Or use another backend."
+            f"unifiedqr has no plugin for {self.name}, and so no autodiff for its arrays. Use the explicit rules, "
+            f"unifiedqr.rules.qr_{kind} and the others, or another backend."
         )
 
 

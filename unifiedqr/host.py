@@ -3,10 +3,10 @@
 LAPACK's driver geqp3 factors all k = min(m, n) columns. To stop after `rank` of them its two parts are run here: laqps,
 a block of columns at a time, which is called through the pointers SciPy exports for Cython, and for the last columns of
 a matrix laqp2, which cannot be stopped and is written out. Both follow geqp3 operation by operation, because columns
-that tie are told apart by the rounding errors of their norms.
+that tie are distinguished by the rounding errors of their norms.
 
 G. Quintana-Orti, X. Sun, C. H. Bischof (1998), SIAM J. Sci. Comput. 19(5), 1486-1494; Z. Drmac, Z. Bujanovic (2008),
-ACM Trans. Math. Softw. 35(2), for the norms that are computed anew.
+ACM Trans. Math. Softw. 35(2), for the norms that are recomputed.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ STEP = 2**15
 
 
 GLANCE = 2**22
-"""Number of entries that are looked at in less time than is saved by knowing them."""
+"""Number of entries that take less time to inspect than knowing them saves."""
 
 
 def glance(R: Any) -> tuple[float, float] | None:
@@ -226,7 +226,7 @@ def _column(kernels: "_Kernels", state: _State, i: int) -> None:
 
 
 def _downdate(A: Any, norms: Any, known_norms: Any) -> None:
-    """Take the first row of A out of the norms of its columns, computing those anew that cancel."""
+    """Take the first row of A out of the norms of its columns, recomputing those that cancel."""
     row = np.hypot(A[0].real, A[0].imag) if np.iscomplexobj(A) else np.abs(A[0])
     with np.errstate(all="ignore"):
         ratios, shares = row / norms, norms / known_norms

@@ -1,4 +1,4 @@
-"""What a function to differentiate returns, as its backend takes it: a flat tuple of arrays, and the rest apart."""
+"""What the function to differentiate returns, as its backend takes it: a flat tuple of arrays, the rest kept aside."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from unifiedqr.trees import Structure, flatten, is_array, unflatten, unflatten_a
 
 @dataclass(frozen=True)
 class Returned:
-    """What a function returned besides the arrays that its backend took: how `count` outputs are nested, and aux."""
+    """What a function returned apart from the arrays that its backend took: how `count` outputs are nested, and aux."""
 
     structure: Structure
     count: int
@@ -23,7 +23,7 @@ class Returned:
     aux_structure: Structure = None
 
     def aux_with(self, found: Arrays) -> Any:
-        """Return aux, with the arrays of it that the backend found behind the outputs."""
+        """Return aux with its arrays, which the backend returned after the outputs."""
         if len(found) == self.count:
             return self.aux
         arrays = iter(found[self.count :])
@@ -32,7 +32,7 @@ class Returned:
 
 
 _ARRAY = object()
-"""Stands in `aux_leaves` for an array that is handed on through the backend."""
+"""Placeholder in `aux_leaves` for an array that passes through the backend."""
 
 
 def flattened(
@@ -40,13 +40,13 @@ def flattened(
     backend: Backend,
     arguments: list[Structure],
     keywords: dict[str, Any],
-    told: list[Returned],
+    returns: list[Returned],
     *,
     has_aux: bool,
 ) -> Callable[..., Arrays]:
-    """Return f as a function of the leaves of its arguments, to a tuple of arrays; `told` receives what else it gave.
+    """Return f as a function from the leaves of its arguments to a tuple of arrays; `returns` receives the rest.
 
-    Arrays in aux are outputs as well, since frameworks hand their own outputs on without the trace they belong to.
+    Arrays in aux are outputs too, since only what a framework returns itself is free of its trace.
     """
 
     def flat(*leaves: Any) -> Arrays:
@@ -63,8 +63,8 @@ def flattened(
             left = tuple([_ARRAY if is_taken else leaf for leaf, is_taken in pairs])
             returned = Returned(structure, len(found), aux, left, aux_structure)
             found += [leaf for leaf, is_taken in pairs if is_taken]
-        if not told:  # differences evaluate f elsewhere too
-            told.append(returned)
+        if not returns:  # finite differences evaluate f at other points too
+            returns.append(returned)
         return tuple(found)
 
     return flat
@@ -80,10 +80,10 @@ def _pair(given: Any) -> Any:
 
 
 def _output(backend: Backend, x: object) -> Any:
-    """Return an output of a function as its backend takes it; raise if it is no array."""
+    """Return an output of a function as its backend takes it; raise if it is not an array."""
     if is_array(x) or owner_of(type(x)) is not None:
         return x
     if isinstance(x, Number):
         return backend.xp.asarray(x)  # a constant
     expected = f"an array of {backend.name} from the function to differentiate"
-    raise refusal(x, expected, "Return arrays alone, or a pair (outputs, aux) with has_aux=True.")
+    raise refusal(x, expected, "Return only arrays, or a pair (outputs, aux) with has_aux=True.")

@@ -3,7 +3,7 @@
 Every function of a primitive takes the array namespace ``xp`` first:
 
     forward(xp, *inputs)          -> outputs
-    vjp(xp, kept, cotangents)     -> one cotangent per input        (a cotangent that is None is zero)
+    vjp(xp, kept, cotangents)     -> one cotangent per input        (a cotangent that is None is zero, given or found)
     jvp(xp, kept, tangents)       -> one tangent per output
     singular(xp, kept)            -> boolean, per matrix: no derivative exists
 
@@ -58,7 +58,7 @@ class Orientation:
         return f"{'last' if self.reversed else 'leading'} {'rows' if self.adjoint else 'columns'}"
 
 
-@dataclass(eq=False)  # not frozen: Dynamo would hash its fields, of which some are dictionaries
+@dataclass(eq=False)  # not frozen: Dynamo would hash its fields, some of which are dictionaries
 class Primitive:
     """One row of the table.
 
@@ -123,9 +123,18 @@ class Primitive:
         named = dict(zip(self.inputs + self.outputs, inputs + outputs, strict=True))
         return tuple(named[name] for name in self.keeps)
 
+    def gradients(self, xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+        """Return what `vjp` gives, with zeros in place of None, which stands for inputs that are kept."""
+        found = self.vjp(xp, kept, cotangents)
+        if all(bar is not None for bar in found):
+            return found
+        named = dict(zip(self.keeps, kept, strict=True))
+        pairs = zip(self.inputs, found, strict=True)
+        return tuple(xp.zeros_like(named[name]) if bar is None else bar for name, bar in pairs)
+
 
 watchers: list[Callable[[Primitive], object]] = []
-"""Adapters that must know each primitive before it is used, as tracing compilers do; told of those made on demand."""
+"""Adapters that must know each primitive before it is used, as tracing compilers do; notified of any made on demand."""
 
 
 def on_demand(make: Callable[..., Primitive]) -> Callable[..., Primitive]:
@@ -252,8 +261,11 @@ def permuted(row: Primitive, name: str, forward: Callable[..., Arrays]) -> Primi
     )
 
 
-def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
-    """Return a decomposition of matrices whose m rows, None for equally many each, several holders have."""
+def of_holders(row: Primitive, holders: Holders, m: int | None, *, columns: bool = False) -> Primitive:
+    """Return a decomposition of matrices whose m rows (None: equally many each) are spread over several holders.
+
+    With `columns` the row is QR, and the result is LQ of matrices whose columns are spread.
+    """
 
     def over(xp: Namespace) -> Namespace:
         return namespace_of_holders(xp, holders, m)
@@ -284,7 +296,7 @@ def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
     def singular(xp: Namespace, kept: Arrays) -> Array:
         return row.singular(over(xp), kept)
 
-    return replace(
+    made = replace(
         row,
         options=(*row.options, f"of {holders.count} holders"),
         communicates=True,
@@ -293,3 +305,7 @@ def of_holders(row: Primitive, holders: Holders, m: int | None) -> Primitive:
         jvp=jvp,
         singular=singular,
     )
+    if not columns:
+        return made
+    outputs = {"L" if name == "R" else name: name for name in sorted(made.outputs, reverse=True)}
+    return mirrored(made, {"qr": "lq", "qr-r": "lq-l"}[row.name], outputs, made.results)

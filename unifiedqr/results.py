@@ -121,6 +121,16 @@ class LstsqResult(NamedTuple, Generic[ArrayT]):
         return _as_html(self)
 
 
+class InterpolativeResult(NamedTuple, Generic[ArrayT]):
+    """Columns P, integers (..., r), and coefficients of A ~ A[..., :, P] T."""
+
+    P: Any
+    T: ArrayT
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
+
 class SlogdetResult(NamedTuple, Generic[ArrayT]):
     """Signs of determinants and logarithms of their moduli."""
 

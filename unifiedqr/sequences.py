@@ -14,16 +14,16 @@ from unifiedqr.errors import DtypeError, ShapeError
 
 PLAIN = {int, float, complex, bool}
 SEQUENCES = {list, tuple}
-"""Types that lists of many numbers consist of, and by which they are looked through at a glance."""
+"""Types of which long lists of numbers consist; testing for them makes the search of such lists quick."""
 
 
 def is_sequence(x: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Return whether x is a list or tuple, of which an array is to be made."""
+    """Return whether x is a list or tuple, to be made into an array."""
     return isinstance(x, (list, tuple))
 
 
 def entries(x: Any) -> list[Any]:
-    """Return what nested sequences hold besides numbers, or x itself if it is neither a sequence nor a number."""
+    """Return what nested sequences contain other than numbers, or x itself if it is neither sequence nor number."""
     if is_sequence(x):
         kinds = {*map(type, x)}
         if kinds <= SEQUENCES and x:
@@ -69,7 +69,7 @@ def stacked(backend: Backend, x: Any) -> Array:
 
 
 def _stacked(backend: Backend, x: Any, dtype: str, scalar: Array | None) -> Array:
-    """Stack what has been found to have this dtype, with numbers made like `scalar`."""
+    """Stack arrays of this dtype, and numbers made like `scalar`."""
     if is_sequence(x):
         return _stack(backend.xp, [_stacked(backend, y, dtype, scalar) for y in x])
     if isinstance(x, Number):
@@ -83,8 +83,8 @@ def _stack(xp: Namespace, parts: list[Array]) -> Array:
     if len({len(shape) for shape in shapes}) != 1 or any(len(sizes) > 1 for sizes in along):
         came = ", ".join(str(shape) for shape in dict.fromkeys(shapes)) or "an empty sequence"
         raise ShapeError(
-            f"got a sequence of arrays of shapes {came}; expected a rectangular one. Make the entries of each list "
-            f"alike in shape; a number has shape ()."
+            f"got a sequence of arrays of shapes {came}; expected a rectangular one. Give the entries of each list the "
+            f"same shape; a number has shape ()."
         )
     return xp.stack(parts)
 
@@ -104,7 +104,7 @@ def _plain(x: Any) -> float | complex:
 
 
 def _common_dtype(names: list[str], numbers: list[Number]) -> str:
-    """Return the dtype that holds them all; numbers count for no precision, as everywhere in the frameworks."""
+    """Return the dtype that holds them all; plain numbers do not raise the precision, as in every framework."""
     floating = {name for name in names if name in DTYPES or name in HALF_DTYPES}
     if not floating or any("int" not in name and name != "bool" for name in {*names} - floating):
         if len({*names}) == 1 and not numbers:

@@ -1,8 +1,8 @@
-"""Pytrees: arrays in nested containers, taken apart and put together by optree.
+"""Pytrees: arrays in nested containers, flattened and rebuilt by optree.
 
 Tuples, lists, named tuples, dicts and whatever is registered with optree are containers. A dataclass of the standard
-library is registered on first sight; ``field(metadata={"static": True})`` marks what is no array, as in JAX. None is a
-container of nothing.
+library is registered on first sight; ``field(metadata={"static": True})`` marks what is not an array, as in JAX. None
+is an empty container.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -86,7 +86,7 @@ def unflatten_arguments(structures: Iterable[Structure], leaves: Iterable[Any]) 
 
 
 def flatten_like(structure: Structure, tree: Any, what: str, owner: str) -> list[Array | None]:
-    """Return what stands in a tree in the places of a structure's leaves; a None stands for one in every leaf below.
+    """Return the entries of a tree at a structure's leaves; a None means None at every leaf below.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def _entries(tree: Any) -> dict[Any, Any] | None:
 
 
 def _flattened(tree: Any, is_leaf: Any) -> tuple[list[Any], Structure]:
-    import optree  # not before there is a tree: it takes long to import
+    import optree  # only when there is a tree: it takes long to import
 
     return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
 
@@ -176,7 +176,7 @@ def _is_one_array(x: Collection[Any], *, arrays: bool) -> bool:
 
 
 def _register(kind: Any) -> None:
-    """Make a dataclass known to optree. Its constructor puts it together again, as `dataclasses.replace` does."""
+    """Register a dataclass with optree. Its constructor rebuilds it, as in `dataclasses.replace`."""
     import optree
 
     if optree.register_pytree_node.get(kind, namespace=NAMESPACE) is not None:

@@ -1,6 +1,6 @@
 """The laboratory beside the library: comparison, conformance suite, benchmark, command line.
 
-It uses the library as anybody does; the library does not know it. What it needs beyond the library's own requirements
+It uses the library as anybody would; the library does not know it. What it needs beyond the library's own requirements
 comes with the extra ``lab``.
 """
 

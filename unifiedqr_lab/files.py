@@ -22,7 +22,7 @@ HEADER = "header"
 
 
 def check_readable(path: Path) -> None:
-    """Raise `InputError` unless there is a file at `path` that has something in it and may be read."""
+    """Raise `InputError` unless `path` is a readable file that is not empty."""
     if os.path.isdir(path):
         raise InputError(f"{path} is a directory; name a file.")
     try:
@@ -33,13 +33,13 @@ def check_readable(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     if empty:
-        raise InputError(f"{path} is empty: it has no bytes; was it written to its end?")
+        raise InputError(f"{path} is empty: it has no bytes; was it written completely?")
 
 
 def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path] = ()) -> None:
     """Raise `InputError` unless every output can be written, no two are the same, and none is an input.
 
-    Asked before the work starts, not after it. ``None`` stands for an output that was not asked for.
+    This is checked before the work starts, not after it. ``None`` is an output that was not requested.
     """
     taken = {os.path.realpath(path): "an input" for path in inputs}
     for path in filter(None, outputs):
@@ -53,7 +53,7 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path] = ()) -> N
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, never meets half of it.
+    """Write a file so that nobody, even after a crash, finds half of it.
 
     A link keeps its place and its target is replaced. A device or a pipe, such as /dev/stdout, is written to.
     """
@@ -131,5 +131,5 @@ def read_archive(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array
     ) as error:
         raise InputError(f"{path} is not a {kind} file, or is damaged ({type(error).__name__}: {error}).") from error
     if found != kind:
-        raise InputError(f"{path} is a {found!r} file; a {kind!r} file is needed.")
+        raise InputError(f"{path} is a {found!r} file; expected a {kind!r} file.")
     return header, arrays

@@ -1,4 +1,4 @@
-"""What the laboratory knows of a framework besides the contract: how to run it, what to measure it against.
+"""What the laboratory knows about a framework beyond the contract: how to run it, what to measure it against.
 
 A distribution registers a class derived from `Instruments` under the entry-point group ``unifiedqr.instruments``, by
 the name of its backend. Importing it imports no framework. A backend without one is tested and compared all the same.
@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr.discovery import distribution_of, get_backend
 from unifiedqr.errors import BackendUnavailableError, in_one_line
+
+if TYPE_CHECKING:
+    from unifiedqr_lab.engines import Engine
 
 GROUP = "unifiedqr.instruments"
 
@@ -87,16 +91,30 @@ class Instruments:
         """Return the ways in which the framework's users take values and derivatives."""
         return ()
 
+    def engines(self) -> "tuple[Engine, ...]":
+        """Return the ways in which the framework's users spread one matrix over devices, processes or blocks."""
+        return ()
+
+    def scaled(self, workers: int) -> "Engine | None":
+        """Return the engine of so many workers for the benchmark, whose factory gives a `Scaling`; None without one."""
+        del workers
+        return None
+
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         """Return the framework's own functions, of the reduced kind, by the name of ours that has the same results."""
         return {}
 
     def program(self, f: Callable[..., Arrays]) -> Callable[..., Arrays]:
-        """Return f, a function to a tuple of arrays, as users run it over and over: compiled, where they compile."""
+        """Return f, a function to a tuple of arrays, as users run it repeatedly: compiled, where they compile."""
         return f
 
+    def compiled(self, f: Callable[..., Arrays]) -> Callable[..., Arrays] | None:
+        """Return f compiled, where `program` leaves it eager though the framework has a compiler; None elsewhere."""
+        del f
+        return None
+
     def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
-        """Return the function of primals and cotangents, as users run it over and over, to the outputs and gradients.
+        """Return the function of primals and cotangents, as users run it repeatedly, to the outputs and gradients.
 
         Cotangents pair as the framework itself pairs them. It raises what the framework raises.
         """
@@ -109,7 +127,7 @@ class Instruments:
         return outputs_and_gradients
 
     def pullback_program(self, f: Callable[..., Arrays]) -> PullbackProgram | None:
-        """Return the function that runs f and returns its pullback, to be run over and over.
+        """Return the function that runs f and returns its pullback, to be run repeatedly.
 
         None where the framework runs the two as one, so that the pullback cannot be timed alone.
         """
@@ -120,12 +138,18 @@ class Instruments:
         """Return the name and version of the linear algebra the framework was built with; "" if it does not say."""
         return ""
 
+    def place(self, x: Array, device: str) -> Array:
+        """Return x on a device, named as users of the framework name it; raise whatever the framework raises."""
+        if device != "cpu":
+            raise LookupError("it computes on the host")
+        return x
+
     def wait(self, arrays: Arrays) -> None:
         """Return when the values of the arrays are computed, if the framework computes them in the background."""
         del arrays
 
     def release(self) -> None:
-        """Drop the programs that the framework has compiled so far and would keep for ever."""
+        """Drop the programs that the framework has compiled so far and would otherwise keep."""
         return
 
 

@@ -5,7 +5,7 @@ With weights w ~ N(0, I / a) and noise of precision c, the m responses y of an m
     2 log p(y | a, c) = m log c + n log a - log det(c X^T X + a I) - min_w (c |y - X w|^2 + a |w|^2) - m log 2 pi.
 
 The determinant comes from `slogdet`, the minimum is the residual of one least-squares problem, X stacked on the prior,
-and the gradient by (log a, log c) goes through both: no posterior covariance is formed, no update rule is derived.
+and the gradient with respect to (log a, log c) goes through both: no posterior covariance, no update rule.
 
 The D-optimal design for a polynomial of degree d, the one with the largest det X^T X, measures it at d + 1 points of
 [-1, 1]. They are found by the gradient of the logarithm of that determinant.

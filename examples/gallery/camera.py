@@ -1,6 +1,6 @@
-"""Camera resectioning: where was the camera, what was its lens, and how sure is that, for thousands of cameras at once.
+"""Camera resectioning: where was the camera, what was its lens, how certain is that; for thousands of cameras at once.
 
-A camera with the matrix P = K [R | t] sees the point X of space at u = (P_1 X / P_3 X, P_2 X / P_3 X). Each known point
+A camera with the matrix P = K [R | t] sees the point X in space at u = (P_1 X / P_3 X, P_2 X / P_3 X). Each known point
 gives two equations that are linear in P, scaled so that its last entry is one: least squares (`lstsq`) solves them, RQ
 takes P[:, :3] = K R apart into the triangle of the lens (diag K > 0, by the gauge of `rq`) and a rotation, and the
 camera stands at -P[:, :3]^-1 P[:, 3] (direct linear transformation: Hartley, Zisserman 2004, sections 7.1 and 6.2.4).

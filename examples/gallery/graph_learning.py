@@ -2,16 +2,16 @@
 
 Orthogonal iteration, X <- qr(M X).Q, converges to the leading eigenvectors of a symmetric M, column by column. With the
 Laplacian L of a graph and M = (I - L / c)^64 these are the smoothest functions on the graph. The whole iteration is
-differentiated with respect to the weights of the edges; no difference of eigenvalues is divided by.
+differentiated with respect to the weights of the edges; nothing is divided by a difference of eigenvalues.
 
 A layer H -> tanh(A_hat H W) with W = qr(V).Q neither stretches nor shrinks the features that it mixes, however many
 layers there are (Kipf, Welling 2017, with orthogonal weights). Two of them, given the smooth functions as features and
-one label a class, learn where a club split.
+one label per class, learn where a club split.
 
 Data: Zachary's karate club, 34 members and 78 friendships (networkx). Checked against the eigenvalues of LAPACK; the
-derivative of the second eigenvalue, the algebraic connectivity, by the weight of edge ij, which is (v_i - v_j)^2 with v
-its eigenvector (Ghosh, Boyd 2006); and the clubs that the members joined, which Zachary (1977) could tell from the
-friendships for all but one, number 8.
+derivative of the second eigenvalue, the algebraic connectivity, with respect to the weight of edge ij, (v_i - v_j)^2
+with v its eigenvector (Ghosh, Boyd 2006); and the clubs that the members joined, which Zachary (1977) could predict
+from the friendships for all but one, number 8.
 """
 
 import os

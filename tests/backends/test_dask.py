@@ -120,6 +120,53 @@ def test_a_tree_of_triangles(monkeypatch):
     assert relative_error(uqr.qr(da.from_array(A, chunks=(5, 3)), mode="r").compute(), uqr.qr(A).R) <= bound(A)
 
 
+@pytest.mark.parametrize("name", ["qr", "qr r", "lq", "orth", "lstsq"])
+@FIELD
+def test_stacks(name, complex_):
+    """Matrices of a stack are each decomposed in their block, wherever the chunks cut them."""
+    torch = pytest.importorskip("torch")
+    shape = (6, 3, 5) if name == "lq" else (6, 5, 3)
+    A, A_dot, b = (random(size, complex_=complex_, seed=i) for i, size in enumerate((shape, shape, (6, 5, 2))))
+    functions = {"lstsq": lambda A, b: uqr.lstsq(A, b)[:2], "orth": lambda A, _: uqr.orth(A)}
+    of_matrix = FUNCTIONS[name][0]
+    f = functions.get(name, lambda A, _: of_matrix(A))
+    T, D = (
+        (torch.asarray(A), torch.asarray(b)),
+        (da.from_array(A, chunks=(4, 2, 2)), da.from_array(b, chunks=(3, 4, 1))),
+    )
+    value, pullback = uqr.vjp(f, *T)
+    found, pulled = uqr.vjp(f, *D)
+    bars = [random(tuple(X.shape), complex_=X.is_complex(), seed=9) for X in parts(value)]
+    expected = [*parts(value), pullback(_as(value, map(torch.asarray, bars)))[0]]
+    given = [*parts(found), pulled(_as(found, map(da.from_array, bars)))[0]]
+    assert given[-1].chunks == D[0].chunks
+    zeros = torch.zeros_like(T[1]), da.zeros_like(D[1])
+    expected += parts(uqr.jvp(f, T, (torch.asarray(A_dot), zeros[0]))[1])
+    given += parts(uqr.jvp(f, D, (da.from_array(A_dot), zeros[1]))[1])
+    bound = tolerance("float64", 5, 3, leading_condition(A, rows=name == "lq") ** 2)
+    for X, Y in zip(dask.compute(*given), expected, strict=True):
+        assert relative_error(X, Y.numpy()) <= bound
+
+
+def test_a_wide_matrix_in_one_chunk_of_columns():
+    A, bars = matrix(3, 7), (matrix(3, 3, seed=2), np.triu(matrix(3, 7, seed=3)))
+    for rows in (3, 2):
+        (Q, R), pullback = uqr.vjp(uqr.qr, da.from_array(A, chunks=(rows, 7)))
+        expected = (*uqr.qr(A), uqr.rules.qr_vjp(*uqr.qr(A), *bars))
+        given = (Q, R, *pullback(tuple(map(da.from_array, bars))))
+        for X, Y in zip(dask.compute(*given), expected, strict=True):
+            assert relative_error(X, Y) <= tolerance("float64", 3, 7, leading_condition(A))
+
+
+def test_it_conforms_in_what_it_serves():
+    from unifiedqr_lab.conformance.runner import run_suite
+
+    with dask.config.set(scheduler="synchronous"):
+        result = run_suite(["dask"], decompositions=("orth", "slogdet"), dtypes=("complex128",))
+    assert not result.failures, "\n".join(map(str, result.failures[:20]))
+    assert {finding.decomposition for finding in result.findings} == {"orth"}
+
+
 def test_gradients_keep_the_chunks():
     D = chunked(matrix())
     (Q, R), pullback = uqr.vjp(uqr.qr, D)
@@ -207,7 +254,6 @@ def tall(chunks=(13, 3)):
 
 
 REFUSED = {
-    "a stack": (lambda: uqr.qr(da.ones((2, 5, 3))), uqr.CapabilityError, "expected one matrix.*apply_gufunc"),
     "unknown chunks": (lambda: uqr.qr(tall()[tall()[:, 0] > 0]), uqr.ShapeError, "compute_chunk_sizes"),
     "columns of a wide matrix": (lambda: uqr.qr(tall().T), uqr.CapabilityError, r"rechunk\(\{1: -1\}\)"),
     "rows of a deep matrix": (lambda: uqr.lq(tall()), uqr.CapabilityError, r"rechunk\(\{0: -1\}\)"),

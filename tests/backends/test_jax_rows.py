@@ -177,12 +177,29 @@ def test_what_no_map_can_check_is_refused():
     assert of(found, name="unchecked values")[0]["error"] <= bound()
 
 
-@pytest.fixture(scope="module")
-def two_processes():
+def pair(section):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return finished([started("process", rank, port, devices=4) for rank in range(2)])
+    return [started(section, rank, port, devices=4) for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def two_processes():
+    return finished(pair("process"))
+
+
+def test_a_process_that_dies():
+    """The other one ends with an error: of the sum that fails, or of JAX, which misses its heartbeat and ends it."""
+    survivor, dying = pair("dying")
+    try:
+        said, errors = survivor.communicate(timeout=SECONDS)
+        assert dying.wait(SECONDS) == 0
+    finally:
+        survivor.kill()
+        dying.kill()
+        dying.communicate()
+    assert "Error" in said or (survivor.returncode != 0 and "another task died" in errors), errors[-3000:]
 
 
 def test_gradients_in_two_processes(two_processes):

@@ -244,3 +244,15 @@ def test_forward_mode_takes_any_number_of_shapes():
             B, B_dot = (tf.constant(random((m, n), complex_=False, seed=seed)) for seed in (4, 5))
             slope = np.sum(gradient(loss_of(uqr.qr), B) * B_dot)
             assert abs(pushed(loss_of(uqr.qr), B, B_dot) - slope) <= bound_of(B, power=2) * max(1.0, abs(slope))
+
+
+@pytest.mark.parametrize(
+    "differentiate", [lambda f: uqr.grad(f)(A), lambda f: uqr.jvp(f, [A], [V])], ids=["grad", "jvp"]
+)
+def test_the_operator_of_matrices_and_a_vector(differentiate):
+    xp, x = uqr.namespace("tensorflow"), tf.ones(3, dtype=tf.float64)
+    with pytest.raises(uqr.ShapeError, match=r"operator @; TensorFlow's multiplies matrices only\. Use xp\.matmul"):
+        differentiate(lambda A: xp.sum(A @ x))
+    assert uqr.to_numpy(uqr.grad(lambda A: xp.sum(xp.matmul(A, x)))(A)).tolist() == np.ones((5, 3)).tolist()
+    with pytest.raises(tf.errors.InvalidArgumentError):  # any other error is TensorFlow's own
+        differentiate(lambda A: xp.sum(tf.linalg.cholesky(A)))

@@ -71,4 +71,4 @@ def test_replicas_agree_with_one_device():
     assert found == [name for name in ("qr", "r", "orth", "lstsq") for _ in range(2)]
     assert outside.startswith("OptionError got rows over a strategy outside of its replicas")
     assert branches.startswith("CapabilityError got method='cholesky'")
-    assert named.startswith("CapabilityError got rows over 'batch', which tensorflow knows nothing of")
+    assert named.startswith("CapabilityError got rows over 'batch', which tensorflow does not know")

@@ -11,11 +11,12 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim
 
 import unifiedqr as uqr
-from unifiedqr.decomposition import DECOMPOSITIONS
+from unifiedqr.decomposition import DECOMPOSITIONS, primitive
 from unifiedqr_lab.conformance.case_checks import doubled
 from unifiedqr_lab.conformance.golden import golden
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import leading_condition, relative_error, tolerance
+from unifiedqr_torch import autodiff
 from unifiedqr_torch.autodiff import bind
 
 DECOMPOSE = pytest.mark.parametrize("decompose", [uqr.qr, uqr.lq], ids=["qr", "lq"])
@@ -176,3 +177,21 @@ def test_rows_that_are_made_on_demand_are_made_while_compiling(solve):
     (expected,) = torch.autograd.grad(solve(A), A)
     (found,) = torch.autograd.grad(torch.compile(solve, fullgraph=True, backend="aot_eager")(A), A)
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(("shape", "written"), [((16384, 8), True), ((100, 8), False), ((2, 1024, 64), True)], ids=str)
+@DECOMPOSE
+def test_auto_is_cholesky_in_a_graph_where_it_is_outside(decompose, shape, written, monkeypatch):
+    called = []  # the operation in the graph looks its row up when it runs
+    monkeypatch.setattr(autodiff, "primitive", lambda *a, **k: called.append(k["method"]) or primitive(*a, **k))
+    A = torch.asarray(random(shape, complex_=False, seed=9))
+    A = A.mT.contiguous() if decompose is uqr.lq else A
+    f = loss_of(decompose)
+    assert error_against_eager(f, torch.compile(f, backend="aot_eager", fullgraph=True), A, decompose) <= 1
+    assert ("cholesky" in called) == written
+
+
+def test_sizes_that_are_not_known_leave_auto_to_householder():
+    f, A = loss_of(uqr.qr), torch.asarray(random((16384, 8), complex_=False, seed=9))
+    compiled = torch.compile(f, backend="aot_eager", fullgraph=True, dynamic=True)
+    assert error_against_eager(f, compiled, A, uqr.qr) <= 1

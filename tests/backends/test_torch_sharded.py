@@ -10,7 +10,8 @@ from functools import cache
 
 import pytest
 
-from tests.shards import CASES, FUNCTIONS, WHOLE, WORLDS
+from tests.shard_functions import FUNCTIONS, WHOLE
+from tests.shards import CASES, HIGHER, WORLDS
 from unifiedqr_lab.conformance.tolerance import tolerance
 
 CONDITION = 10.0
@@ -102,6 +103,11 @@ def test_communication_does_not_grow_with_the_long_side(found, name):
     assert sum(case["forward"]) <= 2 * n_squared
     assert sum(case["backward"]) <= 2 * n_squared
     assert sum(case["second"]) <= 10 * n_squared
+
+
+@pytest.mark.parametrize("name", HIGHER)
+def test_the_third_order(found, name):
+    assert max(found("two", f"{name} higher")["errors"]) <= tolerance("float64", 12, 3, CONDITION**3)
 
 
 @pytest.mark.parametrize("name", WHOLE)

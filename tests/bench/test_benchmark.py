@@ -128,7 +128,7 @@ def test_groups_are_summarized_by_geometric_mean_and_worst():
     framework = FrameworkResult("torch", gemm={"float64": 1e10}, results=results)
     assert summary(framework) == (
         "other: geometric mean 2.00 of 2 forward + backward ratios, worst 1.00 (qr:512x512:float64)",
-        "small: geometric mean 0.50 of 1 forward + backward ratios, worst 0.50 (qr:8x8:float64)",
+        "small: geometric mean 1.41 of 2 forward + backward ratios, worst 0.50 (qr:8x8:float64)",
     )
     assert framework.fractions(results[0]) == {"forward": pytest.approx(0.05), "backward": pytest.approx(0.1)}
     assert row(framework, results[0])[1:] == ("14.0", "2.00", "7.00", "8.00", "2.00", "4.00", "10.0%", "-", "-")

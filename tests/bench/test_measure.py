@@ -6,13 +6,14 @@ import pytest
 from unifiedqr.discovery import get_backend
 from unifiedqr_lab.bench import measure as measuring
 from unifiedqr_lab.bench import memory
-from unifiedqr_lab.bench.cases import NAMES, read_case
+from unifiedqr_lab.bench.cases import NAMES, BenchmarkCase, read_case
 from unifiedqr_lab.bench.machine import Machine, gemm_rates
 from unifiedqr_lab.bench.measure import brief, measure, measure_memory
-from unifiedqr_lab.bench.subjects import candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.bench.ours import OURS, ours
+from unifiedqr_lab.bench.subjects import candidates, cotangents_of, inputs_of, taken
 from unifiedqr_lab.instruments import instruments
 
-SIZES = {"lstsq": "12x4", "lq": "4x12", "slogdet": "4x4"}
+SIZES = {"lq": "4x12", "slogdet": "4x4", "range-finder": "40x25"}
 
 
 def small(name, dtype="float64"):
@@ -23,10 +24,10 @@ def small(name, dtype="float64"):
 def test_ours_and_the_frameworks_own_have_the_same_results(backend, name):
     """Up to signs: moduli are compared. What is measured is the same problem."""
     case = small(name)
-    inputs = tuple(map(backend.from_numpy, inputs_of(case)))
-    mine = [np.abs(backend.to_numpy(y)) for y in instruments(backend.name).program(ours(name))(*inputs)]
+    inputs, program = tuple(map(backend.from_numpy, inputs_of(case))), instruments(backend.name).program
+    mine = [np.abs(backend.to_numpy(y)) for y in program(ours(name))(*taken(name, inputs))]
     for candidate in candidates(backend, name):
-        theirs = [np.abs(backend.to_numpy(y)) for y in instruments(backend.name).program(candidate.run)(*inputs)]
+        theirs = [np.abs(backend.to_numpy(y)) for y in program(candidate.run)(*inputs[candidate.takes])]
         assert len(theirs) == len(mine)
         for X, Y in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(X, Y, atol=1e-12)
@@ -35,7 +36,7 @@ def test_ours_and_the_frameworks_own_have_the_same_results(backend, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_of_programs_are_those_of_vjp(autodiff_backend, name):
     backend, case = autodiff_backend, small(name)
-    inputs = tuple(map(backend.from_numpy, inputs_of(case)))
+    inputs = taken(name, tuple(map(backend.from_numpy, inputs_of(case))))
     outputs, pullback = backend.vjp(ours(name), inputs)
     bars = tuple(map(backend.from_numpy, cotangents_of(case, tuple(map(backend.to_numpy, outputs)))))
     truth = [backend.to_numpy(x) for x in pullback(bars)]
@@ -93,6 +94,42 @@ def test_a_function_the_framework_has_not_is_timed_alone_with_the_reason():
     found = measure(get_backend("torch"), small("qr-pivoted"), 0.0)
     assert found.both.timing.native is None
     assert found.both.reason == "torch has no qr-pivoted of its own"
+
+
+def test_another_way_of_ours_is_measured_against():
+    for name, via in (("r-alone", "by our qr(A).R"), ("qr-cholesky", "by our method='householder'")):
+        found = measure(get_backend("torch"), small(name), 0.0)
+        assert found.both.via == via
+        assert found.both.timing.ratio > 0
+
+
+@pytest.mark.filterwarnings("ignore")  # Inductor warns of itself
+def test_what_is_compiled_is_measured_against_what_is_compiled(monkeypatch):
+    torch = pytest.importorskip("torch")
+    compiled, compile_ = [], torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: compiled.append(f) or compile_(f, **options))
+    found = measure(get_backend("torch"), small("qr-compiled"), 0.0)
+    assert found.both.timing.ratio > 0
+    assert len(compiled) >= 6  # ours and PyTorch's own: forward, backward, both
+    for name in ("numpy", "jax"):
+        found = measure(get_backend(name), small("qr-compiled"), 0.0)
+        assert found.forward.timing is None
+        assert found.both.reason == f"{name} has no compiler besides that of its programs"
+
+
+def test_parts_of_a_matrix_are_measured_against_all_of_it(monkeypatch):
+    """Appending rows by a QR decomposition that starts afresh, in the place of the function for it."""
+    case = BenchmarkCase("append-rows", (12, 4), "float64")
+    R, B, A = inputs_of(case)
+    assert np.allclose(R.T @ R + B.T @ B, A.T @ A)
+
+    def append_rows(R, B):
+        return (np.linalg.qr(np.concatenate([R, B]), mode="r"),)
+
+    monkeypatch.setitem(OURS, "append-rows", append_rows)
+    found = measure(get_backend("numpy"), case, 0.0)
+    assert found.forward.timing.ratio > 0
+    assert found.forward.via == "by our qr(mode='r') of all rows"
 
 
 def test_mxnet_has_no_complex_numbers():

@@ -84,7 +84,7 @@ def test_records_of_several_frameworks_need_a_name_each(command, tmp_path):
     options = ("--dtype", "float64", "--decomposition", "qr", "--derivative", "value")
     done = command("record", "m.npy", "--backends", "numpy,mpmath", *options, "-o", "r.npz")
     assert done.status == 2
-    assert "numpy, mpmath give a record each" in done.err
+    assert "numpy, mpmath make one record each" in done.err
     done = command("record", "m.npy", "--backends", "numpy,mpmath", *options, "-o", "r-{backend}.npz")
     assert done.status == 0, done.err
     assert {path.name for path in tmp_path.iterdir()} == {"m.npy", "r-numpy.npz", "r-mpmath.npz"}

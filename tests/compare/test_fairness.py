@@ -44,7 +44,9 @@ def test_only_who_misses_the_truth_disagrees(small_job, small_records, framework
         wrong = {**frameworks, "torch": altered(frameworks["torch"], key, lambda x: x + 1e-3)}
         comparison = Comparison(small_job, wrong, small_records["truth"])
         assert {f.framework for f in comparison.findings if f.status == "disagrees"} == {"torch"}, key
-        assert comparison.verdict() == "No agreement: torch disagrees."
+        output = next(iter(frameworks["torch"].outcomes[key].arrays))
+        assert comparison.verdict() == f"No agreement: torch disagrees in {output}."
+        assert comparison.objections()[0].startswith(f"torch, {key[0]}, {key[1]}: {output}: ")
         assert comparison.status == "disagreement"
         (numpy,) = (f for f in comparison.findings if f.framework == "numpy" and (f.case, f.derivative) == key)
         assert numpy.disagreement > 1e-6  # which is told
@@ -57,6 +59,19 @@ def test_without_a_truth_nobody_knows_who_is_wrong(small_job, frameworks):
     comparison = Comparison(small_job, wrong, None)
     assert {f.framework for f in comparison.findings if f.status == "disagrees"} == {"torch", "numpy"}
     assert all("it is open which of the two is wrong" in line for line in comparison.objections())
+    assert comparison.verdict() == "No agreement: numpy, torch disagree in A_bar."
+
+
+def test_the_verdict_names_a_few_wrong_outputs(small_job, small_records, frameworks):
+    wrong = {"numpy": frameworks["numpy"], "torch": frameworks["torch"]}
+    for key in small_records["torch"].outcomes:
+        wrong["torch"] = altered(wrong["torch"], key, lambda x: x + 1e-3)
+        if key[1] == "vjp":
+            wrong["numpy"] = altered(wrong["numpy"], key, lambda x: x + 1e-3)
+    comparison = Comparison(small_job, wrong, small_records["truth"])
+    names = {f.outputs for f in comparison.findings if f.framework == "torch"}
+    assert len({*names}) > 1
+    assert comparison.verdict().startswith("No agreement: numpy disagrees in A_bar; torch disagrees in ")
 
 
 def test_slopes_tell_who_is_wrong_and_keep_the_others_from_blame(small_job, small_records, frameworks):

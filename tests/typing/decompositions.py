@@ -49,6 +49,11 @@ def built_on_a_decomposition(t: torch.Tensor, j: jax.Array, x: NDArray[np.float6
     assert_type(uqr.lstsq(t, t), uqr.LstsqResult[torch.Tensor])
     assert_type(uqr.lstsq(t, [1.0, 2.0], pivoting=True, rcond=1e-9).x, torch.Tensor)
     assert_type(uqr.lstsq([[1.0], [2.0]], j).x, jax.Array)
+    assert_type(uqr.interpolative(t, 3), uqr.InterpolativeResult[torch.Tensor])
+    assert_type(uqr.interpolative(j, rtol=1e-6).T, jax.Array)
+    assert_type(uqr.interpolative([[1.0]], 1), uqr.InterpolativeResult[Any])
+    assert_type(uqr.range_finder(x, 3, sketch=0), NDArray[np.float64])
+    assert_type(uqr.range_finder(t, 3, sketch=t, power_iterations=2), torch.Tensor)
     assert_type(uqr.orth(x), NDArray[np.float64])
     assert_type(uqr.null_space(j), jax.Array)
     assert_type(uqr.left_null_space(t), torch.Tensor)
@@ -64,6 +69,14 @@ def updated_factors(t: torch.Tensor, j: jax.Array, x: NDArray[np.float64]) -> No
     assert_type(uqr.qr_delete(x, x, np.int64(1), which="rows"), uqr.QRResult[NDArray[np.float64]])
     assert_type(uqr.qr_append_rows(t, t, positive=False), torch.Tensor)
     assert_type(uqr.qr_append_rows([[1.0]], [2.0]), Any)
+
+
+def factors_that_are_kept(t: torch.Tensor, j: jax.Array, x: NDArray[np.float64]) -> None:
+    assert_type(uqr.qr_factor(t), uqr.QRFactor[torch.Tensor])
+    assert_type(uqr.qr_factor(j, mode="complete", pivoting=True).apply([1.0]), jax.Array)
+    assert_type(uqr.lq_factor(x).L, NDArray[np.float64])
+    assert_type(uqr.lq_factor(t).lstsq(t), uqr.LstsqResult[torch.Tensor])
+    assert_type(uqr.qr_factor([[1.0]]).solve([1.0]), Any)
 
 
 def what_has_another_dtype_is_any(t: torch.Tensor, x: NDArray[np.float64]) -> None:

@@ -30,6 +30,11 @@ def options_that_exclude_each_other(t: torch.Tensor) -> None:
     uqr.lq(t, pivoting=True, rank=2.0)  # type: ignore[call-overload]
 
 
+def options_of_what_is_kept(t: torch.Tensor) -> None:
+    uqr.qr_factor(t, mode="r")  # type: ignore[call-overload]
+    uqr.lq_factor(t, rank=2)  # type: ignore[call-overload]
+
+
 def fields_that_are_not_there(t: torch.Tensor) -> None:
     print(uqr.qr(t).P)  # type: ignore[attr-defined]
     print(uqr.lq(t).R)  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""Arithmetic of arrays: what rules and kernels are written in, on top of a namespace of the Array API standard."""
+"""Arithmetic of arrays, in which rules and kernels are written, on top of a namespace of the Array API standard."""

@@ -19,6 +19,8 @@ marks are arrays, and a NaN is the quotient 0 / 0 of marked matrices alone, so t
 first NaN do not stop at a regular matrix.
 """
 
+from collections.abc import Callable
+
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.operators import Shape, is_complex
 from unifiedqr.checks import report_dependent
@@ -97,25 +99,40 @@ def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
     return zero_or_one / zero_or_one
 
 
-def undefined(xp: Namespace, factor: Array, marked: Array, struck: Array, *terms: tuple[Array, Array | None]) -> Array:
+def undefined(
+    xp: Namespace, factor: Array, marked: Array, struck: Callable[[], Array], *terms: tuple[Array, Array | None]
+) -> Array:
     """Return a number per matrix, (..., 1, 1): NaN where a cotangent meets what has no derivative, 0 elsewhere.
 
     Parameters
     ----------
     xp : namespace
     factor : array
-        Finite where A is: it tells, in a report, dependent columns from NaN or Inf.
+        Finite where A is: it tells, in a report, dependent columns from NaN or Inf. Of the dtype of A.
     marked : array, shape (..., 1, k)
         Marked columns.
-    struck : array, shape (..., 1, 1)
-        Whether a cotangent of what has no derivative is not zero, see `reached`.
+    struck : callable
+        Gives whether a cotangent of what has no derivative is not zero, (..., 1, 1), see `reached`.
     *terms : (array, array or None)
         Marks, and the cotangents to which they belong, or their products with Q^H. A derivative of the result with
         respect to these is NaN where marked: a loss that vanishes there to first order need not to second.
+
+    Notes
+    -----
+    A program that can leave out what it does not need looks at no cotangent unless something is marked.
     """
-    report_dependent(xp, struck, factor)
-    total = _sum(xp, terms)
-    return xp.where(struck, total * nan_where(xp, anywhere(xp, marked), total.dtype), xp.zeros_like(total))
+
+    def found() -> tuple[Array]:
+        hit = struck()
+        report_dependent(xp, hit, factor)
+        total = _sum(xp, terms)
+        result = xp.where(hit, total * nan_where(xp, anywhere(xp, marked), total.dtype), xp.zeros_like(total))
+        return (result if result.dtype == factor.dtype else xp.astype(result, factor.dtype),)
+
+    if not xp.beyond.skips or xp.beyond.seen(marked) is not None:
+        return found()[0]
+    zero = xp.zeros_like(anywhere(xp, marked), dtype=factor.dtype)
+    return xp.beyond.branch(xp.any(marked), found, lambda: (zero,))[0]
 
 
 def _sum(xp: Namespace, terms: tuple[tuple[Array, Array | None], ...]) -> Array:

@@ -1,4 +1,4 @@
-"""Rows of one matrix that several holders have: shards of a map, replicas, processes.
+"""Rows of one matrix spread over several holders: shards of a map, replicas, processes.
 
 Each holder runs the same kernels and rules on its own rows. What passes over the long side is a sum over rows, and the
 sum over all holders follows it; R and whatever else has no rows is the same everywhere. That is all there is to it.
@@ -16,7 +16,7 @@ from unifiedqr.errors import ShapeError
 
 
 class Holders:
-    """Who has the rows of a matrix: any number of processes, of which one runs this.
+    """The holders of a matrix's rows: any number of processes, one of which runs this.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Holders:
         return xp.asarray([[[mark]] for mark in marks])
 
     def branch(self, branch: Callable[..., Arrays], predicate: Array, *functions: Callable[[], Arrays]) -> Arrays:
-        """Return what one of two functions gives, by the framework's own `Operations.branch`."""
+        """Return the result of one of two functions, by the framework's own `Operations.branch`."""
         return branch(predicate, *functions)
 
     def check(self, X: Array, *, differentiated: bool) -> None:

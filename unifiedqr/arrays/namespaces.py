@@ -26,7 +26,7 @@ NAMESPACE = tuple(
 the comparison use."""
 
 OTHERS = {"inner", "repeat", "solve_triangular"}
-"""Operations whose names frameworks have for functions of their own."""
+"""Operations whose names frameworks use for functions of their own."""
 
 MISPLACED = {name for name in vars(Operations) if not name.startswith("_")} - OTHERS
 """Operations, which nobody would look for among the names."""
@@ -60,7 +60,7 @@ SPELLINGS = {
     "vstack": "concat",
     "adjoint": "matrix_transpose",
 }
-"""What the standard calls functions, or has in their place, that NumPy and others have under another name."""
+"""The standard's names, or nearest equivalents, of functions that NumPy and others call differently."""
 
 
 class LackingFunctionError(CapabilityError, AttributeError):
@@ -70,7 +70,7 @@ class LackingFunctionError(CapabilityError, AttributeError):
 class LackingNameError(LackingFunctionError):
     """A backend's namespace lacks a name.
 
-    Rules and kernels ask for names that few frameworks have: the message is put together when somebody reads it.
+    Rules and kernels ask for names that few frameworks have: the message is composed only when it is read.
     """
 
     def __init__(self, framework: str, root: Mapping[str, Any], full: str) -> None:
@@ -96,7 +96,7 @@ def _instead(full: str, known: list[str]) -> str:
     name: str = full.rpartition(".")[2]
     spelled = SPELLINGS.get(name, name)
     found = [candidate for candidate in (spelled, f"linalg.{spelled}") if candidate in known]
-    from difflib import get_close_matches  # not before somebody reads: importing unifiedqr stays quick
+    from difflib import get_close_matches  # only when the message is read: importing unifiedqr stays quick
 
     found = found or get_close_matches(full, known, n=3, cutoff=0.75)
     return f"Use {' or '.join(f'xp.{candidate}' for candidate in found)}. " if found else ""
@@ -178,7 +178,7 @@ def _of(module: ModuleType) -> dict[str, Any]:
 
 
 def is_complete(xp: Namespace) -> bool:
-    """Return whether a namespace has its operations; None has not."""
+    """Return whether a namespace has its operations; None does not."""
     return hasattr(xp, "beyond")
 
 

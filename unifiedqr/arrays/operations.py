@@ -9,13 +9,18 @@ and its siblings make one object of the class for each namespace ``xp``, where i
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex
 
 Term = Array | tuple[Array, Array]
 """An array, or a pair (X, K) that stands for the product X K."""
+
+
+def is_product(term: Term | None) -> TypeGuard[tuple[Array, Array]]:
+    """Return whether a term is a pair."""
+    return type(term) is tuple
 
 
 class Limits(NamedTuple):
@@ -49,6 +54,13 @@ class Limits(NamedTuple):
         return self.entries == 0 or math.prod(shape) >= self.entries
 
 
+Mend = Callable[[Array, Arrays, Callable[[Array], Arrays]], Arrays]
+
+ON_DEVICES = Limits(slenderness=2, columns=512, rows=16)
+"""For GPUs and TPUs, which multiply matrices and factor stacks of triangles at once, but reflect column by column, and
+many frameworks matrix by matrix: chosen by published figures, not measured."""
+
+
 class Operations:
     """The operations of one namespace, in their portable form.
 
@@ -62,16 +74,22 @@ class Operations:
     traces : bool
         Whether arrays may be symbols of a program that runs later, in which a NaN must be computed and not stand as a
         constant.
+    skips : bool
+        Whether a program that runs later can leave out what the value of a boolean in it makes needless.
     has_cholesky : bool
         Whether `try_cholesky` is of any use.
+    tiny : Tiny or None
+        Of which matrices a stack is computed with itself as the last axis, a `unifiedqr.arrays.stacks.Tiny`.
     limits : Limits or None
-        For which matrices CholeskyQR is the faster one, where `is_measured`; None: for none.
+        For which matrices in host memory CholeskyQR is the faster one; None: for none.
     """
 
     rows_apart: Any = None  # a method of those who have one
     traces = False
+    skips = False
     has_cholesky = False
     limits: Limits | None = None
+    tiny: Any = None
 
     def __init__(self, xp: Namespace) -> None:
         self.xp = xp
@@ -94,7 +112,7 @@ class Operations:
         return self.xp.triu(self.solve_triangular(U, identity_like(self.xp, U), upper=True))
 
     def quotients(self, U: Array, *dividends: Array) -> Arrays:
-        """Return Y U^-H for each dividend Y: by one inverse where there are several, which a small U is worth."""
+        """Return Y U^-H for each dividend Y: by one inverse where there are several and U is small."""
         xp = self.xp
         Y, *others = dividends
         if not others:
@@ -102,7 +120,7 @@ class Operations:
         E = adjoint(xp, self.inverse_upper(U))
         return tuple(Y @ E for Y in dividends)
 
-    # Products that pass over the long side of tall matrices, on which almost all time of a derivative is spent.
+    # Products that pass over the long side of tall matrices, which take almost all the time of a derivative.
 
     def inner(self, X: Array, Y: Array) -> Array:
         """Return X^H Y, a sum over the long side."""
@@ -119,14 +137,19 @@ class Operations:
 
     # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
 
+    def is_spread(self, X: Array) -> bool:
+        """Return whether X is known to lie on several devices."""
+        del X
+        return False
+
     def total(self, X: Array) -> Array:
-        """Return the sum of what every holder of rows of A found from its own, X here."""
+        """Return the sum of what every holder of rows of A computed from its own: here, X."""
         return X
 
     # Factorizations.
 
     def qr_r(self, A: Array) -> Array:
-        """Return R of A = Q R, with any signs, and whatever below its diagonal; Q is not formed where that can be."""
+        """Return R of A = Q R, with any signs and anything below its diagonal; Q is not formed if possible."""
         return self.xp.linalg.qr(A)[1]
 
     def pivoted_qr(self, A: Array, rank: int) -> tuple[Array, Array, Array] | None:
@@ -142,10 +165,19 @@ class Operations:
         xp = self.xp
         return identity_like(xp, G), xp.zeros_like(xp.sum(xp.abs(G), axis=(-2, -1), keepdims=True)) > 0
 
-    def is_measured(self, A: Array) -> bool:
-        """Return whether A lives where `limits` were measured."""
+    def limits_of(self, A: Array) -> Limits | None:
+        """Return for which matrices CholeskyQR is the faster one where A lives, None for none."""
         del A
-        return False
+        return None
+
+    def mender(self, A: Array) -> Mend | None:
+        """Return what asks a device once which matrices were rejected, if their number is known there alone, else None.
+
+        mend(accepted, found, again) gives what was found for the matrices that are accepted, and again(B) for the
+        others, B being a stack of these.
+        """
+        del A
+        return None
 
     def sign_of_det(self, Q: Array) -> Array | None:
         """Return the determinant of a unitary Q, (...); None where there is no kernel."""
@@ -173,7 +205,7 @@ class Operations:
         D_H = xp.conj(D) if is_complex(xp, D) else D
         return Q * xp.expand_dims(D, axis=-2), xp.triu(xp.expand_dims(D_H, axis=-1) * R)
 
-    # Loops, branches and values, which a framework that traces has in a form of its own.
+    # Loops, branches and values, for which a tracing framework has forms of its own.
 
     def repeat(self, count: Any, step: Callable[[Any, Arrays], Arrays], state: Arrays) -> Arrays:
         """Return the state after step(0, .), ..., step(count - 1, .); arrays keep their shapes and dtypes.
@@ -187,7 +219,7 @@ class Operations:
     def branch(self, predicate: Array, then: Callable[[], Arrays], otherwise: Callable[[], Arrays]) -> Arrays:
         """Return then() or otherwise(), of the same shapes and dtypes, by a boolean scalar.
 
-        Where its value is not at hand both are computed.
+        Where its value is not available both are computed.
         """
         value = self.seen(predicate)
         if value is not None:
@@ -195,7 +227,7 @@ class Operations:
         return tuple(self.xp.where(predicate, X, Y) for X, Y in zip(then(), otherwise(), strict=True))
 
     def seen(self, x: Array) -> Any:
-        """Return x as a NumPy array if its values are at hand, in host memory and outside any trace, else None."""
+        """Return x as a NumPy array if its values are available, in host memory and outside any trace, else None."""
         return x if type(x).__module__ == "numpy" else None
 
     def glance(self, R: Array) -> tuple[float, float] | None:
@@ -216,5 +248,5 @@ class Operations:
 
     @property
     def of_adjoint(self) -> Namespace:
-        """The namespace in which what is told of A^H is right, if this one is right of A."""
+        """The namespace whose sizes are right for A^H, if those of this one are right for A."""
         return self.xp

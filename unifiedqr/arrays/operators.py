@@ -20,7 +20,7 @@ TALL = 8
 """How many times as many rows as columns a tall matrix has."""
 
 NARROW = 32
-"""Up to which k a triangular solve costs more by the call than by the operation."""
+"""The largest k for which calling a triangular solve costs more than its arithmetic."""
 
 
 class Shape(NamedTuple):
@@ -38,7 +38,7 @@ class Shape(NamedTuple):
     deep: Any
     """Whether m > n."""
     wide: Any
-    """Whether m < n; if only the run will tell, it may be true of a square matrix too."""
+    """Whether m < n; if this is known only at run time, it may be true of a square matrix too."""
     spread: bool = False
     """Whether the long side lies on several devices, which a triangular solve would bring together."""
 
@@ -79,7 +79,7 @@ def is_complex(xp: Namespace, X: Array) -> bool:
     """Return whether X has a complex dtype."""
     dtype: object = X.dtype
     key = type(dtype), dtype
-    known = _complex.get(key)  # asked for at every turn, and some namespaces take their time
+    known = _complex.get(key)  # called very often, and some namespaces are slow
     if known is None:
         known = _complex[key] = bool(xp.isdtype(X.dtype, "complex floating"))
     return known

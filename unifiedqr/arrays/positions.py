@@ -25,6 +25,6 @@ def positions(xp: Namespace, X: Array) -> Array:
 def is_position(xp: Namespace, places: Array, j: Any) -> Array:
     """Return which of the positions is j, the number of a step of a loop.
 
-    Functions compare by value everywhere; ``==`` compares identities in some graphs, and wherever a user has said so.
+    Functions compare by value everywhere; ``==`` compares identities in some graphs, or if a user has chosen so.
     """
     return xp.equal(places, xp.full_like(places, j))

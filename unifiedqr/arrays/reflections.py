@@ -15,7 +15,7 @@ from unifiedqr.arrays.operators import adjoint, reverse, reverse_columns, revers
 
 
 class Reflection(NamedTuple):
-    """What leads from a decomposition to another one and back.
+    """The way from one decomposition to another and back.
 
     Attributes
     ----------

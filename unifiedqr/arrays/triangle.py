@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
+    COLUMNS,
     ENTRIES,
     ROWS,
     anywhere,
@@ -24,7 +25,8 @@ from unifiedqr.arrays.dependence import (
     undefined,
     unless_empty,
 )
-from unifiedqr.arrays.operations import Term
+from unifiedqr.arrays.factored import meetings
+from unifiedqr.arrays.operations import Term, is_product
 from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex, leading_columns
 from unifiedqr.arrays.scaling import exponents_of, sizes_of_columns, times
 from unifiedqr.checks import report_dependent
@@ -51,7 +53,7 @@ class Equilibrated(NamedTuple):
 def equilibrated(xp: Namespace, R: Array, shape: Shape) -> Equilibrated:
     """Return U S, the diagonal of S, and g (QR.7).
 
-    A column of zeros or subnormal numbers has no say in g, and g is its own factor.
+    A column of zeros or subnormal numbers does not influence g, and g is its own factor.
     """
     sizes, normal = sizes_of_columns(xp, R)
     e = exponents_of(xp, xp.where(normal, sizes, xp.max(sizes, axis=-1, keepdims=True)))
@@ -119,13 +121,17 @@ class Triangle(NamedTuple):
         """Return Y U^-H, of the leading triangle of R."""
         return self.xp.beyond.quotients(self.undone(), Y)[0]
 
-    def quotients(self, X: Array, *, Y: Array | None = None, Y_H: Array | None = None) -> tuple[Array, Term | None]:
+    def quotients(self, X: Array, *, Y: Term | None = None, Y_H: Array | None = None) -> tuple[Array, Term | None]:
         """Return g X U^-H for a k x k X, and Y U^-H, or its adjoint for the adjoint of Y, of the leading triangle of R.
 
-        The second one is a term of a sum. It remains a product where m is so much larger than k that an inverse and a
-        product cost less than a solve; where k is small one call serves both.
+        The second one is a term of a sum. It remains a product if Y is one (FA.1), and where m is so much larger than k
+        that an inverse and a product cost less than a solve; where k is small one call serves both.
         """
         xp, shape, U, S = self.xp, self.shape, self.U, self.S
+        if is_product(Y):
+            F, K = Y
+            X, K = xp.beyond.quotients(U, X, K)
+            return self.by_D(X), (F, times(xp, K, S))  # (FA.1)
         if shape.tall:
             inverse = xp.beyond.inverse_upper(U)
             X = X @ adjoint(xp, inverse)
@@ -163,21 +169,26 @@ class Triangle(NamedTuple):
         *,
         W: Array | None,
         R_bar: Array | None,
-        Q_bar: Array | None = None,
+        Q_bar: Term | None = None,
         Q_bar_H: Array | None = None,
         others: tuple[Array, ...] = (),
     ) -> Array | None:
         """Return NaN for the matrices of which a cotangent reaches what has no derivative, 0 for others, (..., 1, 1).
 
-        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead. `others` are
-        cotangents of what depends on every column. None if nothing is marked.
+        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead, or as a product.
+        `others` are cotangents of what depends on every column. None if nothing is marked.
         """
         xp, marked = self.xp, self.marked
         if marked is None:
             return None
         rows = xp.matrix_transpose(marked)
-        entire = ((anywhere(xp, marked), X, ENTRIES) for X in others)
-        struck = reached(xp, (rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), *entire, of_Q=(marked, Q_bar))
+
+        def struck() -> Array:
+            entire = [(anywhere(xp, marked), X, ENTRIES) for X in others]
+            met = meetings(xp, *Q_bar) if is_product(Q_bar) else None
+            given = ((rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), (marked, met, COLUMNS))
+            return reached(xp, *given, *entire, of_Q=(marked, None if is_product(Q_bar) else Q_bar))
+
         return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
 
     def unless_marked(self, X: Array, *, rows: bool = False) -> Array:
@@ -188,7 +199,7 @@ class Triangle(NamedTuple):
         return X * (self.xp.matrix_transpose(factors) if rows else factors)
 
     def report(self) -> None:
-        """Report the matrices that have marked columns: a tangent has no end there."""
+        """Report the matrices that have marked columns, where tangents do not exist."""
         if self.marked is not None:
             report_dependent(self.xp, anywhere(self.xp, self.marked), self.R)
 
@@ -235,7 +246,7 @@ def _is_harmless(xp: Namespace, R: Array, shape: Shape) -> bool:
 
 @cache
 def _eps(xp: Namespace, dtype: Any) -> float:
-    return float(xp.finfo(dtype).eps)  # some namespaces take their time
+    return float(xp.finfo(dtype).eps)  # some namespaces are slow
 
 
 def frame_inverse(xp: Namespace, R: Array, shape: Shape) -> Array:

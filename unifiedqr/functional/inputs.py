@@ -1,4 +1,4 @@
-"""What every function does with its input before and after the primitive is run."""
+"""What every function does with its input before the primitive runs, and with its output."""
 
 from itertools import zip_longest
 from typing import Any
@@ -9,16 +9,16 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
 
 LONGEST = {"float32": 2**24, "complex64": 2**24}
-"""Number of columns from which a dtype cannot number them all."""
+"""Number of columns from which on a dtype cannot number them all."""
 
 
 def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
-    """Run a primitive of one matrix; give its results, of the dtype of A but for pivots, which are integers."""
+    """Run a primitive of one matrix; return its results in the dtype of A, except for pivots, which are integers."""
     if not backend.dtype_name(A):
         if row.discrete[:1] == ("P",) or "P" in row.outputs:
             raise CapabilityError(
-                f"{row.name} got a {backend.name} symbol: pivots have no form in a graph that is built before its "
-                f"sizes are known. Call it on arrays, or without pivoting."
+                f"{row.name} got a {backend.name} symbol: pivots cannot be expressed in a graph that is built before "
+                f"its sizes are known. Call it on arrays, or without pivoting."
             )
         return backend.bind(row)(A)[: row.results]  # checked by the backend once the graph is given arrays
     dtype = computed_dtype(backend, A, row.name)
@@ -52,18 +52,18 @@ def computed_dtype(backend: Backend, A: Array, name: str) -> str:
 
 
 def rank_of(backend: Backend, X: Array, name: str) -> int:
-    """Return the number of dimensions of X, which a graph may be traced without."""
+    """Return the number of dimensions of X; raise if a graph is traced without it."""
     try:
         return len(X.shape)
     except ValueError as error:
         raise ShapeError(
             f"{name} got a {backend.name} array of unknown rank; expected (..., m, n). Sizes may be unknown while a "
-            f"graph is traced, but not their number: give the signature as many as there are, such as [None, None]."
+            f"graph is traced, but their number may not: give it in the signature, as in [None, None]."
         ) from error
 
 
 def floating_dtype(backend: Backend, X: Array, name: str) -> str:
-    """Return the dtype in which X is computed with; raise unless there is one."""
+    """Return the dtype in which X is processed; raise unless there is one."""
     dtype = backend.dtype_name(X)
     if dtype in DTYPES:
         return dtype
@@ -79,7 +79,7 @@ def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | N
     """Return m and n, None for what is not known while a graph is traced; raise unless A is a matrix, or a stack."""
     if not backend.dtype_name(A):
         raise CapabilityError(
-            f"{name} got a {backend.name} symbol, whose sizes are not known; expected known ones. Call it on arrays."
+            f"{name} got a {backend.name} symbol of unknown sizes; expected known ones. Call it on arrays."
         )
     computed_dtype(backend, A, name)
     m, n = A.shape[-2:]
@@ -94,7 +94,7 @@ def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:
 
 
 def check_pivots(backend: Backend, A: Array, name: str, count: int | None) -> None:
-    """Raise if the columns (rows) of A are more than its dtype can number."""
+    """Raise if A has more columns (rows) than its dtype can number."""
     dtype = computed_dtype(backend, A, name)
     if backend.orders(count, LONGEST.get(dtype, count)) == (1,):
         raise ShapeError(

@@ -42,59 +42,59 @@ def lstsq(
     damping: Any = None,
     constraints: tuple[Any, Any] | None = None,
 ) -> LstsqResult[Any]:
-    """Solve min |b - A x| for each right-hand side, with the solution of minimum norm, differentiably.
+    """Solve min |b - A x| for each right-hand side, differentiably; of several solutions return the shortest.
 
     Parameters
     ----------
     A : array, shape (..., m, n)
         Deep or square: least squares. Wide: minimum norm. Dtypes as in `qr`.
     b : array, shape (..., m) or (..., m, s)
-        Right-hand side, or s of them: a vector if it has one dimension less than A, or only one. Batch dimensions
-        broadcast against those of A, dtypes are promoted.
+        Right-hand side, or s of them: a vector if it has one dimension fewer than A, or only one. Batch dimensions
+        broadcast against those of A, and dtypes are promoted.
     pivoting : bool
-        Find the rank by pivoted QR and give the solution of minimum norm; without, A must have full rank.
+        Determine the rank by pivoted QR and return the solution of minimum norm; otherwise A must have full rank.
     rcond : float, optional
         With pivoting: a pivot |R_jj| <= rcond |R_11| counts as zero. Default max(m, n) eps.
     weights : array, shape (..., m), optional
-        Real and non-negative weights w of the rows, for min sum_i w_i |b_i - a_i x|^2; m > n, or with damping any.
+        Real and non-negative weights w of the rows, for min sum_i w_i |b_i - a_i x|^2; m > n, unless there is damping.
     damping : number or array, shape () or (..., n), optional
-        Real d: |d x|^2, entry by entry, is added to what is minimized (Tikhonov). A wide A is then of full rank too.
+        Real d: |d x|^2, entry by entry, is added to the minimized sum (Tikhonov). Then a wide A has full rank too.
     constraints : pair of arrays, shapes (..., p, n) and (..., p) or (..., p, s), optional
         C and e of C x = e, p < n independent equations that x satisfies exactly.
 
     Returns
     -------
     LstsqResult
-        ``x`` (..., n) or (..., n, s); ``residuals`` (...) or (..., s), the squared norms of b - A x, with weights and
+        ``x`` (..., n) or (..., n, s); ``residuals`` (...) or (..., s), the squared norms of b - A x, with weights or
         damping the minimum itself, real and differentiable, exactly zero if A is square or wide and of full rank;
         ``rank`` (...), integers, of the matrix that was decomposed: with constraints that of A on their null space.
 
     Raises
     ------
     ShapeError
-        A is no matrix or b has another length.
+        A is not a matrix, or the length of b does not fit.
     DtypeError
         A or b is neither real nor complex floating.
     OptionError
         `rcond` is negative, not a number, or given without pivoting; a weight is negative, where that can be seen;
-        weights came with pivoting, or for a matrix of full rank with no more rows than columns, where they change
+        weights are given with pivoting, or for a matrix of full rank with no more rows than columns, where they change
         nothing.
     ForeignArrayError
-        A or b is no array of a backend, or they belong to two of them.
+        A or b is not an array of any backend, or they belong to two backends.
 
     Notes
     -----
-    Derivatives (LS.3) and (LS.4), at constant rank (LS.6); no singular value decomposition takes part. Without pivoting
-    a matrix of the batch that is numerically rank-deficient gives NaN, in values and derivatives. With pivoting the
-    derivative is that along perturbations which keep the rank; at others the solution jumps.
+    Derivatives (LS.3) and (LS.4), at constant rank (LS.6); no singular value decomposition is computed. Without
+    pivoting a numerically rank-deficient matrix of the batch gives NaN, in values and derivatives. With pivoting the
+    derivative is that along perturbations which keep the rank; under others the solution jumps.
 
-    Weights have the derivative (LS.8), at zero too. Damping appends the rows diag(d) to A and zeros to b (LS.9),
+    Weights have the derivative (LS.8), even at zero. Damping appends the rows diag(d) to A and zeros to b (LS.9);
     constraints are solved by the null-space method (LS.10): x = C^+ e + N z, with N a basis of the null space of C. A
-    negative weight in a compiled program, dependent constraints, and a matrix without full rank give NaN.
+    negative weight in a compiled program, dependent constraints, and a rank-deficient matrix give NaN.
 
-    Rows may be of very unlike size, as weights of 1e8 or row scalings make them: where the first rows are much smaller
-    than others the largest are factored first, and each row then has errors as small as itself is. For this to hold
-    whatever the columns, columns must be pivoted too.
+    Rows may differ greatly in size, as weights of 1e8 or row scalings make them: where the first rows are much smaller
+    than others, the largest are factored first, and the error in each row is then small relative to that row. For this
+    to hold whatever the columns, columns must be pivoted too.
 
     References
     ----------
@@ -125,18 +125,18 @@ def _solved(
     if pivoting:
         primitive = least_squares_of_constant_rank(_tolerance(rcond))
     elif rcond is not None:
-        raise OptionError(f"rcond={rcond!r} needs pivoting=True: without pivots the rank is not looked for.")
+        raise OptionError(f"rcond={rcond!r} needs pivoting=True: without pivoting the rank is not determined.")
     return solution(backend, A, b, w, primitive)
 
 
 def solution(backend: Backend, A: Array, b: Array, w: Array | None, primitive: Primitive) -> LstsqResult[Any]:
-    """Return the solution by a row of the table."""
+    """Return the solution by a primitive of the table."""
     m, n = sizes_of(backend, A, "lstsq")
     is_vector = _is_vector(backend, A, b)
     if m != b.shape[-1 if is_vector else -2] and None not in (m, b.shape[-1 if is_vector else -2]):
         raise ShapeError(
             f"lstsq got A of shape {tuple(A.shape)} and b of shape {tuple(b.shape)}; b must be (..., {m}) or "
-            f"(..., {m}, s). A b of one dimension less than A is a stack of vectors: add an axis to make it one matrix."
+            f"(..., {m}, s). If b has one dimension fewer than A, it is a stack of vectors: add an axis for a matrix."
         )
     half = backend.dtype_name(A) in HALF_DTYPES and backend.dtype_name(b) in HALF_DTYPES
     A, b, given = *_promoted(backend, A, b), A.dtype
@@ -145,13 +145,13 @@ def solution(backend: Backend, A: Array, b: Array, w: Array | None, primitive: P
     A, b = _stacked(backend, A, b)
     inputs = (A, b) if w is None else (A, b, _column_of(backend, w, A))
     if 0 in (m, n) and None not in (*A.shape, *b.shape):
-        x, squares, rank = _without_entries(backend, A, b)
+        x, squares, rank = without_entries(backend, A, b)
     else:
         x, squares, rank = backend.bind(primitive)(*inputs)[: primitive.results]
         x = backend.sized(x, (*A.shape[:-2], n, b.shape[-1]))
-        squares = backend.sized(_real(backend, squares), (*A.shape[:-2], 1, b.shape[-1]))
+        squares = backend.sized(real_of(backend, squares), (*A.shape[:-2], 1, b.shape[-1]))
         squares = xp.squeeze(squares, axis=-2)  # an index finds nothing in an empty batch
-        rank = xp.squeeze(_real(backend, rank), axis=(-2, -1))
+        rank = xp.squeeze(real_of(backend, rank), axis=(-2, -1))
     x, squares = (xp.squeeze(X, axis=-1) for X in (x, squares)) if is_vector else (x, squares)
     if half:
         x, squares = xp.astype(x, given), xp.astype(squares, given)
@@ -189,11 +189,11 @@ def _under_conditions(
     if w is not None:
         w = _checked_weights(backend, w, A, m)
         if pivoting:
-            raise OptionError("got weights with pivoting=True; expected one of them: the rank is that of all rows.")
+            raise OptionError("got weights and pivoting=True; expected one or the other: the rank is that of all rows.")
         if m <= n and damping is None and constraints is None:
             raise OptionError(
-                f"got weights for a matrix of {m} x {n}; expected more rows than columns: otherwise the equations are "
-                f"all satisfied, whatever their weights. Leave them out, or give damping."
+                f"got weights for a matrix of {m} x {n}; expected more rows than columns: otherwise all equations are "
+                f"satisfied, whatever their weights. Leave them out, or give damping."
             )
     if damping is not None:
         A, b, w = _damped(backend, A, b, w, found["damping"])
@@ -232,14 +232,14 @@ def _damped(backend: Backend, A: Array, b: Array, w: Array | None, d: Array) -> 
     d = xp.astype(d, A.dtype)
     d = xp.reshape(d, (1,)) if len(d.shape) == 0 else d
     A, b = _stacked(backend, A, b)
-    identity = xp.eye(n, dtype=A.dtype) + xp.zeros_like(A[..., :1, :])  # in the batch and on the device of A
+    identity = backend.beside(xp.eye(n, dtype=A.dtype), A) + xp.zeros_like(A[..., :1, :])  # in the batch of A
     below = xp.expand_dims(d, axis=-2) * identity
-    batch = _broadcast(tuple(A.shape[:-2]), tuple(below.shape[:-2]))
+    batch = broadcast(tuple(A.shape[:-2]), tuple(below.shape[:-2]))
     below = xp.broadcast_to(below, (*batch, n, n))
     A, b = (xp.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, b))
     zeros = xp.zeros_like(xp.matmul(below, xp.zeros_like(below[..., :1]))) + xp.zeros_like(b[..., :1, :])
     if w is not None:
-        ones = _real(backend, xp.ones_like(below[..., 0, :]))
+        ones = real_of(backend, xp.ones_like(below[..., 0, :]))
         w = xp.concat([xp.broadcast_to(w, (*batch, w.shape[-1])), ones], axis=-1)
     return xp.concat([A, below], axis=-2), xp.concat([b, zeros], axis=-2), w
 
@@ -264,13 +264,13 @@ def _constrained(
     return x_0 + xp.matmul(N, z), squares, rank  # (LS.10)
 
 
-def _without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
+def without_entries(backend: Backend, A: Array, b: Array) -> tuple[Array, Array, Array]:
     """Return the solution, which is zero, the squared lengths of b, and rank zero."""
     xp, (*batch, m, _) = backend.xp, A.shape
     x = xp.matmul(xp.matrix_transpose(A), b)  # a sum of nothing
-    squares = _real(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
+    squares = real_of(backend, xp.zeros((*batch, b.shape[-1]), dtype=A.dtype))
     squares = xp.sum(xp.square(xp.abs(b)), axis=-2) if m else squares
-    return x, squares, _real(backend, xp.zeros(tuple(batch), dtype=A.dtype))
+    return x, squares, real_of(backend, xp.zeros(tuple(batch), dtype=A.dtype))
 
 
 def _tolerance(rcond: Any) -> float | None:
@@ -281,9 +281,7 @@ def _tolerance(rcond: Any) -> float | None:
     except (TypeError, ValueError) as error:
         raise OptionError(f"got rcond={rcond!r}; expected a number that is not negative, or None.") from error
     if not value >= 0:
-        raise OptionError(
-            f"got rcond={rcond!r}; expected a number that is not negative. None stands for max(m, n) eps."
-        )
+        raise OptionError(f"got rcond={rcond!r}; expected a number that is not negative. None means max(m, n) eps.")
     return value
 
 
@@ -313,12 +311,13 @@ def _stacked(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
         return A + of_b, b + of_A
     if tuple(A.shape[:-2]) == tuple(b.shape[:-2]):
         return A, b
-    xp, batch = backend.xp, _broadcast(tuple(A.shape[:-2]), tuple(b.shape[:-2]))
+    xp, batch = backend.xp, broadcast(tuple(A.shape[:-2]), tuple(b.shape[:-2]))
     A, b = (xp.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, b))
     return A, b
 
 
-def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the batch dimensions to which those of A and of b broadcast."""
     length = max(map(len, shapes))
     padded = [(1,) * (length - len(shape)) + shape for shape in shapes]
     sizes: list[int] = []
@@ -326,12 +325,13 @@ def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         larger = {size for size in along if size != 1}
         if len(larger) > 1:
             raise ShapeError(
-                f"lstsq got batch dimensions {shapes[0]} of A and {shapes[1]} of b, which do not broadcast. A b of one "
-                f"dimension less than A is a stack of vectors: add an axis to make it one matrix."
+                f"got batch dimensions {shapes[0]} of A and {shapes[1]} of b, which do not broadcast. If b has one "
+                f"dimension fewer than A, it is a stack of vectors: add an axis for a matrix."
             )
         sizes.append(larger.pop() if larger else 1)
     return tuple(sizes)
 
 
-def _real(backend: Backend, X: Array) -> Array:
+def real_of(backend: Backend, X: Array) -> Array:
+    """Return the real part of X, in its own dtype."""
     return backend.xp.real(X) if backend.dtype_name(X).startswith("complex") else X

@@ -1,4 +1,4 @@
-"""Matrices whose rows several shards, replicas or processes have, each its own."""
+"""Matrices whose rows are spread over several shards, replicas or processes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from unifiedqr.applications import row
 from unifiedqr.arguments import resolve
 from unifiedqr.arrays.holders import Holders, namespace_of_holders
 from unifiedqr.backend import Backend
-from unifiedqr.decomposition import Primitive, mirrored, primitive
+from unifiedqr.decomposition import Primitive, primitive
 from unifiedqr.errors import CapabilityError, ShapeError
 from unifiedqr.functional.inputs import chosen, run_resolved, sizes_of
 from unifiedqr.functional.least_squares import solution
@@ -16,10 +16,10 @@ from unifiedqr.results import LQResult, LstsqResult, QRResult
 
 
 def rows_over(where: Any, /, *, rank: int | None = None, size: int | None = None) -> "RowsOver":
-    """Return `qr`, `lq`, `lstsq` and `orth` of matrices whose rows several holders have, each its own.
+    """Return `qr`, `lq`, `lstsq` and `orth` of matrices whose rows are spread over several holders.
 
-    Every holder calls the same function with its own rows, and gets its own rows of Q, and all of R. No row is sent:
-    holders add up n x n arrays, whatever the number of rows.
+    Every holder calls the same function with its own rows, and gets its own rows of Q and all of R. No row is sent:
+    holders sum n x n arrays, whatever the number of rows.
 
     Parameters
     ----------
@@ -38,17 +38,17 @@ def rows_over(where: Any, /, *, rank: int | None = None, size: int | None = None
     Raises
     ------
     CapabilityError
-        The backend of an array knows nothing of `where`.
+        The backend of an array does not know `where`.
     OptionError
         `rank` or `size` is missing, or out of range.
 
     Notes
     -----
-    The derivative is that of the sum of what all holders compute: each one's loss may use its rows of Q, and, with a
-    share of the weight, its copy of R. Inside `jax.shard_map` the types of arrays say which are copies, and the loss is
-    what the program says; its default ``check_vma=True`` is needed for derivatives. Kernels: (CH.1), (CH.2), (CH.3),
-    and TSQR where these are refused; rules: those of `qr` and the others, whose sums over rows are followed by sums
-    over holders.
+    The derivative is that of the sum of all holders' losses: each may use its rows of Q and, with its share of the
+    weight, its copy of R. Inside `jax.shard_map` the types of arrays say which are copies, and the loss is what the
+    program says; its default ``check_vma=True`` is needed for derivatives. Kernels: (CH.1), (CH.2), (CH.3), and TSQR
+    where these are rejected; rules: those of `qr` and the others, whose sums over rows are followed by sums over
+    holders.
 
     References
     ----------
@@ -68,7 +68,7 @@ def rows_over(where: Any, /, *, rank: int | None = None, size: int | None = None
 
 
 class RowsOver:
-    """Functions of matrices whose rows several holders have; made by `rows_over`."""
+    """Functions of matrices whose rows are spread over several holders; made by `rows_over`."""
 
     def __init__(self, where: Any, rank: int | None, size: int | None) -> None:
         self.where, self.rank, self.size = where, rank, size
@@ -76,12 +76,12 @@ class RowsOver:
         self._holders: dict[tuple[str, int | None], Holders] = {}
 
     def qr(self, A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str = "auto") -> Any:
-        """Decompose A = Q R, of which A and Q are the rows here, and R is the same everywhere.
+        """Decompose A = Q R, given and returning the rows of A and Q held here; R is the same everywhere.
 
         Parameters
         ----------
         A : array, shape (..., m_i, n)
-            The rows here of a matrix with at least as many rows as columns; dtypes as in `unifiedqr.qr`.
+            The rows, held here, of a matrix with at least as many rows as columns; dtypes as in `unifiedqr.qr`.
         mode : {"reduced", "r"}
             Both factors, or R alone.
         positive, method
@@ -95,7 +95,7 @@ class RowsOver:
         Raises
         ------
         ShapeError
-            The matrix has fewer rows than columns, or A is no matrix.
+            The matrix has fewer rows than columns, or A is not a matrix.
         DtypeError, OptionError, ForeignArrayError
             As in `unifiedqr.qr`.
 
@@ -115,18 +115,16 @@ class RowsOver:
         >>> over.qr(np.array([[3.0], [4.0]]), mode="r")
         array([[5.]])
         """
-        chosen("mode", mode, ("reduced", "r"))
-        original = primitive("qr" if mode == "reduced" else "qr-r", positive=positive, method=method)
-        found = self._run(original, A)
+        found = self._factors(A, chosen("mode", mode, ("reduced", "r")), positive=positive, method=method)
         return QRResult(*found) if mode == "reduced" else found[0]
 
     def lq(self, A: Any, /, *, mode: str = "reduced", positive: bool = True, method: str = "auto") -> Any:
-        """Decompose A = L Q, of which A and Q are the columns here, and L is the same everywhere.
+        """Decompose A = L Q, given and returning the columns of A and Q held here; L is the same everywhere.
 
         Parameters
         ----------
         A : array, shape (..., m, n_i)
-            The columns here of a matrix with at least as many columns as rows; dtypes as in `unifiedqr.qr`.
+            The columns, held here, of a matrix with at least as many columns as rows; dtypes as in `unifiedqr.qr`.
         mode : {"reduced", "l"}
             Both factors, or L alone.
         positive, method
@@ -140,7 +138,7 @@ class RowsOver:
         Raises
         ------
         ShapeError
-            The matrix has fewer columns than rows, or A is no matrix.
+            The matrix has fewer columns than rows, or A is not a matrix.
         DtypeError, OptionError, ForeignArrayError
             As in `unifiedqr.lq`.
 
@@ -159,13 +157,11 @@ class RowsOver:
         >>> uqr.rows_over(lambda X: X, rank=0, size=1).lq(np.array([[3.0, 4.0]])).L
         array([[5.]])
         """
-        chosen("mode", mode, ("reduced", "l"))
-        original = primitive("qr" if mode == "reduced" else "qr-r", positive=positive, method=method)
-        found = self._run(original, A, columns=True)
+        found = self._factors(A, chosen("mode", mode, ("reduced", "l")), columns=True, positive=positive, method=method)
         return LQResult(*found) if mode == "reduced" else found[0]
 
     def orth(self, A: Any, /) -> Any:
-        """Return the rows here of an orthonormal basis of the range of A.
+        """Return the rows, held here, of an orthonormal basis of the range of A.
 
         Parameters
         ----------
@@ -202,14 +198,14 @@ class RowsOver:
         return self._run(row("orth"), A)[0]
 
     def lstsq(self, A: Any, b: Any, /) -> LstsqResult[Any]:
-        """Solve min |b - A x|, of which A and b are the rows here, and x is the same everywhere.
+        """Solve min |b - A x|, given the rows of A and b held here; x is the same everywhere.
 
         Parameters
         ----------
         A : array, shape (..., m_i, n)
             As in `RowsOver.qr`, of full rank.
         b : array, shape (..., m_i) or (..., m_i, s)
-            The rows here of the right-hand sides.
+            The rows, held here, of the right-hand sides.
 
         Returns
         -------
@@ -223,7 +219,7 @@ class RowsOver:
 
         Notes
         -----
-        Derivative (LS.3). Where rows are of very unlike size the largest are taken first here, and then among all.
+        Derivative (LS.3). Where rows differ greatly in size the largest are taken first, here and then among all.
 
         References
         ----------
@@ -249,7 +245,7 @@ class RowsOver:
         Parameters
         ----------
         A : array, shape (..., m_i, n)
-            The rows here. Where `where` is a function all processes must call this, since they count the rows.
+            The rows held here. If `where` is a function all processes must call this, since they count the rows.
 
         Returns
         -------
@@ -262,8 +258,8 @@ class RowsOver:
 
         Notes
         -----
-        Rules take the rows here of A, Q and their cotangents and tangents; R_bar and x_bar are cotangents of what is
-        the same everywhere, given alike to all.
+        Rules take the rows, held here, of A, Q and their cotangents and tangents; R_bar and x_bar belong to what is the
+        same everywhere, so every holder passes the same.
 
         References
         ----------
@@ -280,6 +276,9 @@ class RowsOver:
         """
         backend, (A,) = resolve(A)
         return namespace_of_holders(backend.xp, *self._holders_of(backend, A, -2))
+
+    def _factors(self, A: Any, mode: str, *, columns: bool = False, **options: Any) -> Arrays:
+        return self._run(primitive("qr" if mode == "reduced" else "qr-r", **options), A, columns=columns)
 
     def _run(self, original: Primitive, A: Any, *, columns: bool = False) -> Arrays:
         backend, (A,) = resolve(A)
@@ -313,11 +312,7 @@ class RowsOver:
             )
         key = backend.name, original, m, columns
         if key not in self._made:
-            made = of_holders(original, holders, m)
-            if columns:
-                outputs = {"L" if name == "R" else name: name for name in sorted(made.outputs, reverse=True)}
-                made = mirrored(made, made.name.replace("qr-r", "lq-l").replace("qr", "lq"), outputs, made.results)
-            self._made[key] = made
+            self._made[key] = of_holders(original, holders, m, columns=columns)
         return self._made[key]
 
     def _holders_of(self, backend: Backend, A: Array, axis: int) -> tuple[Holders, int | None]:

@@ -1,11 +1,13 @@
 """QR and LQ: reduced, complete, triangle only, pivoted, truncated."""
 
+import math
 from typing import Any, Literal, TypeAlias, Unpack, overload
 
 from unifiedqr._typing import ArrayOf, Arrays, ArrayT, Pivoted, PivotedOrNot, Unpivoted
 from unifiedqr.arguments import resolve
+from unifiedqr.arrays.operators import TALL
 from unifiedqr.backend import DTYPES
-from unifiedqr.decomposition import UNPIVOTED, check_method, primitive, truncated
+from unifiedqr.decomposition import KEEPING_Q, UNPIVOTED, check_method, primitive, truncated
 from unifiedqr.discovery import DEFAULT, backend_name, loaded
 from unifiedqr.errors import OptionError
 from unifiedqr.functional.inputs import check_pivots, check_rank, chosen, run_resolved, sizes_of
@@ -51,19 +53,20 @@ def qr(
     ----------
     A : array, shape (..., m, n)
         Deep, square, wide or zero-size, with any number of batch dimensions; float32, float64, complex64 or complex128
-        (float16 and bfloat16 are computed in float32 and handed back in kind). An array of any backend, which then
-        decides; a sequence of numbers goes to the selected backend.
+        (float16 and bfloat16 are computed in float32 and returned in their own dtype). An array's own framework serves
+        the call; a sequence of numbers goes to the selected backend.
     mode : {"reduced", "complete", "r"}
-        Shape of the factors; "r" gives R alone, and Q is never formed.
+        Shape of the factors; "r" gives R alone. Q is then formed only for a derivative, and not where A is tall and so
+        large that Q would matter.
     pivoting : bool
         Take the columns in the order of LAPACK geqp3, each the longest of what remains, for each matrix of a batch. Of
-        equally long ones it is the first, in the order that the exchanges so far left, as long as their lengths are
-        found without rounding (columns of the identity or a square Hadamard matrix, zero columns) or by the same
+        equally long ones it is the first, in the order left by the exchanges so far, as long as their lengths are
+        computed without rounding (columns of the identity or a square Hadamard matrix, zero columns) or by the same
         operations (equal columns, while the rank is not exhausted). Rounding decides other ties, such as the order of
         columns of which nothing is left: there LAPACK, which updates lengths, and the kernel for graphs, other devices
-        and other libraries, which computes them anew, may differ, as LAPACK itself does between dtypes.
+        and other libraries, which recomputes them, may differ, as LAPACK itself does between dtypes.
     rank : int, optional
-        With pivoting, stop after so many steps.
+        With pivoting, stop after this many steps.
     positive : bool
         Make the diagonal of R real and non-negative, which makes the factors of a full-rank matrix unique and the same
         in every framework. Otherwise the signs are the kernel's own.
@@ -86,27 +89,28 @@ def qr(
     Raises
     ------
     ShapeError
-        A has fewer than two dimensions, or sizes that must be known are not while a graph is traced.
+        A has fewer than two dimensions, or sizes that must be known are unknown while a graph is traced.
     DtypeError
         A is neither real nor complex floating.
     OptionError
-        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting, or pivoting is
-        asked of CholeskyQR.
+        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting, or
+        ``method="cholesky"`` is combined with pivoting.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
 
     Notes
     -----
-    Gauge (PR.2), (PR.3); derivatives (QR.1), (QR.2), (QR.3), (QR.4) with (QR.6), (QR.7). If column r is the first, of
-    the leading k, that is numerically dependent on those before it, Q[:, :r] and R[:r, :] alone have a derivative
-    (DC.1): a cotangent of anything else gives NaN. The last pivot of a real square or wide matrix is exempt, but for
-    ``mode="r"`` (R.1), (R.2), (DC.2). Complete: (CQ.1), (CQ.4), exact for every loss. Pivoted: (PV.1), needing rank k
-    of A only; at ties of pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the
-    one-sided one. Truncated: (PV.2), whatever the rank of A. CholeskyQR: (CH.1), (CH.2), (CH.3), orthonormal to
+    Gauge (PR.2), (PR.3); derivatives (QR.1), (QR.2), (QR.3), (QR.4) with (QR.6), (QR.7). If column r is the first of
+    the leading k columns that is numerically dependent on those before it, only Q[:, :r] and R[:r, :] have a derivative
+    (DC.1): a cotangent of anything else gives NaN. The last pivot of a real square or wide matrix is exempt, except for
+    ``mode="r"`` where sizes are unknown while a graph is traced. R alone, of large tall matrices: (R.1), (R.2), (DC.2).
+    Complete: (CQ.1), (CQ.4), exact for every loss. Pivoted: (PV.1), which only needs A to have rank k; at ties of
+    pivots, and where a perturbation changes the pivots, Q and R jump, and the derivative is the one-sided one.
+    Truncated: (PV.2), whatever the rank of A. CholeskyQR: (CH.1), (CH.2), (CH.3), orthonormal to
     rounding.
 
-    Rows that lie on several devices of a mesh stay there, and Q and gradients lie as A does: n x n arrays move,
-    whatever the number of rows. Pivoting and complete factors gather A.
+    Rows that lie on several devices of a mesh stay there, and Q and gradients are distributed like A: n x n arrays
+    move, whatever the number of rows. Pivoting and complete factors gather A.
 
     References
     ----------
@@ -165,11 +169,11 @@ def lq(
     A : array, shape (..., m, n)
         As in `qr`. The derivative needs the first k = min(m, n) rows to be independent; with pivoting, rank k.
     mode : {"reduced", "complete", "l"}
-        Shape of the factors; "l" gives L alone, and Q is never formed.
+        Shape of the factors; "l" gives L alone; Q as in `qr`.
     pivoting : bool
         Take the rows in the order of LAPACK geqp3 for A^H, for each matrix of a batch.
     rank : int, optional
-        With pivoting, stop after so many steps.
+        With pivoting, stop after this many steps.
     positive : bool
         Make the diagonal of L real and non-negative, which makes the factors of a full-rank matrix unique and the same
         in every framework. Otherwise the signs are the kernel's own.
@@ -190,18 +194,18 @@ def lq(
     Raises
     ------
     ShapeError
-        A has fewer than two dimensions, or sizes that must be known are not while a graph is traced.
+        A has fewer than two dimensions, or sizes that must be known are unknown while a graph is traced.
     DtypeError
         A is neither real nor complex floating.
     OptionError
-        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting, or pivoting is
-        asked of CholeskyQR.
+        `mode` or `method` is not among its choices, `rank` is out of range or given without pivoting, or
+        ``method="cholesky"`` is combined with pivoting.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
 
     Notes
     -----
-    Gauge (PR.2), (PR.3); derivatives (LQ.2), (LQ.3) with (QR.6), (QR.7); the others those of `qr` for A^H (LQ.1).
+    Gauge (PR.2), (PR.3); derivatives (LQ.2), (LQ.3) with (QR.6), (QR.7); all else as in `qr` for A^H (LQ.1).
 
     References
     ----------
@@ -239,10 +243,27 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
         backend = loaded[owner]
     if backend.dtype_name(A) not in DTYPES or (getattr(A, "ndim", None) or 0) < 2:
         return run_resolved(backend, A, row)
+    if row in KEEPING_Q and backend.is_watched(A) and _is_cheaper_with_Q(A.shape, row.orientation.adjoint):
+        row = KEEPING_Q[row]
     bound = backend.bound.get(row)
     if bound is None:
         bound = backend.bound[row] = backend.bind(row)
     return bound(A)[: row.results]
+
+
+LONG = 2**18
+"""Number of entries of tall matrices from which the memory of Q is worth more than passes over A."""
+
+
+def _is_cheaper_with_Q(shape: tuple[Any, ...], is_adjoint: bool) -> bool:
+    """Return whether a derivative of R alone is had sooner from Q and R than from A and R, as measured: but for tall A.
+
+    Sizes that only the run will tell do not say so.
+    """
+    m, n = reversed(shape[-2:]) if is_adjoint else shape[-2:]
+    if type(m) is not int or type(n) is not int:
+        return False
+    return m < TALL * n or (all(type(size) is int for size in shape) and math.prod(shape) < LONG)
 
 
 def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positive: bool, method: str) -> Arrays:

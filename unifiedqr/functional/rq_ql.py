@@ -29,7 +29,7 @@ def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult[A
     Returns
     -------
     RQResult
-        ``R`` (..., m, k), exactly upper triangular in its last k rows, as LAPACK gerqf, and ``Q`` (..., k, n) with
+        ``R`` (..., m, k), exactly upper triangular in its last k rows, as in LAPACK gerqf, and ``Q`` (..., k, n) with
         Q Q^H = I, of the framework, device and dtype of A.
 
     Raises
@@ -41,7 +41,7 @@ def rq(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> RQResult[A
     OptionError
         `mode` is not among its choices.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
 
     Notes
     -----
@@ -94,7 +94,7 @@ def ql(A: Any, /, *, mode: str = "reduced", positive: bool = True) -> QLResult[A
     OptionError
         `mode` is not among its choices.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
 
     Notes
     -----

@@ -17,12 +17,12 @@ def orth(A: ArrayOf[ArrayT], /) -> ArrayT: ...
 @overload
 def orth(A: object, /) -> Any: ...
 def orth(A: Any, /) -> Array:
-    """Return an orthonormal basis of the range of A, differentiably for losses of the range alone.
+    """Return an orthonormal basis of the range of A, differentiable for losses of the range alone.
 
     Parameters
     ----------
     A : array, shape (..., m, n)
-        As in `qr`, with k = min(m, n) leading columns that are independent.
+        As in `qr`, with independent leading k = min(m, n) columns.
 
     Returns
     -------
@@ -36,12 +36,12 @@ def orth(A: Any, /) -> Array:
     DtypeError
         A is neither real nor complex floating.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
 
     Notes
     -----
     Derivative (LS.2), which is cheaper than that of `qr` and differs from it for losses that depend on the basis. The
-    range of a wide matrix of full rank is everything, and the gradient zero.
+    range of a wide matrix of full rank is the whole space, and the gradient is zero.
 
     References
     ----------
@@ -65,7 +65,7 @@ def left_null_space(A: ArrayOf[ArrayT], /) -> ArrayT: ...
 @overload
 def left_null_space(A: object, /) -> Any: ...
 def left_null_space(A: Any, /) -> Array:
-    """Return an orthonormal basis of the complement of the range of A, differentiably for losses of the space alone.
+    """Return an orthonormal basis of the complement of the range of A, differentiable for losses of the space alone.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def left_null_space(A: Any, /) -> Array:
     DtypeError
         A is neither real nor complex floating.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
     GaugeError
         From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (CQ.6).
 
@@ -95,7 +95,7 @@ def left_null_space(A: Any, /) -> Array:
 
     Notes
     -----
-    Only the spanned space is determined; the basis is that of (CQ.1), the derivative (CQ.5) with (LS.2).
+    Only the space is determined; the basis is that of (CQ.1), the derivative (CQ.5) with (LS.2).
 
     References
     ----------
@@ -117,7 +117,7 @@ def null_space(A: ArrayOf[ArrayT], /) -> ArrayT: ...
 @overload
 def null_space(A: object, /) -> Any: ...
 def null_space(A: Any, /) -> Array:
-    """Return an orthonormal basis of the kernel of A, differentiably for losses of the kernel alone.
+    """Return an orthonormal basis of the kernel of A, differentiable for losses of the kernel alone.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def null_space(A: Any, /) -> Array:
     DtypeError
         A is neither real nor complex floating.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
     GaugeError
         From the derivative, after ``set_checks("raise")``: the loss depends on the choice of basis (CQ.6).
 
@@ -182,7 +182,7 @@ def slogdet(A: ArrayOf[ArrayT], /) -> SlogdetResult[ArrayT]: ...
 @overload
 def slogdet(A: object, /) -> SlogdetResult[Any]: ...
 def slogdet(A: Any, /) -> SlogdetResult[Any]:
-    """Return the sign of the determinant and the logarithm of its modulus, which neither overflow nor underflow.
+    """Return the sign of the determinant and the logarithm of its modulus, neither of which overflows or underflows.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def slogdet(A: Any, /) -> SlogdetResult[Any]:
     Returns
     -------
     SlogdetResult
-        ``sign`` (...), of modulus one, of the dtype of A, and ``logabsdet`` (...), real: det A is their product
-        ``sign * exp(logabsdet)``. For an exactly singular matrix 0 and -inf.
+        ``sign`` (...), of modulus one and the dtype of A, and ``logabsdet`` (...), real: det A is
+        ``sign * exp(logabsdet)``. For an exactly singular matrix they are 0 and -inf.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def slogdet(A: Any, /) -> SlogdetResult[Any]:
     DtypeError
         A is neither real nor complex floating.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of any backend.
 
     Notes
     -----

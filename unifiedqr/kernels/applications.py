@@ -8,18 +8,20 @@ from functools import partial
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.dependence import independent, nan_where, unless_empty
 from unifiedqr.arrays.operators import (
+    Shape,
     adjoint,
     frame_shape,
     identity_like,
     inverse_of,
     is_complex,
+    order_of,
     orthogonal_to,
     rows_at,
     shape_of_product,
     squared_lengths,
 )
 from unifiedqr.arrays.positions import is_position, positions
-from unifiedqr.arrays.triangle import equilibrated, frame_inverse, frame_singular
+from unifiedqr.arrays.triangle import equilibrated, frame_inverse
 from unifiedqr.kernels.pivoting import pivoted_qr
 from unifiedqr.kernels.reduced import largest_rows_first, reduced_lq, reduced_qr, sizes_of_rows
 from unifiedqr.kernels.reflectors import complement, reflector_signs
@@ -33,19 +35,35 @@ def least_squares(xp: Namespace, A: Array, b: Array) -> tuple[Array, Array, Arra
     shape, is_adjoint = frame_shape(xp, A)
     Q, R = rowwise_qr(xp, adjoint(xp, A) if is_adjoint else A)
     G = frame_inverse(xp, R, shape)
+    return *solved(xp, A, b, Q, R, shape, is_adjoint=is_adjoint), Q, G
+
+
+def solved(
+    xp: Namespace, A: Array, b: Array, Q: Array, R: Array, shape: Shape, *, is_adjoint: bool, P: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Return x, the squared residuals and the rank of `least_squares` from factors of A, or of A^H, of this shape.
+
+    With pivots P they are those of A[:, P], or of A^H[:, P].
+    """
     sound = independent(xp, equilibrated(xp, R, shape).U, shape)
     rank = xp.expand_dims(xp.sum(xp.astype(sound, A.dtype), axis=-1, keepdims=True), axis=-1)
-    lacking = unless_empty(xp, frame_singular(xp, G))
+    lacking = unless_empty(xp, xp.expand_dims(xp.logical_not(xp.all(sound, axis=-1, keepdims=True)), axis=-1))
     b_or_nan = b
     if lacking is not None:
         R = xp.where(lacking, identity_like(xp, R), R)  # some solvers refuse a singular matrix, and the batch with it
         b_or_nan = b * nan_where(xp, lacking, b.dtype)
     if is_adjoint:
+        b_or_nan = b_or_nan if P is None else rows_at(xp, b_or_nan, xp.matrix_transpose(order_of(xp, P)))
         x = Q @ xp.beyond.solve_triangular(adjoint(xp, R), b_or_nan, upper=False)
-        return x, xp.zeros_like(_squares(xp, x)), rank, Q, G
+        return x, xp.zeros_like(_squares(xp, x)), rank
     x = xp.beyond.solve_triangular(R, xp.beyond.inner(Q, b_or_nan), upper=True)
-    residuals = _squares(xp, orthogonal_to(xp, Q, b - A @ x)) if shape.deep else xp.zeros_like(_squares(xp, x))
-    return x, residuals, rank, Q, G
+    x = x if P is None else rows_at(xp, x, xp.matrix_transpose(inverse_of(xp, P)))
+    return x, _residuals(xp, A, b, x, Q, shape), rank
+
+
+def _residuals(xp: Namespace, A: Array, b: Array, x: Array, Q: Array, shape: Shape) -> Array:
+    """Return the squared lengths of b - A x, (..., 1, s), zero unless A is deep."""
+    return _squares(xp, orthogonal_to(xp, Q, b - A @ x)) if shape.deep else xp.zeros_like(_squares(xp, x))
 
 
 def weighted_least_squares(xp: Namespace, A: Array, b: Array, w: Array) -> tuple[Array, Array, Array, Array]:

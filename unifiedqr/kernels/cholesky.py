@@ -29,6 +29,7 @@ analysis (sqrt(m) in place of m).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.operators import identity_like, is_complex, shape_of_product
@@ -42,17 +43,25 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
     G, e, in_range = _gram(xp, A)
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
+    accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
+    mend = xp.beyond.mender(A)
+    if mend is not None:  # both passes of all matrices cost less than asking after each
+        Q_1 = _divided(xp, A, R, E)
+        Q_2, R_2, accepted_too = _again(xp, Q_1, R)
+        found = xp.where(accepted, Q_1, Q_2), xp.where(accepted, R, R_2)
+        accepted = xp.logical_or(accepted, xp.logical_and(in_range, accepted_too))
+        Q, R = mend(accepted, found, partial(fallback, xp))
+        return Q, R
 
     def third() -> Arrays:
         Q, R, accepted = _shifted(xp, A)
-        return _first(xp, accepted, lambda: (Q, R), lambda: fallback(xp, A))
+        return first_accepted(xp, accepted, lambda: (Q, R), lambda: fallback(xp, A))
 
     def second() -> Arrays:
         Q, R_2, accepted = _again(xp, _divided(xp, A, R, E), R)
-        return _first(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
+        return first_accepted(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
 
-    accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
-    Q, R = _first(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
+    Q, R = first_accepted(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
     return Q, R
 
 
@@ -62,7 +71,7 @@ def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
     accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
-    return _first(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
+    return first_accepted(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
 
 
 def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
@@ -125,7 +134,7 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     return Q, scaled(xp, R, e), xp.logical_and(accepted, xp.logical_and(definite, definite_too))
 
 
-def _first(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
+def first_accepted(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
     """Return what was found for the matrices that are accepted, something else for the others, if there are any."""
 
     def mixed() -> Arrays:

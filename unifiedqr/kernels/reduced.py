@@ -1,7 +1,7 @@
 """Reduced QR, LQ, RQ and QL, and R alone, by the algorithm asked for; triangles are exactly triangular.
 
 CholeskyQR passes over a tall matrix by products alone, Householder's reflectors wait for memory. Which is faster
-depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits`` says where it was measured.
+depends on the framework's kernels, on the device and on the shape: ``xp.beyond.limits_of`` says where it was measured.
 Where rows are apart products send n x n sums alone, whatever the shape, and Householder's reflectors become TSQR.
 """
 
@@ -9,10 +9,13 @@ from functools import partial
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays, Namespace
+from unifiedqr.arrays.operations import ON_DEVICES
 from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_product
 from unifiedqr.arrays.rows import Rows
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
-from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r
+from unifiedqr.arrays.stacks import matrices_of, of_stacks, stack_of
+from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r, first_accepted
+from unifiedqr.kernels.tiny import tiny_qr
 
 METHODS = ("auto", "householder", "cholesky")
 """Algorithms of the forward."""
@@ -25,8 +28,10 @@ def reduced_qr(
 
     `factor` gives Q and R of each matrix of a stack by reflectors, with any signs; the framework's own if it is None.
     """
-    apart, factor = xp.beyond.rows_apart, factor or xp.linalg.qr
-    rows: Rows | None = None if apart is None else apart(A)
+    beyond, factor = xp.beyond, factor or xp.linalg.qr
+    rows: Rows | None = None if beyond.rows_apart is None else beyond.rows_apart(A)
+    if beyond.tiny is not None and rows is None and positive and method == "auto" and is_tiny(xp, A):
+        return _of_tiny_ones(xp, A)
     if method != "householder" and is_by_cholesky(xp, A, rows, positive=positive, method=method):
         return cholesky_qr(xp, A, partial(reduced_qr, positive=True, method="householder"))
     m, n = A.shape[-2], A.shape[-1]
@@ -42,6 +47,19 @@ def reduced_qr(
         Q = rows.joined(xp.beyond.combination((Q, rows.shares(Q_2))))
     R = R if e is None else scaled(xp, R, e)
     return xp.beyond.turn(Q, R) if positive else (Q, xp.triu(R))
+
+
+def is_tiny(xp: Namespace, A: Array) -> bool:
+    """Return whether A is a stack of so many tiny matrices that it is computed with the stack as the last axis."""
+    tiny = xp.beyond.tiny
+    return tiny is not None and tiny.include(A.shape) and not xp.beyond.is_spread(A)
+
+
+def _of_tiny_ones(xp: Namespace, A: Array) -> tuple[Array, Array]:
+    batch = tuple(A.shape[:-2])
+    Q, R, accepted = (matrices_of(X, batch) for X in tiny_qr(of_stacks(xp), stack_of(xp, A)))
+    Q, R = first_accepted(xp, accepted, lambda: (Q, R), lambda: reduced_qr(xp, A, positive=True, method="householder"))
+    return Q, R
 
 
 def largest_rows_first(xp: Namespace, A: Array) -> tuple[Array, Array]:
@@ -86,10 +104,12 @@ def is_by_cholesky(xp: Namespace, A: Array, rows: Rows | None, *, positive: bool
         return False
     if method == "cholesky" or rows is not None:
         return shape_of_product(xp, A, A).deep
-    limits = xp.beyond.limits
-    if not positive or limits is None or type(m) is not int or type(n) is not int:  # of a program for many sizes
+    if not positive or type(m) is not int or type(n) is not int:  # of a program for many sizes
         return False
-    return m >= limits.rows and limits.include(A.shape) and xp.beyond.is_measured(A)
+    if m < ON_DEVICES.rows or m < ON_DEVICES.slenderness * n:  # the least there are: said before anything is asked
+        return False
+    limits = xp.beyond.limits_of(A)
+    return limits is not None and limits.include(A.shape)
 
 
 def reduced_lq(xp: Namespace, A: Array, *, positive: bool, method: str = "auto") -> tuple[Array, Array]:

@@ -42,15 +42,20 @@ def reflector_signs(xp: Namespace, M: Array) -> tuple[Array, Array]:
     return S, xp.expand_dims(xp.linalg.diagonal(M), axis=-2)
 
 
+def reflectors(xp: Namespace, Q_1: Array) -> tuple[Array, Array]:
+    """Return G (..., n, n) and S (..., 1, n) of (CQ.1), for m >= n > 0."""
+    above = Q_1[..., : shape_of_product(xp, Q_1, Q_1).k, :]
+    S, _ = reflector_signs(xp, above)
+    Q, R = xp.linalg.qr(reflected(xp, above, S)[1])
+    return xp.beyond.inverse_upper(xp.triu(R)) @ adjoint(xp, Q), S
+
+
 def complement(xp: Namespace, Q_1: Array) -> tuple[Array, Array, Array]:
     """Return Q_2 (..., m, m - n), G (..., n, n) and S (..., 1, n) of (CQ.1), for m >= n."""
-    n = shape_of_product(xp, Q_1, Q_1).k
     if Q_1.shape[-1] == 0:  # nothing is reflected
         return identity_like(xp, Q_1 @ adjoint(xp, Q_1)), Q_1[..., :0, :], Q_1[..., :1, :]
-    S, _ = reflector_signs(xp, Q_1[..., :n, :])
-    Y, B, C = reflected(xp, Q_1, S)
-    Q, R = xp.linalg.qr(B)
-    G = xp.beyond.inverse_upper(xp.triu(R)) @ adjoint(xp, Q)
+    G, S = reflectors(xp, Q_1)
+    Y, _, C = reflected(xp, Q_1, S)
     below = identity_like(xp, C @ adjoint(xp, C))
     E_2 = xp.concat([xp.zeros_like(adjoint(xp, C)), below], axis=-2)
     return E_2 + Y @ adjoint(xp, C @ G), G, S  # (CQ.1)

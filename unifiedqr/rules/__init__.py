@@ -1,8 +1,15 @@
 """The derivative formulas by themselves, on plain arrays of any Array API library; no autodiff is involved."""
 
+from unifiedqr.rules.applied import (
+    qr_apply_adjoint_jvp,
+    qr_apply_adjoint_vjp,
+    qr_apply_jvp,
+    qr_apply_vjp,
+)
 from unifiedqr.rules.complete import qr_complete_jvp, qr_complete_vjp
 from unifiedqr.rules.determinant import slogdet_jvp, slogdet_vjp
 from unifiedqr.rules.least_squares import lstsq_jvp, lstsq_vjp
+from unifiedqr.rules.lowrank import interpolative_jvp, interpolative_vjp, range_finder_jvp, range_finder_vjp
 from unifiedqr.rules.lq import lq_jvp, lq_vjp
 from unifiedqr.rules.mirrors import (
     lq_complete_jvp,
@@ -25,6 +32,8 @@ from unifiedqr.rules.updated import qr_append_jvp, qr_append_vjp, qr_update_jvp,
 from unifiedqr.rules.weighted import lstsq_weighted_jvp, lstsq_weighted_vjp
 
 __all__ = [
+    "interpolative_jvp",
+    "interpolative_vjp",
     "left_null_space_vjp",
     "lq_complete_jvp",
     "lq_complete_vjp",
@@ -45,6 +54,10 @@ __all__ = [
     "ql_vjp",
     "qr_append_jvp",
     "qr_append_vjp",
+    "qr_apply_adjoint_jvp",
+    "qr_apply_adjoint_vjp",
+    "qr_apply_jvp",
+    "qr_apply_vjp",
     "qr_complete_jvp",
     "qr_complete_vjp",
     "qr_jvp",
@@ -55,6 +68,8 @@ __all__ = [
     "qr_update_jvp",
     "qr_update_vjp",
     "qr_vjp",
+    "range_finder_jvp",
+    "range_finder_vjp",
     "rq_jvp",
     "rq_vjp",
     "slogdet_jvp",

@@ -93,9 +93,9 @@ def qr_complete_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None
     R : array, shape (..., m, n)
         Upper trapezoidal factor with real diagonal, of either sign; its last m - n rows are zero.
     Q_bar, R_bar : array or None
-        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
+        Cotangents, of the shape and dtype of `Q` and `R`; None means zero; real ones are accepted for complex factors.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def qr_complete_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -
     A_dot : array, shape (..., m, n)
         Tangent of A = Q R.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------

@@ -75,11 +75,11 @@ def slogdet_vjp(
     sign : array, shape (...)
         det A / |det A|.
     sign_bar : array, shape (...), or None
-        Cotangent of the sign; None stands for zero. A real sign has no derivative.
+        Cotangent of the sign; None means zero. A real sign has no derivative.
     logabsdet_bar : array, shape (...), or None
-        Cotangent of log |det A|; None stands for zero.
+        Cotangent of log |det A|; None means zero.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def slogdet_jvp(Q: Array, R: Array, sign: Array, A_dot: Array, *, xp: Namespace 
     A_dot : array, shape (..., n, n)
         Tangent of A.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------

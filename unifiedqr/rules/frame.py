@@ -16,6 +16,8 @@ G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonli
 variables separate.
 """
 
+from functools import partial
+
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import COLUMNS, ENTRIES, anywhere, nan_where, reached, undefined, unless_empty
 from unifiedqr.arrays.operators import Shape, adjoint, plus
@@ -24,7 +26,7 @@ from unifiedqr.checks import report_dependent
 
 
 def report_frame(xp: Namespace, factor: Array, G: Array) -> None:
-    """Report the matrices that have marked columns, of which a tangent is NaN; `factor` is finite where A is."""
+    """Report the matrices that have marked columns, whose tangents are NaN; `factor` is finite where A is."""
     report_dependent(xp, frame_singular(xp, G), factor)
 
 
@@ -47,8 +49,8 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
     if marked is None or not given:
         return None
     anything = anywhere(xp, marked)
-    struck = reached(xp, *((anything, bar, ENTRIES) for bar in given))
-    return undefined(xp, factor, marked, struck, *((anything, bar) for bar in given))
+    terms = [(anything, bar) for bar in given]
+    return undefined(xp, factor, marked, lambda: reached(xp, *((*term, ENTRIES) for term in terms)), *terms)
 
 
 def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape) -> Array:
@@ -67,7 +69,7 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if X is None:
         return Q @ (0 * G_H)
     if marked is not None:
-        struck = reached(xp, (marked, G_bar, COLUMNS), of_Q=(marked, Q_bar))
+        struck = partial(reached, xp, (marked, G_bar, COLUMNS), of_Q=(marked, Q_bar))
         G_H = plus(G_H, undefined(xp, Q, marked, struck, (marked, W), (marked, G_bar)))
     return X @ G_H  # (LS.1)
 

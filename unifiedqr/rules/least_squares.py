@@ -228,11 +228,11 @@ def lstsq_vjp(
     Q, R : array
         Reduced QR factors of A, or of A^H if A is wide.
     x_bar : array, shape (..., n, s), or None
-        Cotangent of the solution; None stands for zero.
+        Cotangent of the solution; None means zero.
     residuals_bar : array, shape (..., s), or None
         Cotangent of the squared residual norms.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
+        Array API namespace of the arrays; inferred from `A` if it has one.
 
     Returns
     -------
@@ -295,7 +295,7 @@ def lstsq_jvp(
     A_dot, b_dot : array
         Tangents of `A` and `b`, in their shapes.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
+        Array API namespace of the arrays; inferred from `A` if it has one.
 
     Returns
     -------

@@ -38,9 +38,9 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     Q : array, shape (..., k, n)
         Factor with orthonormal rows.
     L_bar, Q_bar : array or None
-        Cotangents, of the shape and dtype of `L` and `Q`; None stands for zero; real ones do for complex factors.
+        Cotangents, of the shape and dtype of `L` and `Q`; None means zero; real ones are accepted for complex factors.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -96,13 +96,13 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     A_dot : array, shape (..., m, n)
         Tangent of A = L Q.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
     L_dot : array, shape (..., m, k)
     Q_dot : array, shape (..., k, n)
-        Tangents of the factors. If row r is the first, of the leading k, that is numerically dependent on those before
+        Tangents of the factors. If row r is the first of the leading k that is numerically dependent on those before
         it, the lower trapezoid of L_dot[:, r:] and Q_dot[r:, :] are NaN.
 
     Raises

@@ -1,4 +1,4 @@
-"""How a public rule of a mirror image is made of the rule of the original, its checks and documentation included."""
+"""How a public rule of a mirror image is made from that of the original, with its checks and documentation."""
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
@@ -23,16 +23,16 @@ BARRED, DOTTED = "_bar", "_dot"
 
 
 class Mirror(NamedTuple):
-    """A decomposition by another one.
+    """A decomposition in terms of another one.
 
     Attributes
     ----------
     title : str
-        What it is called in a sentence.
+        Its name in a sentence.
     product : str
         A in terms of the factors.
     reflection : Reflection
-        What leads to the original decomposition.
+        The way to the original decomposition.
     originals : mapping of str to str
         The arrays, in the order of the new rule's parameters, each with its name in the original.
     arrays : mapping of str to str
@@ -158,7 +158,7 @@ def _documentation(
     if pulls:
         lines += [
             f"{barred} : array or None",
-            f"    Cotangents, of the shape and dtype of {those}; None stands for zero; real ones do for complex.",
+            f"    Cotangents, of the shape and dtype of {those}; None means zero; real ones are accepted too.",
         ]
     else:
         lines += ["A_dot : array, shape (..., m, n)", f"    Tangent of {mirror.product}."]
@@ -166,7 +166,7 @@ def _documentation(
         lines += ["A : array, shape (..., m, n), optional", "    The matrix itself, which a truncated one needs."]
     lines += [
         "xp : namespace, optional",
-        "    Array API namespace of the arrays; found from them when they have one.",
+        "    Array API namespace of the arrays; inferred from them if they have one.",
         *("", "Returns", "-------"),
     ]
     if pulls:

@@ -51,11 +51,11 @@ def qr_pivoted_vjp(
     P : integer array, shape (..., n)
         Pivots: ``A[..., :, P] = Q R`` per matrix, up to what was truncated.
     Q_bar, R_bar : array or None
-        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
+        Cotangents, of the shape and dtype of `Q` and `R`; None means zero; real ones are accepted for complex factors.
     A : array, shape (..., m, n), optional
         The matrix itself, which is needed if r < k.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, n), of the dtype of `Q`.
+        Array API namespace of the arrays; inferred from `Q` if it has one. P is then (..., 1, n), of the dtype of `Q`.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def qr_pivoted_jvp(
     A : array, shape (..., m, n), optional
         The matrix itself, which is needed if r < k.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one. P is then (..., 1, n), of the dtype of `Q`.
+        Array API namespace of the arrays; inferred from `Q` if it has one. P is then (..., 1, n), of the dtype of `Q`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def pivoted_singular(Q: Array, R: Array, *, A: Array = None, xp: Namespace) -> A
 
 
 def _is_whole(xp: Namespace, A: Array, R: Array) -> bool:
-    """Return whether nothing was truncated; what was truncated has a rule that is right, if not the best, there too."""
+    """Return whether nothing was truncated; the truncated rule is right there too, if not the fastest."""
     return None not in A.shape[-2:] and R.shape[-2] == shape_of_product(xp, A, A).k
 
 

@@ -22,9 +22,11 @@ L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms,
 (2019), Differentiable programming tensor networks.
 """
 
+from typing import Any
+
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.namespaces import is_complete
-from unifiedqr.arrays.operations import Term
+from unifiedqr.arrays.operations import Term, is_product
 from unifiedqr.arrays.operators import (
     add_to_leading_columns,
     adjoint,
@@ -39,7 +41,7 @@ from unifiedqr.rules.validation import check_cotangents, check_factors, check_ta
 
 
 def core_pullback(
-    triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Array | None
+    triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Any
 ) -> tuple[Array, Term | None]:
     """Return the k x n matrix K of (QR.3) or, when deep, of (QR.4), from W = Q^H Q_bar and R_bar; one may be None.
 
@@ -72,17 +74,29 @@ def qr_pullback(
 ) -> Array:
     """Return A_bar by (QR.3), (QR.4) or (QR.5); `others` are cotangents of what depends on every column of Q.
 
-    What reaches them is part of Q_bar already: here they tell for which matrices nothing exists that could (DC.1).
+    What reaches them is already part of Q_bar: here they only decide which matrices have no derivative (DC.1).
     """
     if (Q_bar is None and R_bar is None) or Q.shape[-1] == 0:
         return xp.zeros_like(Q @ R)
+    return xp.beyond.combination(*pullback_terms(xp, Q, R, Q_bar, R_bar, others))
+
+
+def pullback_terms(
+    xp: Namespace, Q: Array, R: Array, Q_bar: Term | None, R_bar: Array | None, others: tuple[Array, ...] = ()
+) -> tuple[Term, ...]:
+    """Return the terms of the sum that `qr_pullback` gives; Q_bar may be a product, which is never formed (FA.1)."""
     shape = shape_of_product(xp, Q, R)
     triangle = guarded(xp, R, shape)
     R_bar = None if R_bar is None else triangle.read_of(R_bar)
-    W = None if Q_bar is None else xp.beyond.inner(Q, Q_bar)
+    W: Array | None = None
+    if is_product(Q_bar):
+        F, E_H = Q_bar
+        W = xp.beyond.inner(Q, F) @ E_H
+    elif Q_bar is not None:
+        W = xp.beyond.inner(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y=Q_bar if shape.deep else None)
     K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
-    return xp.beyond.combination((Q, K)) if Y is None else xp.beyond.combination(Y, (Q, K))  # (QR.3); (QR.4), (QR.5)
+    return ((Q, K),) if Y is None else (Y, (Q, K))  # (QR.3); (QR.4), (QR.5)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
@@ -100,9 +114,9 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
     R : array, shape (..., k, n)
         Upper trapezoidal factor with real diagonal, of either sign.
     Q_bar, R_bar : array or None
-        Cotangents, of the shape and dtype of `Q` and `R`; None stands for zero; real ones do for complex factors.
+        Cotangents, of the shape and dtype of `Q` and `R`; None means zero; real ones are accepted for complex factors.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -151,13 +165,13 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     A_dot : array, shape (..., m, n)
         Tangent of A = Q R.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
     Q_dot : array, shape (..., m, k)
     R_dot : array, shape (..., k, n)
-        Tangents of the factors. If column r is the first, of the leading k, that is numerically dependent on those
+        Tangents of the factors. If column r is the first of the leading k that is numerically dependent on those
         before it, Q_dot[:, r:] and the upper trapezoid of R_dot[r:, :] are NaN.
 
     Raises

@@ -78,9 +78,9 @@ def orth_vjp(Q: Array, R: Array, Q_bar: Array | None, *, xp: Namespace = None) -
     R : array, shape (..., k, n)
         Upper trapezoidal factor.
     Q_bar : array or None
-        Cotangent, of the shape and dtype of `Q`; None stands for zero.
+        Cotangent, of the shape and dtype of `Q`; None means zero.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def orth_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     A_dot : array, shape (..., m, n)
         Tangent of A.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------
@@ -181,9 +181,9 @@ def left_null_space_vjp(N: Array, Q: Array, R: Array, N_bar: Array | None, *, xp
     R : array, shape (..., n, n)
         Upper triangular factor.
     N_bar : array or None
-        Cotangent, of the shape and dtype of `N`; None stands for zero.
+        Cotangent, of the shape and dtype of `N`; None means zero.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `Q` when it has one.
+        Array API namespace of the arrays; inferred from `Q` if it has one.
 
     Returns
     -------

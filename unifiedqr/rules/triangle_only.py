@@ -83,9 +83,9 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
     R : array, shape (..., k, n)
         Upper trapezoidal factor of A = Q R with real diagonal, of either sign; k = min(m, n).
     R_bar : array or None
-        Cotangent, of the shape and dtype of `R`; None stands for zero; a real one does for a complex factor.
+        Cotangent, of the shape and dtype of `R`; None means zero; a real one is accepted for a complex factor.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
+        Array API namespace of the arrays; inferred from `A` if it has one.
 
     Returns
     -------
@@ -145,12 +145,12 @@ def qr_r_jvp(A: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> Array
     A_dot : array, shape (..., m, n)
         Tangent of A.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
+        Array API namespace of the arrays; inferred from `A` if it has one.
 
     Returns
     -------
     R_dot : array, shape (..., k, n)
-        Tangent of R. If column r is the first, of the leading k, that is numerically dependent on those before it, the
+        Tangent of R. If column r is the first of the leading k that is numerically dependent on those before it, the
         upper trapezoid of R_dot[r:, :] is NaN.
 
     Raises

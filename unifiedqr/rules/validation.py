@@ -1,4 +1,4 @@
-"""What the public rules check before any arithmetic: shapes, dtypes and whose arrays these are.
+"""What the public rules check before any arithmetic: shapes, dtypes and the library of the arrays.
 
 Each function takes the namespace that the user named, or None, and returns the one to compute in, or the arrays.
 """
@@ -13,7 +13,7 @@ from unifiedqr.arrays.namespaces import complete_namespace
 from unifiedqr.errors import DtypeError, ForeignArrayError, ShapeError
 
 NOT_PLAIN = ("MaskedArray", "matrix")
-"""Subclasses of NumPy's array that would go through as one and come out wrong."""
+"""Subclasses of NumPy's array that would pass as plain arrays and give wrong results."""
 
 
 def check_factors(
@@ -132,6 +132,41 @@ def check_append(named: Namespace | None, T: Array, B: Array, R: Array) -> Names
     return xp
 
 
+def check_interpolative(named: Namespace | None, A: Array, P: Array, T: Array, Q: Array, R: Array) -> Namespace:
+    """Return the namespace of an interpolative decomposition and the factors of its columns, which fit each other."""
+    xp = check_factors(named, Q=Q, R=R)
+    m, n = A.shape[-2:] if _are_stacked(A, Q) else (-1, -1)
+    r, batch = R.shape[-1], tuple(R.shape[:-2])
+    fits = Q.shape[-2] == m >= r <= n and tuple(T.shape) == (*batch, r, n) and tuple(P.shape) == (*batch, r)
+    if not fits or not xp.isdtype(P.dtype, "integral"):
+        raise ShapeError(
+            f"got A {tuple(A.shape)}, P {tuple(P.shape)} of dtype {P.dtype}, T {tuple(T.shape)}, Q {tuple(Q.shape)} "
+            f"and R {tuple(R.shape)}; expected (..., m, n), integers (..., r), (..., r, n), and the reduced QR factors "
+            f"of the r columns of A that P names."
+        )
+    check_dtypes(xp, A=A, T=T, Q=Q)
+    return xp
+
+
+def check_chain(named: Namespace | None, A: Array, Omega: Array, factors: Sequence[Array]) -> Namespace:
+    """Return the namespace of a matrix, a sketch of it, and the factors of the steps of the range finder, which fit."""
+    r = len(factors) % 4
+    if r != 2:
+        raise ShapeError(f"got {len(factors)} factors; expected Q_0, R_0, ..., Q_2q, R_2q: two of each step.")
+    xp = _namespace_of(A, Omega, *factors, named=named)
+    sizes = (A.shape[-2], A.shape[-1]) if _are_stacked(A, Omega) and A.shape[-1] == Omega.shape[-2] else (-1, -1)
+    r = Omega.shape[-1] if sizes[0] >= 0 else -1
+    for i, (Q, R) in enumerate(zip(factors[::2], factors[1::2], strict=True)):
+        if tuple(Q.shape) != (*A.shape[:-2], sizes[i % 2], r) or tuple(R.shape) != (*A.shape[:-2], r, r):
+            raise ShapeError(
+                f"got A {tuple(A.shape)}, Omega {tuple(Omega.shape)}, Q_{i} {tuple(Q.shape)} and R_{i} "
+                f"{tuple(R.shape)}; expected (..., m, n), (..., n, r), (..., {'n' if i % 2 else 'm'}, r) and "
+                f"(..., r, r), with one batch."
+            )
+        check_dtypes(xp, A=A, Omega=Omega, Q=Q, R=R)
+    return xp
+
+
 def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     """Return pivots, integers (..., n) per R (..., r, n), as (..., 1, n) in the dtype of R."""
     expected = (*R.shape[:-2], R.shape[-1])
@@ -143,8 +178,22 @@ def check_permutation(xp: Namespace, P: Array, R: Array) -> Array:
     return xp.astype(xp.expand_dims(P, axis=-2), R.dtype)
 
 
+def check_completion(xp: Namespace, Q: Array, R: Array, WY: tuple[Array, Array] | None) -> None:
+    """Check that G and S of (CQ.1) fit reduced factors of a deep matrix; None does for the reduced Q."""
+    if WY is None:
+        return
+    (*batch, m, n), (G, S) = Q.shape, WY
+    if m <= n or R.shape[-1] != n or tuple(G.shape) != (*batch, n, n) or tuple(S.shape) != (*batch, 1, n):
+        raise ShapeError(
+            f"got WY of shapes {tuple(G.shape)} and {tuple(S.shape)} for Q {tuple(Q.shape)}; expected (..., n, n) and "
+            f"(..., 1, n) for a Q of shape (..., m, n) with m > n. Pass QRFactor.WY of a complete factorization."
+        )
+    check_dtypes(xp, Q=Q, G=G)
+    check_dtypes(xp, Q=Q, S=S)
+
+
 def check_dtypes(xp: Namespace, **arrays: Array) -> None:
-    """Check that arrays have the same dtype, and one that derivatives are computed in."""
+    """Check that arrays have the same dtype, one in which derivatives are computed."""
     (name, first), *others = arrays.items()
     for other_name, other in others:
         if first.dtype != other.dtype or not _is_computed_in(xp, first.dtype):

@@ -124,11 +124,11 @@ def lstsq_weighted_vjp(
     Q, R : array
         Reduced QR factors of W^{1/2} A, of full rank.
     x_bar : array, shape (..., n, s), or None
-        Cotangent of the solution; None stands for zero.
+        Cotangent of the solution; None means zero.
     residuals_bar : array, shape (..., s), or None
         Cotangent of the weighted sums of squared residuals.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
+        Array API namespace of the arrays; inferred from `A` if it has one.
 
     Returns
     -------
@@ -199,7 +199,7 @@ def lstsq_weighted_jvp(
     A_dot, b_dot, w_dot : array
         Tangents of `A`, `b` and `w`, in their shapes.
     xp : namespace, optional
-        Array API namespace of the arrays; found from `A` when it has one.
+        Array API namespace of the arrays; inferred from `A` if it has one.
 
     Returns
     -------

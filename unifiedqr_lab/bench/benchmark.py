@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import unifiedqr as uqr
@@ -11,6 +12,7 @@ from unifiedqr.errors import UnknownBackendError
 from unifiedqr_lab.bench import memory
 from unifiedqr_lab.bench.cases import BenchmarkCase
 from unifiedqr_lab.bench.machine import Machine
+from unifiedqr_lab.bench.release import unpacked, version_of
 from unifiedqr_lab.bench.results import Benchmark, FrameworkResult, framework_from, with_peak
 from unifiedqr_lab.compare.api import select_backends
 from unifiedqr_lab.conformance.golden import TRUTH_BACKEND
@@ -25,6 +27,8 @@ TIMEOUT = 36000.0
 
 NOT_ASKED = "not asked for"
 
+HOST_ALONE = "those of the host say nothing of a device that is named"
+
 
 def run_benchmark(
     cases: Sequence[BenchmarkCase],
@@ -32,6 +36,8 @@ def run_benchmark(
     *,
     seconds: float,
     with_memory: bool = True,
+    against: Path | None = None,
+    device: str = "",
     timeout: float = TIMEOUT,
     watch: Watcher = unwatched,
 ) -> Benchmark:
@@ -47,6 +53,10 @@ def run_benchmark(
         For each case.
     with_memory : bool
         Whether to measure peaks of memory.
+    against : Path, optional
+        The wheel of an earlier release, which is timed in the same rounds.
+    device : str
+        Where to measure; by default each framework chooses.
     timeout : float
         Seconds after which what is not measured is given up.
     watch : callable
@@ -57,24 +67,26 @@ def run_benchmark(
     Benchmark
         A framework that failed has the cases it had measured by then, and says so.
     """
-    threads = cores()
+    threads, version = cores(), "" if against is None else version_of(against)
     every = tuple(case.id for case in cases)
-    reason = memory.why_not() if with_memory else NOT_ASKED
+    reason = HOST_ALONE if device else memory.why_not() if with_memory else NOT_ASKED
     large = () if reason else tuple(case.id for case in cases if case.size >= memory.SMALLEST)
     with Workers(timeout, watch=watch) as workers:
+        folder = "" if against is None else str(unpacked(against, workers.folder / "previous"))
+        timed_job = {"cases": every, "seconds": seconds, "memory": False, "against": folder, "device": device}
 
         def measured(name: str) -> FrameworkResult:
-            told, failure = _run(workers, name, {"cases": every, "seconds": seconds, "memory": False}, threads)
+            told, failure = _run(workers, name, timed_job, threads)
             timed = replace(FrameworkResult(name) if told is None else framework_from(told), failure=failure)
             if failure or not large:
                 return timed
-            peaks, failure = _run(workers, name, {"cases": large, "memory": True}, threads)
+            peaks, failure = _run(workers, name, {"cases": large, "memory": True, "device": ""}, threads)
             results = tuple(with_peak(result, peaks or {}) for result in timed.results)
             return replace(timed, results=results, failure=failure and f"memory: {failure}")
 
         found = tuple(workers.map(measured, names))
     machine = Machine.here(threads, uqr.__version__)
-    return Benchmark(machine, seconds, every, found, reason)
+    return Benchmark(machine, seconds, every, found, reason, against=version, device=device)
 
 
 def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:

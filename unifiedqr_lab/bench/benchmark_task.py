@@ -5,6 +5,7 @@ each case, so that what has been measured outlives a crash.
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 
 import unifiedqr as uqr
 from unifiedqr_lab.bench.cases import read_case
-from unifiedqr_lab.bench.machine import gemm_rates
+from unifiedqr_lab.bench.machine import gemm_rates, putting
 from unifiedqr_lab.bench.measure import measure, measure_memory
+from unifiedqr_lab.bench.release import Release
 from unifiedqr_lab.bench.results import FrameworkResult
 from unifiedqr_lab.files import write_whole
 from unifiedqr_lab.instruments import instruments
@@ -24,7 +26,8 @@ from unifiedqr_lab.workers.progress import tell
 def run(name: str, job_path: Path, result_path: Path) -> None:
     """Measure every case of the job in the backend of this name, and write the result."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
-    backend = uqr.get_backend(name)
+    backend, device = uqr.get_backend(name), job["device"]
+    putting(backend, device)  # or there is none: before anything is measured
     cases = [read_case(text) for text in job["cases"]]
 
     def keep(found: dict[str, Any], done: int) -> None:
@@ -40,8 +43,9 @@ def run(name: str, job_path: Path, result_path: Path) -> None:
             keep(peaks, done)
         return
     versions = {name: uqr.backends()[name].version or "unknown", "numpy": np.__version__}
-    rates = gemm_rates(backend, sorted({case.dtype for case in cases}))
+    rates = gemm_rates(backend, sorted({case.dtype for case in cases}), device=device)
     timed = FrameworkResult(name, versions, rates, blas=instruments(backend.name).blas())
-    for done, case in enumerate(cases, start=1):
-        timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"])))
-        keep(asdict(timed), done)
+    with Release(name, Path(job["against"])) if job["against"] else nullcontext() as release:
+        for done, case in enumerate(cases, start=1):
+            timed = replace(timed, results=(*timed.results, measure(backend, case, job["seconds"], release, device)))
+            keep(asdict(timed), done)

@@ -6,9 +6,35 @@ from dataclasses import dataclass
 
 from unifiedqr.backend import DTYPES
 from unifiedqr.errors import InputError, OptionError
+from unifiedqr_lab.bench.ours import OURS
 
-NAMES = ("qr", "qr-r", "qr-pivoted", "lq", "lstsq", "slogdet")
-"""The functions that are measured, by the names that `Backend.natives` has them under."""
+NAMES = tuple(OURS)
+"""The functions that are measured; those of the names that `Instruments.natives` has, against these."""
+
+SKETCH = 20
+"""Columns that the range finder looks for."""
+
+APPENDED = 8
+"""Rows of a matrix that are appended to R of the others."""
+
+PARTS = ("append-rows",)
+"""Functions of parts of the matrix that a case names, which is measured as a whole too."""
+
+TALLER = ("lstsq", "lstsq-weighted", "lstsq-damped")
+"""Functions of matrices with at least as many rows as columns."""
+
+_SINGLE = tuple(
+    (s * n, n) for n in (4, 16, 64, 256, 1024) for s in (2, 4, 16, 128, 1024, 2**16) if 2**4 < s * n * n <= 2**24
+)
+_STACKED = (
+    (1000, 8, 4),
+    (1000, 64, 4),
+    (1000, 32, 16),
+    (1000, 256, 16),
+    (100, 128, 64),
+    (100, 1024, 64),
+    (10000, 16, 4),
+)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "tall": (
@@ -27,7 +53,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "qr:1000x16x8:float32",
         "qr:64x64x64:float64",
     ),
-    "small": ("qr:8x8:float64",),
+    "small": ("qr:8x8:float64", "qr:32x32:float64", "qr:64x64:float64"),
+    "tiny": ("qr:10000x3x3:float64", "qr:10000x4x4:float64", "qr:1000x8x8:float64", "qr:1000x16x8:float32"),
+    "compiled": ("qr-compiled:100000x64:float64", "qr-compiled:20000x128:float64", "qr-compiled:200x1000x16:float32"),
+    "triangle": (
+        "r-alone:7x4:float64",
+        "r-alone:64x3x3:float64",
+        "r-alone:20000x7x4:float64",
+        "r-alone:400x100:float64",
+    ),
     "family": (
         "qr-r:100000x32:float64",
         "lstsq:20000x50:float64",
@@ -38,14 +72,28 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "qr:256x256:complex128",
         "qr:512x512:float32",
     ),
+    "solutions": (
+        "lstsq-weighted:20000x50:float64",
+        "lstsq-damped:20000x50:float64",
+        "range-finder:4000x1000:float64",
+        *(("append-rows:1008x64:float64", "append-rows:1000x14x6:float64") if "append-rows" in OURS else ()),
+    ),
     "growth": (
         *(f"qr:{m}x16:float64" for m in (1000, 10_000, 100_000, 1_000_000)),
         *(f"qr:{n}x{n}:float64" for n in (8, 32, 128, 512, 2048)),
     ),
+    "limits": tuple(
+        f"qr-cholesky:{'x'.join(map(str, shape))}:{dtype}"
+        for dtype in ("float32", "float64")
+        for shape in (*_SINGLE, *_STACKED)
+    ),
 }
 """Cases by what they are to show; one in two groups is measured once."""
 
-SUMMARIZED = ("tall", "other", "small")
+ON_DEMAND = ("limits",)
+"""The groups that are measured where they are named, or a device is."""
+
+SUMMARIZED = ("tall", "other", "small", "tiny", "compiled", "triangle")
 """The groups of which a geometric mean is given."""
 
 
@@ -118,8 +166,14 @@ def read_case(text: str) -> BenchmarkCase:
     if len(sizes) < 2 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise InputError(f"{text!r}: {rest[0]!r} is no shape; give two sizes or more, such as 64x8 or 10x64x8.")
     case = BenchmarkCase(name, tuple(map(int, sizes)), rest[1])
-    if name == "lstsq" and case.m < case.n:
-        raise InputError(f"{text!r}: lstsq is measured for matrices with at least as many rows as columns.")
+    if name in TALLER and case.m < case.n:
+        raise InputError(f"{text!r}: {name} is measured for matrices with at least as many rows as columns.")
+    if name == "lstsq-weighted" and case.m == case.n:
+        raise InputError(f"{text!r}: lstsq-weighted is measured for matrices with more rows than columns.")
+    if name == "range-finder" and min(case.m, case.n) < SKETCH:
+        raise InputError(f"{text!r}: range-finder is measured for matrices of {SKETCH} rows and columns and more.")
+    if name in PARTS and case.m < case.n + APPENDED:
+        raise InputError(f"{text!r}: {name} is measured for matrices of {APPENDED} more rows than columns and more.")
     if name == "slogdet" and case.m != case.n:
         raise InputError(f"{text!r}: slogdet is measured for square matrices.")
     return case
@@ -133,7 +187,7 @@ def select_cases(
     Parameters
     ----------
     groups : sequence of str, optional
-        Some of `GROUPS`; by default all.
+        Some of `GROUPS`; by default all but those `ON_DEMAND`.
     containing : str, optional
         Keep the cases whose text has this in it.
     shapes : sequence of str
@@ -146,7 +200,7 @@ def select_cases(
     InputError
         A shape is not written as cases are, or no case is left.
     """
-    chosen = tuple(GROUPS) if groups is None else groups
+    chosen = tuple(group for group in GROUPS if group not in ON_DEMAND) if groups is None else groups
     for group in chosen:
         if group not in GROUPS:
             raise OptionError(f"group {group!r} is unknown; choose among {', '.join(GROUPS)}.")

@@ -1,14 +1,33 @@
 """The benchmark as a document: the groups in short, then one section per framework, one row per case."""
 
-from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
+from collections.abc import Sequence
+
+from unifiedqr_lab.bench import sharded
+from unifiedqr_lab.bench.cases import GROUPS, SUMMARIZED, groups_of
+from unifiedqr_lab.bench.limits import limits_told
 from unifiedqr_lab.bench.memory import SMALLEST
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, FrameworkResult
-from unifiedqr_lab.bench.table import HEADINGS, RATIO, head, notes, place, ratio, row
+from unifiedqr_lab.bench.table import (
+    AGAINST_HEADINGS,
+    HEADINGS,
+    RATIO,
+    against_notes,
+    against_rows,
+    head,
+    notes,
+    place,
+    ratio,
+    row,
+)
 from unifiedqr_lab.pages.markdown import escaped, folded, table
 
 DIGEST = {
     "geometric mean of six tall ones": "tall",
     "geometric mean of six others": "other",
+    "geometric mean of three small ones": "small",
+    "geometric mean of four batches of tiny ones": "tiny",
+    "geometric mean of three tall ones, compiled": "compiled",
+    '`qr(mode="r")` by `qr(A).R`, geometric mean of four': "triangle",
     "`qr` of 1000000 x 16, float64": "qr:1000000x16:float64",
     "`qr` of 100000 x 64, float64": "qr:100000x64:float64",
     "`qr` of 2048 x 2048, float64": "qr:2048x2048:float64",
@@ -21,7 +40,7 @@ DIGEST = {
     "`lq` of 32 x 100000, float64": "lq:32x100000:float64",
     "`lstsq` of 20000 x 50, float64": "lstsq:20000x50:float64",
 }
-"""The rows of the short table, each a group or a case."""
+"""The rows of the short table, each a group or a case; those that were not measured, or in part, are left out."""
 
 BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
@@ -29,7 +48,8 @@ BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 def digest(benchmark: Benchmark) -> str:
     """Return a short table in Markdown: ratios of forward + backward in the frameworks that have derivatives."""
     frameworks = [framework for framework in benchmark.frameworks if framework.compared == "both"]
-    rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in DIGEST.items())
+    whole = ((title, case) for title, case in DIGEST.items() if {*GROUPS.get(case, (case,))} <= {*benchmark.cases})
+    rows = ([title, *(_told(framework, case) for framework in frameworks)] for title, case in whole)
     return table(["native / ours", *(framework.name for framework in frameworks)], rows, as_is=True).strip()
 
 
@@ -41,7 +61,8 @@ def _told(framework: FrameworkResult, case: str) -> str:
 
 def document(benchmark: Benchmark) -> str:
     """Return the document in Markdown."""
-    sections = [_introduction(benchmark), _groups(benchmark), *map(_framework, benchmark.frameworks)]
+    sections = [_introduction(benchmark), _groups(benchmark), *(_framework(benchmark, f) for f in benchmark.frameworks)]
+    sections.append(_sharded(benchmark))
     return "\n".join(filter(None, sections))
 
 
@@ -51,18 +72,37 @@ def brief(benchmark: Benchmark) -> str:
     failures = [f"**{escaped(f.name)} failed**: {escaped(f.failure)}\n" for f in benchmark.frameworks if f.failure]
     parts = [
         "### unifiedqr against each framework's own functions\n",
-        f"{escaped(RATIO)}\n",
+        f"{escaped(RATIO)}\n" if benchmark.cases else "",
         _groups(benchmark, "####"),
+        _sharded(benchmark, "####"),
         *failures,
-        *(folded(framework.name, _framework(framework, "")) for framework in benchmark.frameworks if framework.results),
+        *(
+            folded(framework.name, _framework(benchmark, framework, ""))
+            for framework in benchmark.frameworks
+            if framework.results
+        ),
         f"unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}; {escaped(place(machine))}; "
-        f"{benchmark.seconds:g} s for each case" + (f"; `{benchmark.command}`" if benchmark.command else "") + ".\n",
+        + (f"{benchmark.seconds:g} s for each case" if benchmark.cases else f"{sharded.ROUNDS} rounds")
+        + (f"; `{benchmark.command}`" if benchmark.command else "")
+        + ".\n",
     ]
     return "\n".join(filter(None, parts))
 
 
+def _sharded(benchmark: Benchmark, level: str = "##") -> str:
+    """Return what was found of one matrix on several workers."""
+    if benchmark.sharded is None:
+        return ""
+    headings = [heading.replace("\n", " ") for heading in sharded.HEADINGS]
+    told = table(headings, sharded.rows(benchmark.sharded), texts=sharded.TEXTS)
+    failures = "".join(f"- **Failed**: {escaped(line)}\n" for line in benchmark.sharded.failures)
+    return f"{level} Spread: {benchmark.sharded.case}\n\n{told}\n{failures}{escaped(sharded.EXPLANATION)}\n"
+
+
 def _introduction(benchmark: Benchmark) -> str:
     machine, seconds = benchmark.machine, f"{benchmark.seconds:g}"
+    where = f" on the device {escaped(benchmark.device)}" if benchmark.device else ""
+    earlier = f"Ours is also measured against unifiedqr {escaped(benchmark.against)}.\n" if benchmark.against else ""
     peaks = (
         f"Peaks of memory are of inputs of {SMALLEST // 1_000_000} MB and more: of both, or of a forward that is alone."
     )
@@ -70,7 +110,7 @@ def _introduction(benchmark: Benchmark) -> str:
         peaks = f"No peaks of memory: {benchmark.memory}."
     return f"""# unifiedqr against each framework's own functions
 
-Measured on {escaped(place(machine))};
+Measured{where} on {escaped(place(machine))};
 unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}.
 `make bench` measures it again; here each case had {seconds} s in each framework (`--seconds {seconds}`).
 [benchmarks/README.md](../benchmarks/README.md) tells what is measured and how, and how this document is made of
@@ -81,7 +121,7 @@ unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}.
 and why there is no ratio where there is none (-). Its derivative is timed even where it is wrong, which
 [capabilities.md](capabilities.md) tells. *Both* is forward + backward. *Backward, of GEMM* is the rate of our backward
 as a fraction of that of the framework's product of large matrices, which stands above each table.
-{escaped(peaks)}
+{earlier}{escaped(peaks)}
 """
 
 
@@ -114,22 +154,28 @@ def _mean(framework: FrameworkResult, group: str, of: int) -> str:
     return "-"
 
 
-def _framework(framework: FrameworkResult, level: str = "##") -> str:
+def _framework(benchmark: Benchmark, framework: FrameworkResult, level: str = "##") -> str:
     parts = [f"{level} {escaped(framework.name)}\n"] if level else []
     if framework.results:
         parts.append(f"{escaped(head(framework))}\n")
-        parts.append(table(_headings(), [row(framework, result) for result in framework.results]))
+        parts.append(table(_headings(HEADINGS), [row(framework, result) for result in framework.results]))
     if told := notes(framework):
         parts.append("".join(f"- {escaped(note)}\n" for note in told))
+    if line := limits_told(benchmark, framework):
+        parts.append(f"For an adapter: `{line}`\n")
+    if compared := against_rows(framework):
+        parts.append("Against the earlier release, in the same rounds; a ratio below 1 is a loss:\n")
+        parts.append(table(_headings(AGAINST_HEADINGS), compared))
+        parts.append("".join(f"- {escaped(note)}\n" for note in against_notes(framework)))
     if framework.failure:
         parts.append(f"**Failed**: {escaped(framework.failure)}\n")
     return "\n".join(parts)
 
 
-def _headings() -> list[str]:
-    """Return `HEADINGS` on a line each: what stands over several columns is said in each of them."""
+def _headings(headings: Sequence[str]) -> list[str]:
+    """Return headings on a line each: what stands over several columns is said in each of them."""
     over, found = "", list[str]()
-    for heading in HEADINGS:
+    for heading in headings:
         upper, _, lower = heading.rpartition("\n")
         over = upper or over
         found.append(f"{over}, {lower}" if over else lower)

@@ -15,6 +15,13 @@ from unifiedqr_lab.bench.cases import BenchmarkCase
 COMPLEX = 4
 """Real operations of a complex one, on average."""
 
+SAME = {
+    **dict.fromkeys(("qr-pivoted", "qr-compiled", "qr-cholesky"), "qr"),
+    "r-alone": "qr-r",
+    "lstsq-weighted": "lstsq",
+}
+"""Functions that are measured by the model of another, of which they have the results."""
+
 RIGHT_HAND_SIDES = 1
 """Of a least squares problem."""
 
@@ -42,7 +49,7 @@ def _oriented(case: BenchmarkCase) -> tuple[str, int, int]:
     """Return the QR decomposition that a case amounts to."""
     if case.name == "lq":
         return "qr", case.n, case.m
-    return ("qr" if case.name == "qr-pivoted" else case.name), case.m, case.n
+    return SAME.get(case.name, case.name), case.m, case.n
 
 
 def _forward(name: str, m: int, n: int) -> float | None:

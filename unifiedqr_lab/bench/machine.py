@@ -3,7 +3,7 @@
 import datetime
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
+from unifiedqr.errors import InputError, in_one_line
 from unifiedqr_lab.bench.flops import matmul_flops
 from unifiedqr_lab.instruments import instruments
 from unifiedqr_lab.workers.processes import cores, processor
@@ -43,24 +44,47 @@ class Machine:
         return cls(processor(), cores(), threads, system, platform.python_version(), unifiedqr, when)
 
 
-def gemm_rates(backend: Backend, dtypes: Iterable[str], sizes: dict[str, int] = SIZES) -> dict[str, float]:
+def putting(backend: Backend, device: str) -> Callable[[Any], Array]:
+    """Return what makes a NumPy array one of a framework, on a device of its; "" is where it goes by itself.
+
+    Raises
+    ------
+    InputError
+        The framework has no such device.
+    """
+    if not device:
+        return backend.from_numpy
+    place = instruments(backend.name).place
+    try:
+        place(backend.from_numpy(np.zeros((1, 1), np.float32)), device)
+    except Exception as error:  # whatever the framework raises
+        has = ", ".join(backend.devices())
+        raise InputError(
+            f"{backend.name} has no device {device!r} ({in_one_line(error)}); expected one of: {has}."
+        ) from error
+    return lambda x: place(backend.from_numpy(x), device)
+
+
+def gemm_rates(
+    backend: Backend, dtypes: Iterable[str], sizes: dict[str, int] = SIZES, device: str = ""
+) -> dict[str, float]:
     """Return the operations a second of a framework's matrix product, by dtype; without those it cannot do."""
     rates: dict[str, float] = {}
     for dtype in dtypes:
         try:
-            rates[dtype] = _rate(backend, dtype, sizes[dtype])
+            rates[dtype] = _rate(backend, dtype, sizes[dtype], putting(backend, device))
         except Exception:  # whatever a framework without the dtype raises: nothing is told as a fraction of it
             continue
     return rates
 
 
-def _rate(backend: Backend, dtype: str, n: int) -> float:
+def _rate(backend: Backend, dtype: str, n: int, put: Callable[[Any], Array]) -> float:
     xp: Any = backend.xp
 
     def product(A: Array) -> Arrays:
         return (xp.matmul(A, A),)
 
-    A = backend.from_numpy(np.random.default_rng(0).standard_normal((n, n)).astype(dtype))
+    A = put(np.random.default_rng(0).standard_normal((n, n)).astype(dtype))
     run = instruments(backend.name).program(product)
     instruments(backend.name).wait(run(A))
     fastest = float("inf")

@@ -1,21 +1,24 @@
 """One case in one framework: what can be run is run, ours and the framework's in turns, and what cannot says why."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr.backend import Backend
 from unifiedqr_lab.bench import memory
-from unifiedqr_lab.bench.cases import BenchmarkCase
+from unifiedqr_lab.bench.cases import PARTS, BenchmarkCase
 from unifiedqr_lab.bench.flops import backward_flops, forward_flops
+from unifiedqr_lab.bench.machine import putting
+from unifiedqr_lab.bench.ours import COMPILED, Function, ours
+from unifiedqr_lab.bench.release import Release
 from unifiedqr_lab.bench.results import CaseResult, Memory, Quantity
-from unifiedqr_lab.bench.rounds import Timing, timing
-from unifiedqr_lab.bench.subjects import Candidate, Function, candidates, cotangents_of, inputs_of, ours
+from unifiedqr_lab.bench.rounds import Elsewhere, Timing, timing
+from unifiedqr_lab.bench.subjects import Candidate, candidates, cotangents_of, inputs_of, taken
 from unifiedqr_lab.compare.job import digest_of
 from unifiedqr_lab.instruments import instruments
 
 Run = Callable[[], object]
-Maker = Callable[[Function], Run]
+Maker = Callable[[Candidate], Run]
 
 BY_DIFFERENCE = "by difference"
 """How a backward is timed that a framework runs only together with its forward."""
@@ -32,7 +35,9 @@ class Prepared(NamedTuple):
     reason: str = ""
 
 
-def measure(backend: Backend, case: BenchmarkCase, seconds: float) -> CaseResult:
+def measure(
+    backend: Backend, case: BenchmarkCase, seconds: float, release: Release | None = None, device: str = ""
+) -> CaseResult:
     """Time one case.
 
     Parameters
@@ -43,21 +48,27 @@ def measure(backend: Backend, case: BenchmarkCase, seconds: float) -> CaseResult
         What to run.
     seconds : float
         Divided among forward, backward, and both.
+    release : Release, optional
+        An earlier one, which is timed in the same rounds: its forward, and both.
+    device : str
+        On which the arrays are, where it is not the framework's choice.
 
     Returns
     -------
     CaseResult
     """
     given = inputs_of(case)
-    inputs = tuple(map(backend.from_numpy, given))
-    makers, reason = _makers(backend, case, inputs)
+    put = putting(backend, device)
+    inputs = tuple(map(put, given))
+    makers, reason, bars = _makers(backend, case, inputs, put)
+    previous, lacking = release.prepare(case.name, taken(case.name, given), bars) if release and makers else ({}, "")
     share = seconds / 3
-    timed = {what: _timed(_pair(backend, case, make), share) for what, make in makers.items()}
+    timed = {what: _timed(_pair(backend, case, make), share, previous.get(what)) for what, make in makers.items()}
     forward, both, backward = (timed.get(what, Quantity(reason=reason)) for what in ("forward", "both", "backward"))
     if "both" in timed and "backward" not in timed:
         backward = _difference(both, forward)
     flops = (forward_flops(case), backward_flops(case))
-    return CaseResult(case.id, forward, backward, both, *flops, sha256=digest_of(*given))
+    return CaseResult(case.id, forward, backward, both, *flops, sha256=digest_of(*given), lacking=lacking)
 
 
 def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
@@ -75,7 +86,8 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     Memory or None
         None where ours does not run.
     """
-    makers, _ = _makers(backend, case, tuple(map(backend.from_numpy, inputs_of(case))))
+    put = putting(backend, "")
+    makers, *_ = _makers(backend, case, tuple(map(put, inputs_of(case))), put)
     for what in ("both", "forward"):
         if what in makers:
             mine, theirs = (prepared.run for prepared in _pair(backend, case, makers[what]))
@@ -84,40 +96,48 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     return None
 
 
-def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict[str, Maker], str]:
-    """Return what makes a run of each quantity from a function, and why some cannot be had."""
+def _makers(
+    backend: Backend, case: BenchmarkCase, inputs: Arrays, put: Callable[[Any], Array]
+) -> tuple[dict[str, Maker], str, Arrays]:
+    """Return what makes a run of each quantity from a function, why some cannot be had, and the cotangents."""
+    compiled, mine = instruments(backend.name).compiled, taken(case.name, inputs)
+    if case.name in COMPILED and compiled(ours(case.name)) is None:
+        return {}, f"{backend.name} has no compiler besides that of its programs", ()
 
-    def forward(f: Function) -> Run:
-        program = instruments(backend.name).program(f)
+    def made(f: Function) -> Function:
+        return f if case.name not in COMPILED else compiled(f) or f
+
+    def forward(candidate: Candidate) -> Run:
+        program, given = instruments(backend.name).program(made(candidate.run)), inputs[candidate.takes]
 
         def run() -> Arrays:
-            outputs = program(*inputs)
+            outputs = program(*given)
             instruments(backend.name).wait(tuple(outputs))
             return outputs
 
         return run
 
     try:
-        outputs: Arrays = instruments(backend.name).program(ours(case.name))(*inputs)
+        outputs: Arrays = instruments(backend.name).program(ours(case.name))(*mine)
         bars = cotangents_of(case, tuple(map(backend.to_numpy, outputs)))
     except Exception as error:  # whatever a framework raises is what is shown
-        return {}, brief(error)
-    cotangents = tuple(map(backend.from_numpy, bars))
+        return {}, brief(error), ()
+    cotangents = tuple(map(put, bars))
 
-    def both(f: Function) -> Run:
-        program = instruments(backend.name).gradient_program(f)
+    def both(candidate: Candidate) -> Run:
+        program, given = instruments(backend.name).gradient_program(made(candidate.run)), inputs[candidate.takes]
 
         def run() -> tuple[Arrays, Arrays]:
-            outputs, gradients = program(inputs, cotangents)
+            outputs, gradients = program(given, cotangents)
             instruments(backend.name).wait((*outputs, *gradients))
             return outputs, gradients
 
         return run
 
-    def backward(f: Function) -> Run:
-        program = instruments(backend.name).pullback_program(f)
+    def backward(candidate: Candidate) -> Run:
+        program = instruments(backend.name).pullback_program(made(candidate.run))
         assert program is not None
-        pullback = program(inputs)
+        pullback = program(inputs[candidate.takes])
 
         def run() -> Arrays:
             gradients = pullback(cotangents)
@@ -127,14 +147,15 @@ def _makers(backend: Backend, case: BenchmarkCase, inputs: Arrays) -> tuple[dict
         return run
 
     if "vjp" not in backend.plugin.capabilities:
-        return {"forward": forward}, f"{backend.name} has no autodiff"
+        return {"forward": forward}, f"{backend.name} has no autodiff", bars
     together = instruments(backend.name).pullback_program(ours(case.name)) is None
-    return {"forward": forward, "both": both, **({} if together else {"backward": backward})}, ""
+    return {"forward": forward, "both": both, **({} if together else {"backward": backward})}, "", bars
 
 
 def _pair(backend: Backend, case: BenchmarkCase, make: Maker) -> tuple[Prepared, Prepared]:
     """Prepare ours and the first of the framework's ways that runs."""
-    mine = _prepared((Candidate(ours(case.name)),), make, "")
+    takes = slice(0, 2) if case.name in PARTS else slice(None)
+    mine = _prepared((Candidate(ours(case.name), takes=takes),), make, "")
     theirs = _prepared(candidates(backend, case.name), make, f"{backend.name} has no {case.name} of its own")
     return mine, theirs
 
@@ -143,7 +164,7 @@ def _prepared(functions: Sequence[Candidate], make: Maker, otherwise: str) -> Pr
     reasons: list[str] = []
     for candidate in functions:
         try:
-            run = make(candidate.run)
+            run = make(candidate)
             run()
         except Exception as error:  # whatever a framework raises is what is shown
             reasons.append(brief(error))
@@ -152,11 +173,11 @@ def _prepared(functions: Sequence[Candidate], make: Maker, otherwise: str) -> Pr
     return Prepared(None, reason=next(iter(reasons), otherwise))
 
 
-def _timed(pair: tuple[Prepared, Prepared], seconds: float) -> Quantity:
+def _timed(pair: tuple[Prepared, Prepared], seconds: float, previous: Elsewhere | None) -> Quantity:
     mine, theirs = pair
     if mine.run is None:
         return Quantity(reason=mine.reason)
-    return Quantity(timing(mine.run, theirs.run, seconds), theirs.via, theirs.reason)
+    return Quantity(timing(mine.run, theirs.run, seconds, previous=previous), theirs.via, theirs.reason)
 
 
 def _difference(both: Quantity, forward: Quantity) -> Quantity:

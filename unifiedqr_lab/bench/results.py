@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from unifiedqr.errors import InputError
-from unifiedqr_lab.bench.cases import SUMMARIZED, groups_of
+from unifiedqr_lab.bench.cases import GROUPS, SUMMARIZED, groups_of
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.rounds import Timing
+from unifiedqr_lab.bench.sharded import ScalingResult
 from unifiedqr_lab.files import write_json
 from unifiedqr_lab.pages.page import fragment
 
@@ -44,6 +45,11 @@ class Quantity:
         """How many times as fast ours is."""
         return None if self.timing is None else self.timing.ratio
 
+    @property
+    def gain(self) -> float | None:
+        """How many times as fast ours is as that of an earlier release."""
+        return None if self.timing is None else self.timing.gain
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -70,6 +76,8 @@ class CaseResult:
         Of both, or of the forward where there is no derivative; None where it was not measured.
     sha256 : str
         Of the inputs; "" in files of earlier versions.
+    lacking : str
+        Why an earlier release was not timed that was asked for; "" if it was.
     """
 
     case: str
@@ -80,6 +88,7 @@ class CaseResult:
     backward_flops: float | None = None
     memory: Memory | None = None
     sha256: str = ""
+    lacking: str = ""
 
     def quantity(self, name: str) -> Quantity:
         """Return one of `QUANTITIES`."""
@@ -135,11 +144,12 @@ class FrameworkResult:
         """The quantity whose ratios are summarized: both, or the forward where the framework has no derivative."""
         return "both" if any(result.both.timing for result in self.results) else "forward"
 
-    def summary(self) -> tuple["Summary", ...]:
-        """Return the ratios of each group of `SUMMARIZED` in two numbers."""
+    def summary(self, *, gains: bool = False) -> tuple["Summary", ...]:
+        """Return the ratios of each group of `SUMMARIZED` in two numbers, or the gains of every group."""
         found: list[Summary] = []
-        for group in SUMMARIZED:
-            told = {result.case: result.quantity(self.compared).ratio for result in self.results}
+        for group in GROUPS if gains else SUMMARIZED:
+            quantities = {result.case: result.quantity(self.compared) for result in self.results}
+            told = {case: quantity.gain if gains else quantity.ratio for case, quantity in quantities.items()}
             ratios = {case: x for case, x in told.items() if x and group in groups_of(case)}
             if ratios:
                 worst = min(ratios, key=lambda case: ratios[case])
@@ -178,6 +188,12 @@ class Benchmark:
         Why peaks of memory were not measured; "" if they were.
     command : str
         What was typed to measure it; "" if that is not known.
+    sharded : ScalingResult or None
+        What was found of one matrix on several workers.
+    against : str
+        Version of the earlier release that was timed too; "" if none was.
+    device : str
+        Where it was measured; "" for the device that each framework takes by itself.
     """
 
     machine: Machine
@@ -186,6 +202,9 @@ class Benchmark:
     frameworks: tuple[FrameworkResult, ...]
     memory: str = ""
     command: str = ""
+    sharded: ScalingResult | None = None
+    against: str = ""
+    device: str = ""
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of the inputs of each case, as far as they are known."""
@@ -229,8 +248,15 @@ class Benchmark:
             if told["format"] != FORMAT or told["version"] != VERSION:
                 raise InputError(f"{path} is a {told['format']!r} of version {told['version']}; {VERSION} is read.")
             frameworks = tuple(map(framework_from, told["frameworks"]))
-            kept = (told["seconds"], tuple(told["cases"]), frameworks, told["memory"], told.get("command", ""))
-            return cls(Machine(**told["machine"]), *kept)
+            kept = (told["seconds"], tuple(told["cases"]), frameworks, told["memory"])
+            return cls(
+                Machine(**told["machine"]),
+                *kept,
+                command=told.get("command", ""),
+                sharded=None if told.get("sharded") is None else ScalingResult.read(told["sharded"]),
+                against=told.get("against", ""),
+                device=told.get("device", ""),
+            )
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -262,6 +288,7 @@ def _case_from(told: Mapping[str, Any]) -> CaseResult:
         told["backward_flops"],
         None if told["memory"] is None else Memory(**told["memory"]),
         told.get("sha256", ""),
+        told.get("lacking", ""),
     )
 
 

@@ -31,6 +31,21 @@ Clock = Callable[[], float]
 Pause = Callable[[], object]
 
 
+class Elsewhere(NamedTuple):
+    """A function in another process, which times it there.
+
+    Attributes
+    ----------
+    seconds : callable
+        Takes the numbers of calls that are not timed and of those that are; returns the seconds of one of these.
+    """
+
+    seconds: Callable[[int, int], float]
+
+
+Timed = Callable[[], object] | Elsewhere
+
+
 def rest() -> None:
     """Wait."""
     time.sleep(REST)
@@ -50,6 +65,10 @@ class Timing:
         First and third quartile of these ratios.
     rounds : int
         How many there were.
+    previous : float or None
+        Median of an earlier release of ours, in seconds.
+    gain, gain_low, gain_high : float or None
+        Median and quartiles of the ratios previous / ours: above 1 ours has become faster.
     """
 
     ours: float
@@ -58,6 +77,10 @@ class Timing:
     low: float | None
     high: float | None
     rounds: int
+    previous: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 def timing(
@@ -66,8 +89,9 @@ def timing(
     seconds: float,
     clock: Clock = time.perf_counter,
     pause: Pause = rest,
+    previous: Elsewhere | None = None,
 ) -> Timing:
-    """Time two functions in rounds, one of both in each, in the order A B B A.
+    """Time two functions in rounds, or three, one of each in every round, in the order A B B A.
 
     Parameters
     ----------
@@ -79,25 +103,33 @@ def timing(
         Gives the time in seconds.
     pause : callable
         Waits before each turn.
+    previous : Elsewhere, optional
+        Ours of an earlier release.
 
     Returns
     -------
     Timing
     """
-    functions = (ours,) if native is None else (native, ours)
-    measured = rounds(functions, seconds, clock, pause)
-    columns = list(zip(*measured, strict=True))
-    of_ours = statistics.median(columns[-1])
-    if native is None:
-        return Timing(of_ours, None, None, None, None, len(measured))
-    ratios = [a / b for a, b in measured]
+    functions: dict[str, Timed] = {"native": native} if native is not None else {}
+    functions |= {"previous": previous} if previous is not None else {}
+    measured = rounds((*functions.values(), ours), seconds, clock, pause)
+    *others, of_ours = zip(*measured, strict=True)
+    found = dict(zip(functions, others, strict=True))
+    native_seconds, ratio, low, high = _against(of_ours, found.get("native"))
+    median = statistics.median(of_ours)
+    return Timing(median, native_seconds, ratio, low, high, len(measured), *_against(of_ours, found.get("previous")))
+
+
+def _against(ours: Sequence[float], others: Sequence[float] | None) -> tuple[float | None, ...]:
+    """Return the median of other times, and of their ratios to ours the median and the quartiles."""
+    if others is None:
+        return None, None, None, None
+    ratios = [other / mine for other, mine in zip(others, ours, strict=True)]
     low, ratio, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return Timing(of_ours, statistics.median(columns[0]), ratio, low, high, len(measured))
+    return statistics.median(others), ratio, low, high
 
 
-def rounds(
-    functions: Sequence[Callable[[], object]], seconds: float, clock: Clock, pause: Pause
-) -> list[tuple[float, ...]]:
+def rounds(functions: Sequence[Timed], seconds: float, clock: Clock, pause: Pause) -> list[tuple[float, ...]]:
     """Return for each round the seconds of one call of each function; every other round in reverse order."""
     gc.collect()
     start = clock()
@@ -120,7 +152,7 @@ class _Plan(NamedTuple):
     timed: int
 
 
-def _plan(function: Callable[[], object], clock: Clock, pause: Pause) -> _Plan:
+def _plan(function: Timed, clock: Clock, pause: Pause) -> _Plan:
     once = _seconds(function, _Plan(0, 1), clock, pause)
     if once >= SLOW:
         return _Plan(0, 1)
@@ -128,8 +160,10 @@ def _plan(function: Callable[[], object], clock: Clock, pause: Pause) -> _Plan:
     return _Plan(math.ceil(AWAKE / once), 1 if once >= FAST else math.ceil(RESOLVED / once))
 
 
-def _seconds(function: Callable[[], object], plan: _Plan, clock: Clock, pause: Pause) -> float:
+def _seconds(function: Timed, plan: _Plan, clock: Clock, pause: Pause) -> float:
     pause()
+    if isinstance(function, Elsewhere):
+        return function.seconds(plan.untimed, plan.timed)
     for _ in range(plan.untimed):
         function()  # as it runs over and over, and not after a rest
     start = clock()

@@ -1,7 +1,7 @@
 """What is run for a case in a framework: our function, the framework's own or what its users do instead, the inputs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,21 +10,19 @@ import unifiedqr as uqr
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.arrays.operators import adjoint
 from unifiedqr.backend import Backend
-from unifiedqr_lab.bench.cases import BenchmarkCase
+from unifiedqr_lab.bench.cases import APPENDED, PARTS, SKETCH, BenchmarkCase
+from unifiedqr_lab.bench.ours import COMPILED, Function, measured
 from unifiedqr_lab.instruments import instruments
-
-Function = Callable[..., Arrays]
 
 SEED = 2009
 """Of the inputs and the cotangents."""
 
-DIFFERENTIABLE = {"qr-pivoted": slice(0, 2), "lstsq": slice(0, 1), "slogdet": slice(1, 2)}
-"""Which of a function's results are measured, if not all: pivots, ranks, singular values and signs are left out."""
-
 TRIANGLES: dict[str, dict[int, Callable[[Any], Any]]] = {
     "qr": {1: np.triu},
     "qr-r": {0: np.triu},
-    "qr-pivoted": {1: np.triu},
+    "r-alone": {0: np.triu},
+    "append-rows": {0: np.triu},
+    **{name: {1: np.triu} for name in ("qr-pivoted", "qr-compiled", "qr-cholesky")},
     "lq": {0: np.tril},
 }
 """Results that are triangular, by place, and the triangle."""
@@ -40,71 +38,57 @@ class Candidate:
         Of the framework's arrays, to a tuple of them.
     via : str
         How, where the framework has not the function itself.
+    takes : slice
+        Which of the inputs of a case.
     """
 
     run: Function
     via: str = ""
+    takes: slice = field(default_factory=lambda: slice(None))
 
 
-# Functions, not lambdas: TensorFlow reads their source, and finds no single one of several lambdas.
-def _qr(A: Array) -> Arrays:
-    return tuple(uqr.qr(A))
+def _r_of_qr(A: Array) -> Arrays:
+    return (uqr.qr(A).R,)
 
 
-def _qr_r(A: Array) -> Arrays:
+def _by_householder(A: Array) -> Arrays:
+    return tuple(uqr.qr(A, method="householder"))
+
+
+def _afresh(A: Array) -> Arrays:
     return (uqr.qr(A, mode="r"),)
 
 
-def _qr_pivoted(A: Array) -> Arrays:
-    return tuple(uqr.qr(A, pivoting=True))
-
-
-def _lq(A: Array) -> Arrays:
-    return tuple(uqr.lq(A))
-
-
-def _lstsq(A: Array, b: Array) -> Arrays:
-    return tuple(uqr.lstsq(A, b))
-
-
-def _slogdet(A: Array) -> Arrays:
-    return tuple(uqr.slogdet(A))
-
-
-OURS: dict[str, Function] = {
-    "qr": _qr,
-    "qr-r": _qr_r,
-    "qr-pivoted": _qr_pivoted,
-    "lq": _lq,
-    "lstsq": _lstsq,
-    "slogdet": _slogdet,
+RIVALS: dict[str, tuple[Function, str]] = {
+    "r-alone": (_r_of_qr, "by our qr(A).R"),
+    "qr-cholesky": (_by_householder, "by our method='householder'"),
+    "append-rows": (_afresh, "by our qr(mode='r') of all rows"),
 }
-
-
-def ours(name: str) -> Function:
-    """Return our function, of the results that are measured."""
-    return _measured(name, OURS[name])
+"""What is measured against ours in the place of the framework's own function: another way of ours."""
 
 
 def candidates(backend: Backend, name: str) -> tuple[Candidate, ...]:
     """Return the ways of the framework's users without us, the best first; those later are for where it fails."""
     natives, xp = instruments(backend.name).natives(), backend.xp
-    found = [Candidate(_measured(name, natives[name]))] if name in natives else []
+    if name in RIVALS:
+        function, via = RIVALS[name]
+        return (Candidate(function, via, slice(2, 3) if name in PARTS else slice(None)),)
+    found = [Candidate(measured(name, natives[name]))] if name in natives else []
+    if name in COMPILED and "qr" in natives:
+        found.append(Candidate(natives["qr"]))
+    for mine, its, built in (
+        ("lstsq-weighted", "lstsq", _of_weighted_rows),
+        ("lstsq-damped", "lstsq", _of_appended_rows),
+        ("range-finder", "qr", _of_products),
+    ):
+        if name == mine and its in natives:
+            found.append(Candidate(measured(name, built(xp, natives[its])), f"by its {its}"))
     if name == "qr-r" and "qr" in natives:
         found.append(Candidate(_second(natives["qr"]), "through its reduced factors"))
     for one, other in (("lq", "qr"), ("qr", "lq")):
         if name == one and name not in natives and other in natives:
             found.append(Candidate(_of_the_adjoint(xp, natives[other]), f"by its {other}"))
     return tuple(found)
-
-
-def _measured(name: str, function: Function) -> Function:
-    part = DIFFERENTIABLE.get(name, slice(None))
-
-    def measured(*inputs: Array) -> Arrays:
-        return tuple(function(*inputs))[part]
-
-    return measured
 
 
 def _second(function: Function) -> Function:
@@ -122,11 +106,53 @@ def _of_the_adjoint(xp: Any, function: Function) -> Function:
     return factors
 
 
+def _of_weighted_rows(xp: Any, lstsq: Function) -> Function:
+    def solution(A: Array, b: Array, w: Array) -> Arrays:
+        roots = xp.expand_dims(xp.sqrt(w), axis=-1)
+        return lstsq(roots * A, roots * b)
+
+    return solution
+
+
+def _of_appended_rows(xp: Any, lstsq: Function) -> Function:
+    def solution(A: Array, b: Array, d: Array) -> Arrays:
+        below = d * xp.eye(A.shape[-1], dtype=A.dtype)
+        return lstsq(xp.concat([A, below], axis=-2), xp.concat([b, xp.zeros_like(below[..., :1])], axis=-2))
+
+    return solution
+
+
+def _of_products(xp: Any, qr: Function) -> Function:
+    def basis(A: Array, Omega: Array) -> Arrays:
+        A_H = adjoint(xp, A)
+        return (qr(A @ qr(A_H @ qr(A @ Omega)[0])[0])[0],)
+
+    return basis
+
+
 def inputs_of(case: BenchmarkCase) -> Arrays:
-    """Return standard normal inputs as NumPy arrays; least squares has one right-hand side."""
-    rng = np.random.default_rng(SEED)
+    """Return inputs as NumPy arrays: standard normal ones, one right-hand side, weights and damping that are positive.
+
+    Of a case of `PARTS` it is R of all rows but the last `APPENDED`, those, and all rows.
+    """
+    rng, real = np.random.default_rng(SEED), np.finfo(case.dtype).dtype
     A = _normal(rng, case.shape, case.dtype)
-    return (A, _normal(rng, (*case.shape[:-1], 1), case.dtype)) if case.name == "lstsq" else (A,)
+    if case.name in PARTS:
+        return np.linalg.qr(A[..., :-APPENDED, :], mode="r"), A[..., -APPENDED:, :], A
+    if case.name == "range-finder":
+        return A, _normal(rng, (*case.shape[:-2], case.n, SKETCH), case.dtype)
+    if not case.name.startswith("lstsq"):
+        return (A,)
+    b = _normal(rng, (*case.shape[:-1], 1), case.dtype)
+    sizes = {"lstsq-weighted": case.m, "lstsq-damped": case.n}
+    if case.name not in sizes:
+        return A, b
+    return A, b, rng.uniform(0.5, 2.0, sizes[case.name]).astype(real)
+
+
+def taken(name: str, inputs: Arrays) -> Arrays:
+    """Return the inputs that our function takes."""
+    return inputs[:2] if name in PARTS else inputs
 
 
 def cotangents_of(case: BenchmarkCase, outputs: Arrays) -> Arrays:

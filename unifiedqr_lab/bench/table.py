@@ -1,10 +1,14 @@
 """The benchmark as text: the rows that terminal and report share, and the terminal's tables."""
 
+from collections.abc import Sequence
+
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from unifiedqr_lab.bench import sharded
+from unifiedqr_lab.bench.limits import limits_told
 from unifiedqr_lab.bench.machine import Machine
 from unifiedqr_lab.bench.results import QUANTITIES, Benchmark, CaseResult, FrameworkResult, Quantity
 
@@ -42,6 +46,41 @@ def _times(quantity: Quantity) -> tuple[str, str, str]:
     if timing is None:
         return "-", "-", "-"
     return milliseconds(timing.native), milliseconds(timing.ours), ratio(timing.ratio)
+
+
+AGAINST_HEADINGS = (
+    "case",
+    "forward\nprevious ms",
+    "\nours ms",
+    "\nprevious / ours",
+    "both\nprevious ms",
+    "\nours ms",
+    "\nprevious / ours",
+)
+"""Of the columns of `against_rows`; a ratio below 1 is a loss."""
+
+
+def against_rows(framework: FrameworkResult) -> list[tuple[str, ...]]:
+    """Return the texts of the cases in which an earlier release was timed, under `AGAINST_HEADINGS`."""
+    found = [result for result in framework.results if result.forward.gain or result.both.gain]
+    return [(result.case, *_gain(result.forward), *_gain(result.both)) for result in found]
+
+
+def _gain(quantity: Quantity) -> tuple[str, str, str]:
+    timing = quantity.timing
+    if timing is None or timing.previous is None:
+        return "-", "-", "-"
+    return milliseconds(timing.previous), milliseconds(timing.ours), ratio(timing.gain)
+
+
+def against_notes(framework: FrameworkResult) -> tuple[str, ...]:
+    """Tell the gains of each group, and why an earlier release was not timed."""
+    means = (
+        f"{found.group}: geometric mean {ratio(found.mean)} of {found.count}, worst {ratio(found.worst)} ({found.case})"
+        for found in framework.summary(gains=True)
+    )
+    lacking = (f"{result.case}: not timed, {result.lacking}" for result in framework.results if result.lacking)
+    return *means, *lacking
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -108,23 +147,38 @@ def tables(benchmark: Benchmark) -> Group:
     shown: list[Table | Text] = []
     for framework in benchmark.frameworks:
         if framework.results:
-            shown.append(_table(framework))
+            rows = [row(framework, result) for result in framework.results]
+            shown.append(_table(head(framework), HEADINGS, rows))
             shown += [Text(line, style="dim") for line in notes(framework)]
             shown += [Text(line, style="bold") for line in summary(framework)]
+        if line := limits_told(benchmark, framework):
+            shown.append(Text(line, style="bold"))
+        if benchmark.against and framework.results:
+            shown.append(
+                _table(
+                    f"{framework.name} against unifiedqr {benchmark.against}", AGAINST_HEADINGS, against_rows(framework)
+                )
+            )
+            shown += [Text(line, style="bold") for line in against_notes(framework)]
         if framework.failure:
             shown.append(Text(f"{framework.name}: {framework.failure}", style="yellow"))
         shown.append(Text(""))
+    if benchmark.sharded is not None:
+        shown.append(sharded.table(benchmark.sharded))
+        shown += [Text(line, style="yellow") for line in benchmark.sharded.failures]
+        shown.append(Text(sharded.EXPLANATION, style="dim"))
     shown.append(Text(f"{place(benchmark.machine)}."))
-    shown.append(Text(RATIO, style="dim"))
-    if benchmark.memory:
+    if benchmark.cases:
+        shown.append(Text(RATIO, style="dim"))
+    if benchmark.memory and benchmark.cases:
         shown.append(Text(f"No peaks of memory: {benchmark.memory}.", style="dim"))
     return Group(*shown)
 
 
-def _table(framework: FrameworkResult) -> Table:
-    table = Table(title=escape(head(framework)), title_justify="left", title_style="bold")
-    for heading in HEADINGS:
+def _table(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "case" else "right", no_wrap=True)
-    for result in framework.results:
-        table.add_row(*map(escape, row(framework, result)))
+    for texts in rows:
+        table.add_row(*map(escape, texts))
     return table

@@ -9,7 +9,7 @@ NOT_ESTABLISHED = 3
 def main() -> None:
     """Run the command line.
 
-    Exit status 0: agreement or success. 1: disagreement. 2: bad input, told in one line. 3: it could not be
+    Exit status 0: agreement or success. 1: disagreement. 2: bad input, reported in one line. 3: it could not be
     established whether there is agreement. 128 + n: interrupted by signal n.
     """
     from unifiedqr.errors import DurationError, UnifiedQRError
@@ -21,7 +21,7 @@ def main() -> None:
         check_installed("the command line")
         from unifiedqr_lab.cli.application import application
 
-        application(prog_name="unifiedqr")  # by which shells ask for completions
+        application(prog_name="unifiedqr")  # the name under which shells ask for completions
     except UnifiedQRError as error:
         told = " ".join(str(error).split())
         print(f"unifiedqr: error: {told}", file=sys.stderr)
@@ -30,7 +30,7 @@ def main() -> None:
         print("unifiedqr: interrupted", file=sys.stderr)
         sys.exit(128 + interruption.number)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: say nothing more
+        sys.stderr.close()  # the reader of our output is gone: say nothing more
         sys.exit(141)
     except Exception:  # a fault of ours: Python's own exit status would say "disagreement"
         traceback.print_exc()

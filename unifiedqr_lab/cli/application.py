@@ -13,7 +13,7 @@ from unifiedqr_lab.cli.record import record
 
 
 def _spelled(token: str) -> str:
-    """Read an earlier spelling of --backends; the verb may lack its last letter too."""
+    """Accept --backend, an earlier spelling of --backends, and the verb without its last letter."""
     return "backends" if token == "backend" else token
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unifiedqr.discovery import names as backend_names
 from unifiedqr.errors import InputError
 from unifiedqr_lab.cli import options
 
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from unifiedqr_lab.compare.comparison import Comparison
     from unifiedqr_lab.compare.job import Job
     from unifiedqr_lab.compare.record import Record
+    from unifiedqr_lab.conformance.sharded import EngineFinding
+
+RESERVE = 5.0
+"""Seconds of the time allowed that are kept for the report."""
 
 STATUS = {"agreement": 0, "disagreement": 1, "not established": 3}
-"""Exit status by what a comparison comes to; 2 is bad input."""
+"""Exit status by the result of a comparison; 2 is bad input."""
 
 
 def compare(
@@ -44,6 +49,9 @@ def compare(
             autocompletion=options.completing(lambda: ("exact", "extended", "none")),
         ),
     ] = "exact",
+    sharded: Annotated[
+        bool, typer.Option("--sharded", help="Run small matrices spread over devices, processes and blocks too.")
+    ] = False,
     report: options.Report = None,
     json: options.Json = None,
     markdown: options.Markdown = None,
@@ -51,7 +59,7 @@ def compare(
 ) -> None:
     """Compare values and derivatives of all installed frameworks, with each other and with the truth.
 
-    Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, the time was over,
+    Exit status: 0 they agree, 1 they disagree, 2 bad input, 3 not established (a framework failed, time ran out,
     or there is no truth although one was asked for), 128 + n interrupted by signal n.
     """
     from unifiedqr_lab.compare.reference import check_reference
@@ -81,6 +89,8 @@ def compare(
             timeout=timeout,
             elapsed=elapsed(),
         )
+        if sharded:
+            comparison.sharded = _sharded(comparison, timeout - elapsed() - RESERVE)
         comparison.command = options.command()
         if report is not None:
             comparison.to_html(report)
@@ -112,15 +122,28 @@ def _run(job: "Job", named: tuple[str, ...] | None, **options: Any) -> "Comparis
         return run_comparison(job, named, watch=watch, announce=announce, **options)
 
 
-def _show(comparison: object) -> None:
+def _sharded(comparison: "Comparison", seconds: float) -> "tuple[EngineFinding, ...]":
+    """Run the engines of the frameworks that were compared."""
+    from unifiedqr_lab.conformance.sharded import run_engines
+    from unifiedqr_lab.workers.display import watching
+
+    names = dict.fromkeys(record.environment.backend for record in comparison.records.values())
+    with watching() as watch:
+        return run_engines([name for name in names if name in backend_names()], timeout=seconds, watch=watch)
+
+
+def _show(comparison: "Comparison") -> None:
     from rich.console import Console
 
     from unifiedqr_lab.compare.table import notes, summary
+    from unifiedqr_lab.conformance.sharded_table import table
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 120)  # a pipe has no width: do not break the table for it
+        console.width = max(console.width, 120)  # a pipe has no width: do not wrap the table
     console.print(summary(comparison))
+    if comparison.sharded:
+        console.print(table(comparison.sharded))
     console.print(notes(comparison))
 
 
@@ -129,7 +152,7 @@ def _interpreters(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, equals, interpreter = text.partition("=")
         if not (name and equals and interpreter):
-            raise InputError(f"--python {text!r} has not the form BACKEND=INTERPRETER.")
+            raise InputError(f"--python {text!r} is not of the form BACKEND=INTERPRETER.")
         if not os.path.exists(interpreter):
             raise InputError(f"--python {text!r}: there is no file {interpreter}.")
         if name in found:

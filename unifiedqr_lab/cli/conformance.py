@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,13 +36,17 @@ def conformance(
             autocompletion=options.completing(lambda: DTYPES),
         ),
     ] = None,
+    sharded: Annotated[
+        bool,
+        typer.Option("--sharded/--no-sharded", help="Run matrices that are spread over devices and processes too."),
+    ] = True,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write what was seen, every failure too, as JSON.")
+        Path | None, typer.Option(metavar="FILE.json", help="Write the results, including every failure, as JSON.")
     ] = None,
 ) -> None:
-    """Run the conformance suite: golden vectors, adjoint identities, planted wrong rules.
+    """Run the conformance suite: golden vectors, adjoint identities, planted wrong rules, spread matrices.
 
-    Exit status: 0 all conform, 1 one does not, 2 bad input, 3 nothing was checked of one, 128 + n interrupted by
+    Exit status: 0 all conform, 1 one does not, 2 bad input, 3 one was not checked at all, 128 + n interrupted by
     signal n.
     """
     from rich.console import Console
@@ -49,6 +54,8 @@ def conformance(
     import unifiedqr
     from unifiedqr_lab.conformance.golden import TRUTH_BACKEND
     from unifiedqr_lab.conformance.runner import run_suite
+    from unifiedqr_lab.conformance.sharded import run_engines
+    from unifiedqr_lab.conformance.sharded_table import objections, table
     from unifiedqr_lab.files import check_outputs, write_json
     from unifiedqr_lab.workers.display import watching
     from unifiedqr_lab.workers.progress import Progress
@@ -60,13 +67,20 @@ def conformance(
     )
     for name in names:
         os.environ.update(instruments(name).environment)  # before the framework is imported
+    decompositions, dtypes = (
+        options.decompositions(decomposition) or tuple(DECOMPOSITIONS),
+        options.names("dtype", dtype),
+    )
     with watching() as watch:
         result = run_suite(
             names,
             lambda name, done, total: watch(Progress(name, "done" if done == total else "running", done, total)),
-            options.decompositions(decomposition) or tuple(DECOMPOSITIONS),
-            options.names("dtype", dtype) or DTYPES,
+            decompositions,
+            dtypes or DTYPES,
         )
+        if sharded:
+            found = run_engines(names, decompositions=decompositions, dtypes=result.dtypes[-1:], watch=watch)
+            result = replace(result, sharded=found)
     if json is not None:
         write_json(
             json,
@@ -78,10 +92,13 @@ def conformance(
         )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(result.table())
-    for failure in result.failures[:SHOWN]:
-        console.print(str(failure), soft_wrap=True, markup=False)
-    if len(result.failures) > SHOWN:
-        console.print(f"... and {len(result.failures) - SHOWN} more")
+    if result.sharded:
+        console.print(table(result.sharded))
+    failures = [*map(str, result.failures), *objections(result.sharded)]
+    for failure in failures[:SHOWN]:
+        console.print(failure, soft_wrap=True, markup=False)
+    if len(failures) > SHOWN:
+        console.print(f"... and {len(failures) - SHOWN} more")
     for name in names:
         console.print(result.verdict(name), soft_wrap=True, markup=False)
-    raise typer.Exit(0 if result.passed else 1 if result.failures else 3)
+    raise typer.Exit(0 if result.passed else 1 if failures else 3)

@@ -1,4 +1,4 @@
-"""The options that verbs share, what a shell completes them to, and how their text becomes a job."""
+"""The options that verbs share, their completion in a shell, and how their text becomes a job."""
 
 import shlex
 import sys
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from unifiedqr_lab.compare.job import Job
 
 SHOWN = ("qr", "qr-pivoted", "lq", "lstsq")
-"""The decompositions that are compared unless some are named."""
+"""The decompositions that are compared by default."""
 
 DERIVATIVES = ("value", "vjp", "jvp")
-"""The derivatives that are compared unless some are named."""
+"""The derivatives that are compared by default."""
 
 ALL = "all"
 
 
 def completing(choices: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Return the function that tells a shell how a comma-separated list may go on: by a choice not yet in it."""
+    """Return the function that completes a comma-separated list in a shell: by a choice not yet in it."""
 
     def complete(incomplete: str) -> list[str]:
         before, comma, _ = incomplete.rpartition(",")
@@ -66,9 +66,9 @@ Decomposition = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAMES",
-        help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}; or all, but for those that "
-        "do not take the matrix's shape. Least squares has the data's response for its right-hand "
-        "side, or fixed random numbers.",
+        help=f"Decompositions, comma-separated: {', '.join(DECOMPOSITIONS)}; or all, except those that "
+        "do not take the matrix's shape. The right-hand side of least squares is the data's "
+        "response, or fixed random numbers.",
         show_default=",".join(SHOWN),
         autocompletion=completing(lambda: (*DECOMPOSITIONS, ALL)),
     ),
@@ -102,7 +102,7 @@ Markdown = Annotated[
     Path | None,
     typer.Option(metavar="FILE.md", help="Write the tables in Markdown, for a pull request.", show_default=False),
 ]
-Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="Bound on the time of the whole command.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="Time limit for the whole command.")]
 
 
 def names(option: str, texts: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -117,7 +117,7 @@ def names(option: str, texts: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def decompositions(texts: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Split the names of decompositions, where "all" stands for every one."""
+    """Split the names of decompositions, where "all" means every one."""
     found = names("decomposition", texts)
     return tuple(DECOMPOSITIONS) if found == (ALL,) else found
 
@@ -128,7 +128,7 @@ def command() -> str:
 
 
 def files(matrices: list[str] | None, loss: str | None, records: Sequence[Path] | None = None) -> list[Path]:
-    """Return every file that a command reads, so that none is written over."""
+    """Return every file that a command reads, so that none is overwritten."""
     from unifiedqr_lab.compare.matrices import located
 
     sources = [] if loss is None else [Path(loss.rpartition(":")[0])]

@@ -10,7 +10,7 @@ from unifiedqr.errors import InputError
 from unifiedqr_lab.cli import options
 
 PLACE = "{backend}"
-"""What stands for a backend's name in the name of a record."""
+"""The placeholder for a backend's name in the name of a record."""
 
 
 def record(
@@ -22,7 +22,7 @@ def record(
             "--output",
             "-o",
             metavar="FILE.npz",
-            help=f"Record to write; with several frameworks its name must have {PLACE} in it, which each replaces.",
+            help=f"Record to write; with several frameworks its name must contain {PLACE}, which becomes their name.",
             show_default=False,
         ),
     ] = ...,  # pyright: ignore[reportArgumentType]
@@ -34,7 +34,7 @@ def record(
 ) -> None:
     """Record a framework's values and derivatives in a file, to be compared elsewhere with 'compare --records'.
 
-    Exit status: 0 recorded, 2 bad input, 3 a framework failed or the time was over, 128 + n interrupted by signal n.
+    Exit status: 0 recorded, 2 bad input, 3 a framework failed or time ran out, 128 + n interrupted by signal n.
     """
     from unifiedqr_lab.compare.api import select_backends
     from unifiedqr_lab.compare.frameworks import run_workers
@@ -46,8 +46,8 @@ def record(
     chosen, _ = select_backends(options.names("backends", backends), {})
     if len(chosen) > 1 and PLACE not in output.name:
         raise InputError(
-            f"--output {output} is one file, and {', '.join(chosen)} give a record each: name one by --backends, or "
-            f"write {PLACE} into the name, as in {output.stem}-{PLACE}.npz."
+            f"--output {output} is one file, but {', '.join(chosen)} make one record each: name one with --backends, "
+            f"or write {PLACE} into the name, as in {output.stem}-{PLACE}.npz."
         )
     paths = {name: output.with_name(output.name.replace(PLACE, name)) for name in chosen}
     check_outputs(*paths.values(), inputs=options.files(matrices, loss))

@@ -25,7 +25,7 @@ def compare(
     Parameters
     ----------
     f : callable
-        Takes the arrays, gives an array or nested tuples of arrays. It must run in every framework: written with
+        Takes the arrays, returns an array or nested tuples of arrays. It must run in every framework: written with
         unifiedqr's functions and ``xp = unifiedqr.namespace(array)``. It goes to other processes by cloudpickle.
     *arrays : array
         Arguments of f: arrays of any framework or sequences of numbers; integers are taken as float64.
@@ -36,9 +36,9 @@ def compare(
     reference : {"exact", "extended", "none"}
         What to measure errors against. "exact" is 100-digit arithmetic and falls back where that would take too long.
     timeout : float
-        Seconds after which a framework, or the reference, is given up.
+        Seconds after which a framework, or the reference, is abandoned.
     progress : bool, optional
-        Whether to show how far each framework is; by default in a notebook.
+        Whether to show the progress of each framework; by default in a notebook.
 
     Returns
     -------

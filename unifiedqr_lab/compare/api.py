@@ -30,10 +30,10 @@ from unifiedqr_lab.workers.processes import Failure
 from unifiedqr_lab.workers.progress import Watcher, unwatched
 
 RESERVE = 5.0
-"""Seconds of the time allowed that are kept for the judgement and the report: at least these, or a tenth of it."""
+"""Seconds reserved for the verdict and the report: at least these, or a tenth of the time allowed."""
 
 LONG = 10.0
-"""Seconds from which it is said what a comparison is expected to take."""
+"""Seconds from which on the expected time of a comparison is announced."""
 
 
 def compare_function(
@@ -140,7 +140,7 @@ def select_backends(
         if name not in known:
             raise UnknownBackendError(f"no backend is named {name!r}; installed are {', '.join(known)}.")
         if not known[name].available:
-            raise BackendUnavailableError(f"the backend {name!r} was asked for, but {known[name].reason}.")
+            raise BackendUnavailableError(f"the backend {name!r} was requested, but {known[name].reason}.")
     return chosen, []
 
 

@@ -10,6 +10,8 @@ import unifiedqr as uqr
 from unifiedqr_lab.compare.job import Job, digest_of
 from unifiedqr_lab.compare.record import Record
 from unifiedqr_lab.compare.verdict import Finding, case_condition, case_tolerance, judge
+from unifiedqr_lab.conformance.sharded import EngineFinding
+from unifiedqr_lab.conformance.sharded_table import objections
 from unifiedqr_lab.files import write_json, write_whole
 from unifiedqr_lab.workers.processes import Failure
 
@@ -17,6 +19,9 @@ FORMAT = "unifiedqr-comparison"
 VERSION = 1
 SHOWN = 20
 """Objections that a notebook shows."""
+
+NAMED = 4
+"""Wrong outputs of a framework that the verdict names."""
 
 WIDTH = 120
 """Columns of the table as text."""
@@ -28,7 +33,7 @@ class Comparison:
     Attributes
     ----------
     passed : bool
-        Whether everything agrees, within tolerance, and everything that was to run did.
+        Whether everything that was to run did, and agrees within tolerance.
     status : {"agreement", "disagreement", "not established"}
         The verdict in a word: `disagreement` where a result is wrong or two frameworks differ, `not established` where
         a framework failed, or there are not two results, or no truth although one was asked for.
@@ -43,7 +48,9 @@ class Comparison:
     failures : list of Failure
         Frameworks that gave no results.
     command : str
-        What was typed to make it; "" if it was made in Python.
+        The command that made it; "" if it was made in Python.
+    sharded : tuple of EngineFinding
+        The findings for matrices spread over devices, processes and blocks, where those were run too.
     """
 
     def __init__(
@@ -59,19 +66,31 @@ class Comparison:
         self.records = records
         self.truth = truth
         self.failures = list(failures)
+        self.sharded: tuple[EngineFinding, ...] = ()
         self.findings: list[Finding] = judge(job, records, truth)
 
     @property
     def passed(self) -> bool:
-        """Whether everything agrees, within tolerance, and everything that was to run did."""
+        """Whether everything that was to run did, and agrees within tolerance."""
         return not self.objections()
 
     @property
     def status(self) -> str:
         """The verdict in a word: "agreement", "disagreement" or "not established"."""
-        if any(f.status == "disagrees" for f in self.findings):
+        if self._wrong():
             return "disagreement"
         return "agreement" if self.passed else "not established"
+
+    def _wrong(self) -> dict[str, dict[str, None]]:
+        """Return who is wrong, or differs from others, each with the names of its wrong outputs."""
+        outputs: dict[str, dict[str, None]] = {}
+        for f in self.findings:
+            if f.status == "disagrees":
+                outputs.setdefault(f.framework, {}).update(dict.fromkeys(f.outputs))
+        for f in self.sharded:
+            if f.error is not None and not f.passed:
+                outputs.setdefault(f"{f.backend} ({f.engine})", {})[f.member] = None
+        return outputs
 
     @property
     def max_error(self) -> float:
@@ -91,6 +110,7 @@ class Comparison:
             for f in self.findings
             if f.status in ("disagrees", "failed")
         ]
+        lines += objections(self.sharded)
         referees = len(self.records) + (self.truth is not None)
         if not self.records or referees < 2:
             lines.append("fewer than two results could be compared")
@@ -120,8 +140,7 @@ class Comparison:
         """Return the outcome in one sentence."""
         names = ", ".join(self.records) or "no framework"
         if self.status == "disagreement":
-            wrong = sorted({f.framework for f in self.findings if f.status == "disagrees"})
-            return f"No agreement: {', '.join(wrong)} {'disagrees' if len(wrong) == 1 else 'disagree'}."
+            return f"No agreement: {self._who_disagrees()}."
         if not self.passed:
             return f"Not established: {self.objections()[0].rstrip('.')}."
         truth, apart = self.max_error, self.max_disagreement
@@ -137,6 +156,19 @@ class Comparison:
         )
         return f"{names} {verb}, at most {' and '.join(measured)}, within tolerance{rest}."
 
+    def _who_disagrees(self) -> str:
+        """Return the frameworks that disagree, those together that do so in the same outputs, and the outputs."""
+        outputs = self._wrong()
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for name in sorted(outputs):
+            groups.setdefault(tuple(outputs[name]), []).append(name)
+        parts: list[str] = []
+        for wrong, frameworks in groups.items():
+            more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+            where = f" in {', '.join(wrong[:NAMED])}{more}" if wrong else ""
+            parts.append(f"{', '.join(frameworks)} {'disagrees' if len(frameworks) == 1 else 'disagree'}{where}")
+        return "; ".join(parts)
+
     def references(self) -> dict[str, int]:
         """Count the cases and derivatives by the kind of reference they were measured against."""
         counts: dict[str, int] = {}
@@ -145,7 +177,7 @@ class Comparison:
         return counts
 
     def __str__(self) -> str:
-        """Return the table and what it cannot say, as plain text."""
+        """Return the table and the notes on it, as plain text."""
         from rich.console import Console
 
         from unifiedqr_lab.compare.table import notes
@@ -222,6 +254,7 @@ class Comparison:
                 for case in self.job.cases
             ],
             "results": [{key: _number(value) for key, value in vars(finding).items()} for finding in self.findings],
+            "sharded": [{key: _number(value) for key, value in vars(finding).items()} for finding in self.sharded],
         }
 
     def _truth_item(self) -> list[tuple[str, Record]]:

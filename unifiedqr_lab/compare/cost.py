@@ -156,7 +156,7 @@ def estimate(job: Job, wanted: str, frameworks: int) -> tuple[float, float]:
 
 
 def duration(seconds: float) -> str:
-    """Say a time as people do."""
+    """Return a time in words."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

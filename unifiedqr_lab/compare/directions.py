@@ -87,6 +87,6 @@ def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array
         return wide * sizes(inputs[0], rows=by_rows(target))
     if triangle and name in (triangle, f"{triangle}_dot"):
         return wide / triangle_sizes(target, inputs)
-    if name in ("x", "x_dot"):
+    if name in ("x", "x_dot") and DECOMPOSITIONS[target]().sides["x"].startswith("n"):
         return wide * sizes(inputs[0], rows=False).swapaxes(-1, -2)
     return wide

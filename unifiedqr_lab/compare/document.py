@@ -5,6 +5,7 @@ from typing import Any
 import unifiedqr as uqr
 from unifiedqr_lab.compare.figures import error_lines
 from unifiedqr_lab.compare.table import HEADINGS, TEXTS, places, reference_lines, summary_rows
+from unifiedqr_lab.conformance import sharded_table
 from unifiedqr_lab.pages.markdown import escaped, folded, table
 
 SHOWN = 20
@@ -26,6 +27,7 @@ def document(comparison: Any) -> str:
             last_text=True,
         ),
         folded("Error of every case", _errors(comparison)) if comparison.records else "",
+        folded(sharded_table.TITLE, _sharded(comparison)) if comparison.sharded else "",
         "".join(f"- {line}\n" for line in _provenance(comparison)),
     ]
     return "\n".join(filter(None, parts))
@@ -39,6 +41,11 @@ def _errors(comparison: Any) -> str:
         for line in lines
     ]
     return table(["case", "derivative", *comparison.records, "allowed"], rows, texts=2)
+
+
+def _sharded(comparison: Any) -> str:
+    rows = sharded_table.table_rows(comparison.sharded)
+    return table(sharded_table.HEADINGS, rows, texts=sharded_table.TEXTS, last_text=True)
 
 
 def _provenance(comparison: Any) -> list[str]:

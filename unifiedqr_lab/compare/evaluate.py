@@ -169,7 +169,7 @@ def _by_rule(backend: Backend, job: Job, case: ComparisonCase, derivative: str, 
         if row.spans and bars[0] is not None:
             bars = ((bars[0] + np.conj(bars[0].swapaxes(-1, -2))) @ outputs[0],)
         hidden = [None] * (len(outputs) - row.results)
-        gradients = row.vjp(xp, kept, (*bars, *hidden))
+        gradients = row.gradients(xp, kept, (*bars, *hidden))
         return _named(backend, [f"{name}_bar" for name in row.inputs], gradients)
     directions = tangents(job.seed, case.id, case.target, job.inputs_of(case))
     dots = row.jvp(xp, kept, tuple(backend.from_numpy(X) for X in directions))[: row.results]

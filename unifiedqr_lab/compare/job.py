@@ -10,7 +10,7 @@ import numpy as np
 
 from unifiedqr._typing import Array
 from unifiedqr.backend import DTYPES
-from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, Primitive, shape_name
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, TRUNCATED, Primitive, shape_name
 from unifiedqr.errors import InputError, OptionError
 from unifiedqr_lab.conformance.inputs import DRAWN, REAL, inputs_of
 from unifiedqr_lab.files import read_archive, write_archive
@@ -209,9 +209,7 @@ def matrix_job(
                 notes[-1].append(RIGHT[matrix.right is None])
             for dtype in _dtypes(matrix, target, dtypes):
                 found = _inputs(matrix, row, dtype, position)
-                keys = tuple(f"{name}_{position}_{dtype}" for name in found)
-                for key, X in zip(keys, found.values(), strict=True):
-                    arrays.setdefault(key, X)
+                keys = tuple(_kept(arrays, f"{name}_{position}_{dtype}", target, X) for name, X in found.items())
                 name = function.label if function and target == FUNCTION else target
                 cases.append(ComparisonCase(f"{name}({matrix.label}) {dtype}", target, dtype, keys))
     if not cases:
@@ -231,13 +229,21 @@ def matrix_job(
     return Job(tuple(cases), derivatives, arrays, sources, function)
 
 
+def _kept(arrays: dict[str, Array], key: str, target: str, X: Array) -> str:
+    """Keep an array, once for all targets that take the same one, and return its key."""
+    if key in arrays and not np.array_equal(arrays[key], X):
+        key = f"{target}_{key}"
+    arrays.setdefault(key, X)
+    return key
+
+
 def why_not(name: str, shape: tuple[int, ...]) -> str:
     """Return why a decomposition does not take a matrix of some shape; empty if it does."""
     m, n = shape[-2:]
     shapes = DECOMPOSITIONS[name]().shapes
     if shape_name(m, n) not in shapes:
         return f"{name} needs a {' or '.join(shapes)} matrix"
-    if name.endswith("truncated") and min(m, n) < EXAMPLE_RANK:
+    if name in TRUNCATED and min(m, n) < EXAMPLE_RANK:
         return f"{name} takes {EXAMPLE_RANK} steps, which needs as many rows and columns"
     return ""
 
@@ -256,7 +262,8 @@ def _inputs(matrix: Matrix, row: Primitive | None, dtype: str, position: int) ->
         if name == "A":
             found["input"] = A
         elif name in DRAWN and name not in REAL:
-            given = matrix.right if name == "b" and matrix.right is not None else X
+            own = matrix.right if name == "b" and row.sides["b"].startswith("m") else None
+            given = X if own is None else own
             found[name] = _in_dtype(given, dtype, f"{name} {position}")
         else:
             found[name] = X.astype(dtype)

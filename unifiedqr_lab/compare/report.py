@@ -7,6 +7,7 @@ from typing import Any
 from unifiedqr_lab.compare.figures import DECADES, SIDES, by_strain, error_lines, gradient_panels
 from unifiedqr_lab.compare.job import ComparisonCase
 from unifiedqr_lab.compare.table import WORDS, places
+from unifiedqr_lab.conformance.sharded_table import HEADINGS, ROWS, table_rows
 from unifiedqr_lab.conformance.tolerance import FACTOR, MARGIN, WELL
 from unifiedqr_lab.pages.colours import LEVELS
 from unifiedqr_lab.pages.page import fits, fitting, page
@@ -65,4 +66,7 @@ def _page(comparison: Any, told: dict[str, Any], cases: tuple[ComparisonCase, ..
         frameworks=list(comparison.records),
         groups=error_lines(comparison, cases),
         pictures=pictures,
+        sharded=table_rows(comparison.sharded),
+        sharded_headings=HEADINGS,
+        sharded_rows=ROWS,
     )

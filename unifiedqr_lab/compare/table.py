@@ -99,7 +99,7 @@ def reference_lines(comparison: Any) -> list[str]:
 
 
 def notes(comparison: Any) -> Group:
-    """Return what the table cannot say: references, notes on the input, what could not be done, and every objection."""
+    """Return the notes on the table: references, notes on the input, what could not be done, and every objection."""
     lines: list[Text] = []
     for source in comparison.job.sources:
         shape = " x ".join(map(str, source["shape"]))

@@ -3,7 +3,7 @@
 Errors are relative in the Frobenius norm, the arrays of a decomposition in the units of the matrix (`in_units`). The
 tolerance is that of the conformance suite, for the condition of the leading block; between two frameworks twice that.
 Where there is a truth, who misses it disagrees and nobody else. Where there is none, or only along a few directions,
-two frameworks that differ both disagree, unless one of them misses what is known. The factors must besides reproduce
+two frameworks that differ both disagree, unless one of them misses what is known. The factors must also reproduce
 the matrix and be orthonormal to the tolerance of a perfectly conditioned one.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unifiedqr._typing import Array, Arrays
-from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED
+from unifiedqr.decomposition import DECOMPOSITIONS, EXAMPLE_RANK, REDUCED, TRUNCATED
 from unifiedqr.discovery import get_backend
 from unifiedqr.kernels.pivoting import greedy_pivots
 from unifiedqr_lab.compare.directions import ORDERED, TRIANGLES, by_rows, in_units, sizes
@@ -55,11 +55,13 @@ class Finding:
     reference : str
         Kind of reference the error is against.
     tolerance : float
-        What the error may be; twice that between frameworks.
+        The error allowed; twice that between frameworks.
     error, disagreement, backward : float or None
         Against the reference; the worst against another framework; the residual and loss of orthogonality of factors.
     opponent : str
         The framework of the worst disagreement.
+    outputs : tuple of str
+        The arrays that are wrong; empty if the result agrees, or the reference cannot say which are.
     """
 
     framework: str
@@ -74,10 +76,11 @@ class Finding:
     disagreement: float | None = None
     backward: float | None = None
     opponent: str = ""
+    outputs: tuple[str, ...] = ()
 
     @property
     def strain(self) -> float:
-        """The error as a multiple of what it may be; where it is not known, the disagreement likewise."""
+        """The error as a multiple of what is allowed; where it is not known, the disagreement likewise."""
         if self.error is not None:
             return self.error / self.tolerance
         return (self.disagreement or 0.0) / (BETWEEN * self.tolerance)
@@ -128,7 +131,7 @@ def is_determined(job: Job, case: ComparisonCase) -> bool:
     m, n = A.shape[-2:]
     wide = A.astype(np.result_type(A.dtype, np.float64))
     if case.target in ORDERED:
-        steps = EXAMPLE_RANK if case.target.endswith("truncated") else min(m, n)
+        steps = EXAMPLE_RANK if case.target in TRUNCATED else min(m, n)
         if _has_ties(wide, steps, 10 * max(m, n) * float(np.finfo(case.dtype).eps)):
             return False
         wide = np.take_along_axis(wide, greedy_pivots(xp, wide, min(m, n)), axis=-1)
@@ -182,19 +185,28 @@ def _judge_case(
                 others = {other: o.arrays for other, o in present.items() if other != name}
                 apart = {other: _distance(job, case, outcome.arrays, arrays) for other, arrays in others.items()}
                 opponent = max(apart, key=lambda other: apart[other], default="")
-                status, reason = _verdict(name, errors, apart, limit, kind)
+                status, reason, against = _verdict(name, errors, apart, limit, kind)
+                wrong: tuple[str, ...] = ()
+                if status == "disagrees":
+                    bound = BETWEEN * limit if against else limit
+                    wrong = _wrong_outputs(job, case, outcome.arrays, present.get(against, reference).arrays, bound)
                 finding = replace(
                     finding,
                     status=status,
-                    reason=reason,
+                    reason=_with_names(wrong, reason),
                     error=errors.get(name),
                     disagreement=apart.get(opponent),
                     opponent=opponent,
+                    outputs=wrong,
                 )
             if reason := _why_no_factors(job, case, outcome, backward):
-                finding = replace(finding, status="disagrees", reason=reason)
+                finding = replace(finding, status="disagrees", reason=_with_names(finding.outputs, reason))
         findings.append(finding)
     return findings
+
+
+def _with_names(outputs: tuple[str, ...], reason: str) -> str:
+    return f"{', '.join(outputs)}: {reason}" if outputs else reason
 
 
 def _why_undetermined(job: Job, case: ComparisonCase, derivative: str, limit: float, *, determined: bool) -> str:
@@ -209,7 +221,7 @@ def _why_undetermined(job: Job, case: ComparisonCase, derivative: str, limit: fl
 
 
 def _why_no_factors(job: Job, case: ComparisonCase, outcome: Evaluation, backward: float | None) -> str:
-    """Return why results are no factors of the matrix, whatever the truth is; empty if they may be."""
+    """Return why results cannot be factors of the matrix, whatever the truth is; empty if they may be."""
     if not _is_triangular(case, outcome):
         return "the triangular factor, or its tangent, has an entry outside its triangle"
     limit = max(MARGIN * BACKWARD * unit(case.dtype, m, n) for m, n in _shapes(job, case))
@@ -223,18 +235,21 @@ _ABSENT = Evaluation("cannot", "not recorded", "none")
 
 def _verdict(
     name: str, errors: Mapping[str, float], apart: Mapping[str, float], limit: float, kind: str
-) -> tuple[str, str]:
-    """Judge one framework by its error if there is a truth, and by the others as far as the truth leaves it open."""
+) -> tuple[str, str, str]:
+    """Judge one framework by its error if there is a truth, and by the others as far as the truth leaves it open.
+
+    Returns the status, the reason, and the framework it disagrees with, which is empty for the reference.
+    """
     if name in errors and not errors[name] <= limit:
-        return "disagrees", f"error {errors[name]:.1e} against the reference exceeds the tolerance {limit:.1e}"
+        return "disagrees", f"error {errors[name]:.1e} against the reference exceeds the tolerance {limit:.1e}", ""
     if kind not in WHOLE:
         # Whoever misses the slopes that are known is no witness against the others.
         witnesses = [other for other in apart if other not in errors or errors[other] <= limit]
         opponent = max(witnesses, key=lambda other: apart[other], default="")
         if opponent and not apart[opponent] <= BETWEEN * limit:
             told = f"differs from {opponent} by {apart[opponent]:.1e}, more than {BETWEEN * limit:.1e}"
-            return "disagrees", f"{told}; without a truth it is open which of the two is wrong"
-    return "agrees", ""
+            return "disagrees", f"{told}; without a truth it is open which of the two is wrong", opponent
+    return "agrees", "", ""
 
 
 def _reference_error(job: Job, case: ComparisonCase, outcome: Evaluation, reference: Evaluation, kind: str) -> float:
@@ -256,16 +271,31 @@ def _products(gradients: Arrays, probes: list[Arrays]) -> list[Arrays]:
     return [tuple(X.conj() * V for X, V in zip(gradients, direction, strict=True)) for direction in probes]
 
 
+def _wrong_outputs(
+    job: Job, case: ComparisonCase, results: Mapping[str, Array], others: Mapping[str, Array], limit: float
+) -> tuple[str, ...]:
+    """Return the names of the arrays that differ by more than a limit; where only the sum is known, of a single one."""
+    if set(results) != set(others):
+        return tuple(results) if len(results) == 1 else ()
+    return tuple(name for name, error in _distances(job, case, results, others).items() if not error <= limit)
+
+
 def _distance(job: Job, case: ComparisonCase, results: Mapping[str, Array], others: Mapping[str, Array]) -> float:
     if set(results) != set(others):
         return float("inf")
+    return max(_distances(job, case, results, others).values(), default=0.0)
+
+
+def _distances(
+    job: Job, case: ComparisonCase, results: Mapping[str, Array], others: Mapping[str, Array]
+) -> dict[str, float]:
     inputs = job.inputs_of(case)
 
     def error(name: str) -> float:
         X, Y = (in_units(Z[name], name, case.target, inputs) for Z in (results, others))
         return _relative(X, Y, _least(name, case.target, inputs))
 
-    return max(map(error, results), default=0.0)
+    return {name: error(name) for name in results}
 
 
 def _least(name: str, target: str, inputs: Arrays) -> float:

@@ -1,6 +1,6 @@
 """The table of capabilities as a document: one section per framework, one row per transform."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from unifiedqr.backend import HALF_DTYPES
@@ -36,7 +36,10 @@ The conformance suite (the table of support) takes the plain derivatives of all 
 
 
 def document(
-    table: Mapping[str, Sequence[Row]], versions: Mapping[str, str], members: Mapping[str, Mapping[str, Verdicts]]
+    table: Mapping[str, Sequence[Row]],
+    versions: Mapping[str, str],
+    members: Mapping[str, Mapping[str, Verdicts]],
+    spread: str,
 ) -> str:
     """Return the document in Markdown.
 
@@ -49,6 +52,8 @@ def document(
         Version of each backend's framework.
     members : mapping of str to mapping
         For each backend and transform a verdict per member.
+    spread : str
+        The section on spread matrices, as `unifiedqr_lab.conformance.sharded_table.section` gives it.
     """
     sections = [INTRODUCTION]
     for backend, rows in table.items():
@@ -58,8 +63,8 @@ def document(
             if of_kind:
                 lines.append(f"| *{heading}* | | | |")
             lines += [
-                f"| {row['name']}{', *slow*' if row['slow'] else ''} | {_cell(row['qr'])} | "
-                f"{_cell(row.get('lq'), 'not run')} | {_cell(row['native'])} |"
+                f"| {row['name']}{', *slow*' if row['slow'] else ''} | {cell(row['qr'])} | "
+                f"{cell(row.get('lq'), 'not run')} | {cell(row['native'])} |"
                 for row in of_kind
             ]
         sections.append("\n".join(lines) + "\n")
@@ -69,10 +74,10 @@ def document(
         lines = [f"### {backend} {versions[backend]}: every member", "", f"| | {' | '.join(of_transforms)} |"]
         lines.append("|---" * (len(of_transforms) + 1) + "|")
         lines += [
-            f"| {name} | {' | '.join(_styled(found[name]) for found in of_transforms.values())} |" for name in names
+            f"| {name} | {' | '.join(styled(found[name]) for found in of_transforms.values())} |" for name in names
         ]
         sections.append("\n".join(lines) + "\n")
-    return "\n".join(sections)
+    return "\n".join((*sections, spread))
 
 
 def excerpt(rows: Sequence[Row], names: Sequence[str]) -> str:
@@ -85,23 +90,25 @@ def excerpt(rows: Sequence[Row], names: Sequence[str]) -> str:
     """
     found = {row["name"]: row for row in rows}
     lines = ["| | `uqr.qr` | the framework's own QR |", "|---|---|---|"]
-    lines += [f"| {name} | {_cell(found[name]['qr'])} | {_cell(found[name]['native'])} |" for name in names]
+    lines += [f"| {name} | {cell(found[name]['qr'])} | {cell(found[name]['native'])} |" for name in names]
     return "\n".join(lines)
 
 
-def _cell(verdicts: Verdicts | None, nothing: str = "none") -> str:
+def cell(verdicts: Verdicts | None, nothing: str = "none", style: Callable[[str], str] | None = None) -> str:
     """Return the verdict most keys share, then what is otherwise, and for which keys."""
     if not verdicts:
         return nothing
+    style = styled if style is None else style
     groups: dict[str, list[str]] = {}
     for key, verdict in verdicts.items():
         # Half precision that is right is right by the rule of single precision.
         by_rule = verdicts["float32"] if key in HALF_DTYPES and verdict == RIGHT else verdict
         groups.setdefault(by_rule, []).append(key)
     most = max(groups, key=lambda verdict: len(groups[verdict]))
-    others = [f"{_styled(verdict)}: {', '.join(keys)}" for verdict, keys in groups.items() if verdict != most]
-    return "; ".join([_styled(most), *others])
+    others = [f"{style(verdict)}: {', '.join(keys)}" for verdict, keys in groups.items() if verdict != most]
+    return "; ".join([style(most), *others])
 
 
-def _styled(verdict: str) -> str:
+def styled(verdict: str) -> str:
+    """Return a verdict in Markdown."""
     return f"**{verdict}**" if verdict == WRONG else verdict

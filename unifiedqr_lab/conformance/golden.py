@@ -18,6 +18,7 @@ import numpy as np
 
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED, Primitive, shape_name
 from unifiedqr.discovery import get_backend
+from unifiedqr_lab.conformance.factored import FACTORED
 from unifiedqr_lab.conformance.inputs import decomposed, defined, inputs_of, takes_factors, tangents_of
 from unifiedqr_lab.conformance.matrices import (
     ADVERSARIAL,
@@ -142,7 +143,7 @@ def cases(decomposition: str) -> Iterator[tuple[str, Any]]:
     shapes = ("deep",) if decomposition in ("lstsq-pivoted", "orth") else row.shapes
     few = FEW_WITHOUT_TIES if "P" in row.outputs else FEW
     of_factors = takes_factors(row)
-    nothing_more = row.spans or of_factors or decomposition == "lstsq-pivoted"
+    nothing_more = row.spans or of_factors or decomposition in ("lstsq-pivoted", *FACTORED)
     names = tuple(ADVERSARIAL) if everything else () if nothing_more else few
     for complex_ in (False, True):
         field = "complex" if complex_ else "real"

@@ -12,10 +12,11 @@ import numpy as np
 
 from unifiedqr._typing import Arrays, Namespace
 from unifiedqr.arrays.operators import adjoint
-from unifiedqr.decomposition import Primitive
+from unifiedqr.decomposition import EXAMPLE_RANK, Primitive
 from unifiedqr.discovery import get_backend
 from unifiedqr.functional import qr
 from unifiedqr.kernels.reduced import reduced_qr
+from unifiedqr_lab.conformance.factored import FACTORED, factors_of, rows_of
 from unifiedqr_lab.conformance.matrices import Matrix, rounded
 
 Draw = Callable[[tuple[int, ...], int], Matrix]
@@ -42,6 +43,8 @@ def _factors(A: Matrix) -> tuple[Matrix, Matrix]:
 
 DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "b": (10, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
+    "X": (11, lambda A, draw, number: draw((*A.shape[:-1], RIGHT_HAND_SIDES), number)),
+    "Omega": (14, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], EXAMPLE_RANK), number)),
     "w": (13, lambda A, draw, number: rounded(np.exp2(draw((*A.shape[:-1], 1), number).real)).astype(A.dtype)),
     "U": (15, lambda A, draw, number: draw((*A.shape[:-1], RANK), number)),
     "V": (17, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], RANK), number)),
@@ -78,10 +81,16 @@ def _in_numpy(matrix: Callable[..., Matrix]) -> Callable[..., Matrix]:
     return lambda *inputs: matrix(get_backend("numpy").xp, *inputs)
 
 
+def _sketched(A: Matrix, Omega: Matrix) -> Matrix:
+    """Return A A^H A Omega, of which the range finder of one power iteration gives Q (LR.2)."""
+    return A @ (np.conj(np.swapaxes(A, -1, -2)) @ (A @ Omega))
+
+
 DECOMPOSED: dict[str, Callable[..., Matrix]] = {
     "qr-update": _in_numpy(_update),
     "qr-downdate": _in_numpy(_downdate),
     "qr-append": _in_numpy(_append),
+    "range_finder": _sketched,
 }
 """By row: the matrix that is decomposed, from the inputs, where it is not the first of them."""
 
@@ -98,6 +107,7 @@ DEFINITIONS: dict[str, Callable[..., Arrays]] = {
     "qr-update": _factored(_update),
     "qr-downdate": _factored(_downdate),
     "qr-append": _factored(_append, r_alone=True),
+    **FACTORED,
 }
 """By row: a forward that says what the row computes, where its own takes a shorter way. The truth is taken from it."""
 
@@ -109,16 +119,17 @@ def takes_factors(row: Primitive) -> bool:
 
 def inputs_of(row: Primitive, A: Matrix, draw: Draw) -> Arrays:
     """Return what a row takes for a matrix: the matrix itself, what is drawn for it, and what follows from it."""
-    return tuple(_input(name, A, draw) for name in row.inputs)
+    carried = factors_of(row, A)
+    return tuple(carried[name] if name in carried else _input(row, name, A, draw) for name in row.inputs)
 
 
-def _input(name: str, A: Matrix, draw: Draw) -> Matrix:
+def _input(row: Primitive, name: str, A: Matrix, draw: Draw) -> Matrix:
     if name == "A":
         return A
     if name in DERIVED:
         return DERIVED[name](A)
     number, drawn = DRAWN[name]
-    return drawn(A, draw, number)
+    return drawn(rows_of(row, name, A), draw, number)
 
 
 def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
@@ -141,7 +152,11 @@ def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
 def with_matrix(row: Primitive, A: Matrix, inputs: Arrays) -> Arrays:
     """Return inputs of a row with another matrix as the first, and what follows from it."""
     named = zip(row.inputs, inputs, strict=True)
-    return tuple(A if name == "A" else DERIVED[name](A) if name in DERIVED else X for name, X in named)
+    carried = factors_of(row, A)
+    return tuple(
+        carried[name] if name in carried else A if name == "A" else DERIVED[name](A) if name in DERIVED else X
+        for name, X in named
+    )
 
 
 def decomposed(row: Primitive, inputs: Arrays) -> Matrix:

@@ -14,6 +14,7 @@ from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 from unifiedqr_lab.conformance.case_checks import projector, projector_dot
+from unifiedqr_lab.conformance.factored import composed
 from unifiedqr_lab.conformance.golden import Golden, golden
 from unifiedqr_lab.conformance.problems import Problem
 from unifiedqr_lab.conformance.tolerance import condition_of, tolerance
@@ -91,7 +92,7 @@ def space(xp: Namespace, Q: Array, *, complex_: bool) -> Array:
 
 def member(backend: Backend, row: Primitive, kind: str, *, complex_: bool) -> Callable[..., Arrays]:
     """Return a member's differentiable results, in the form of the problem, as a function of the framework's arrays."""
-    bound, xp = backend.bind(row), backend.xp
+    bound, xp = composed(backend, row) if kind == "hvp" else backend.bind(row), backend.xp
 
     def results(*inputs: Any) -> Arrays:
         found = bound(*inputs)[: row.results]

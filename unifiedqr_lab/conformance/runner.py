@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from unifiedqr.backend import DTYPES, Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, REDUCED
 from unifiedqr.discovery import get_backend
-from unifiedqr.errors import OptionError
+from unifiedqr.errors import CapabilityError, OptionError
 from unifiedqr_lab.conformance.case_checks import (
     Outcome,
     check_case,
@@ -23,6 +23,7 @@ from unifiedqr_lab.conformance.case_checks import (
 )
 from unifiedqr_lab.conformance.dependence import check_dependent
 from unifiedqr_lab.conformance.golden import TRUTH_BACKEND, Golden, golden
+from unifiedqr_lab.conformance.sharded import EngineFinding
 from unifiedqr_lab.instruments import instruments
 from unifiedqr_lab.pages.page import fragment
 
@@ -61,12 +62,16 @@ class SuiteFinding:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """Everything a run of the suite has seen, and the backends, decompositions and dtypes it was run on."""
+    """Everything a run of the suite has seen, and the backends, decompositions and dtypes it was run on.
+
+    `sharded` is what `unifiedqr_lab.conformance.sharded.run_engines` saw, where that was run too.
+    """
 
     findings: tuple[SuiteFinding, ...]
     backends: tuple[str, ...] = ()
     decompositions: tuple[str, ...] = tuple(DECOMPOSITIONS)
     dtypes: tuple[str, ...] = DTYPES
+    sharded: tuple[EngineFinding, ...] = ()
 
     @property
     def failures(self) -> tuple[SuiteFinding, ...]:
@@ -77,17 +82,23 @@ class SuiteResult:
     def passed(self) -> bool:
         """Whether every backend was checked and nothing failed."""
         checked = {finding.backend for finding in self.findings}
-        return bool(checked) and checked.issuperset(self.backends) and not self.failures
+        right = not self.failures and all(finding.passed for finding in self.sharded)
+        return bool(checked) and checked.issuperset(self.backends) and right
+
+    def _counts(self, backend: str) -> tuple[int, int]:
+        """Return how many checks a backend has passed and failed."""
+        passed = [f.outcome.passed for f in self.findings if f.backend == backend]
+        passed += [f.passed for f in self.sharded if f.backend == backend]
+        return sum(passed), len(passed) - sum(passed)
 
     def verdict(self, backend: str) -> str:
         """Say in one line whether a backend conforms, and in what, if not everything was run."""
-        found = [finding for finding in self.findings if finding.backend == backend]
-        failed = _failed(found)
+        passed, failed = self._counts(backend)
         chosen = ((self.decompositions, DECOMPOSITIONS), (self.dtypes, DTYPES))
         asked = "; ".join(", ".join(some) for some, every in chosen if len(some) < len(every))
-        told = "nothing was checked" if not found else "does not conform" if failed else "conforms"
+        told = "nothing was checked" if not passed + failed else "does not conform" if failed else "conforms"
         within = f" in what was asked for ({asked})" if asked else ""
-        return f"{backend}: {len(found) - failed} checks passed, {failed} failed: {told}{within}"
+        return f"{backend}: {passed} checks passed, {failed} failed: {told}{within}"
 
     def rows(self) -> Iterator[tuple[tuple[str, str, str], list[SuiteFinding], SuiteFinding]]:
         """Give, by backend, decomposition and dtype, the findings and the one nearest to its bound, or farthest off."""
@@ -140,16 +151,16 @@ class SuiteResult:
                 }
                 for finding in self.failures
             ],
+            "sharded": [{key: _number(value) for key, value in asdict(finding).items()} for finding in self.sharded],
         }
 
     def _backend(self, name: str) -> dict[str, Any]:
-        found = [finding for finding in self.findings if finding.backend == name]
-        failed = _failed(found)
+        passed, failed = self._counts(name)
         return {
             "name": name,
-            "checks": len(found),
+            "checks": passed + failed,
             "failed": failed,
-            "conforms": bool(found) and not failed,
+            "conforms": bool(passed) and not failed,
             "verdict": self.verdict(name),
         }
 
@@ -176,7 +187,8 @@ def run_suite(
     Returns
     -------
     SuiteResult
-        A check in which a backend raised an exception has failed; its name tells what was raised.
+        A check in which a backend raised an exception has failed; its name tells what was raised. A decomposition
+        that a backend refuses with a `CapabilityError`, of whatever matrix, is not checked.
 
     Raises
     ------
@@ -194,12 +206,12 @@ def run_suite(
         name: [(dtype, case, check) for dtype in dtypes for case, check in _checks(name, dtype)]
         for name in decompositions
     }
-    total = sum(map(len, plan.values()))
     findings: list[SuiteFinding] = []
     for backend in backends:
-        done = 0
+        served = {name: checks for name, checks in plan.items() if _serves(backend, name)}
+        done, total = 0, sum(map(len, served.values()))
         progress(backend.name, done, total)
-        for decomposition, checks in plan.items():
+        for decomposition, checks in served.items():
             for dtype, case, check in checks:
                 outcomes = _outcomes(check, backend)
                 findings += [SuiteFinding(backend.name, decomposition, dtype, case, outcome) for outcome in outcomes]
@@ -207,6 +219,14 @@ def run_suite(
                 progress(backend.name, done, total)
             instruments(backend.name).release()
     return SuiteResult(tuple(findings), tuple(backend_names), tuple(decompositions), tuple(dtypes))
+
+
+def _serves(backend: Backend, decomposition: str) -> bool:
+    try:
+        backend.bind(DECOMPOSITIONS[decomposition]())
+    except CapabilityError:
+        return False
+    return True
 
 
 def _checks(decomposition: str, dtype: str) -> Iterator[tuple[str, Check]]:

@@ -17,7 +17,7 @@ class LogAxis:
 
     @classmethod
     def around(cls, values: Iterable[float]) -> "LogAxis":
-        """Return the axis of some positive numbers, a factor of 2 long at least."""
+        """Return the axis of some positive numbers, at least a factor of 2 long."""
         logs = [math.log10(x) for x in values if x > 0]
         low, high = min(logs, default=0.0), max(logs, default=0.0)
         short = max(0.0, math.log10(2) - (high - low)) / 2
@@ -25,12 +25,12 @@ class LogAxis:
         return cls(low - short - free, high + short + free)
 
     def percent(self, x: float) -> float:
-        """Return where a number lies, 0 at the lower end and 100 at the upper one."""
+        """Return the position of a number, 0 at the lower end and 100 at the upper one."""
         at = self.low if x <= 0 else math.log10(x)
         return round(100 * (at - self.low) / (self.high - self.low), 2)
 
     def ticks(self, most: int = 7) -> list[float]:
-        """Return round numbers on the axis, at most so many if that can be: 1, 2, 5 or 1, 3 of a decade, or decades."""
+        """Return round numbers on the axis, at most this many if possible: 1, 2, 5 or 1, 3 of a decade, or decades."""
         powers = range(math.floor(self.low), math.ceil(self.high) + 1)
         for mantissas in ((1, 2, 5), (1, 3), (1,)):
             found = [m * 10.0**power for power in powers for m in mantissas]

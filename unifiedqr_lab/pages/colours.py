@@ -1,4 +1,4 @@
-"""Colours of numbers: two scales in a few levels, and black or white text on them, whichever is read better.
+"""Colours of numbers: two scales in a few levels, and black or white text on them, whichever is more legible.
 
 "Viridis" is by S. van der Walt and N. Smith (2015), in the public domain; "RdBu" by C. A. Brewer, ColorBrewer 2.0.
 """
@@ -16,11 +16,11 @@ LEVELS = 18
 """Of errors: a decade each, from 1e-17 to 1."""
 
 FLOOR = -17
-"""log10 of the smallest error that is told apart; zero is drawn there."""
+"""log10 of the smallest error that is distinguished; zero is drawn there."""
 
 
 def scale(anchors: Sequence[str], count: int) -> Array:
-    """Return so many colours between anchors in equal distances, as integers (count, 3)."""
+    """Return this many colours, equally spaced between anchors, as integers (count, 3)."""
     places, known = np.linspace(0, len(anchors) - 1, count), np.arange(len(anchors))
     channels = ([int(text[i : i + 2], 16) for text in anchors] for i in (0, 2, 4))
     return np.round([np.interp(places, known, channel) for channel in channels]).astype(np.uint8).T

@@ -1,4 +1,4 @@
-"""A page of HTML: one file with style, script, pictures and data inside, which asks for nothing else.
+"""A page of HTML: one file with style, script, pictures and data inside, which needs nothing else.
 
 It stays below `LARGEST` bytes whatever was compared: what does not fit is left to the data, and the page says so. The
 data are embedded as compressed JSON.
@@ -21,10 +21,10 @@ import unifiedqr
 from unifiedqr_lab.pages.colours import style_of_levels
 
 LARGEST = 500_000
-"""Bytes of a page at most."""
+"""The largest size of a page in bytes."""
 
 EMBEDDED = 250_000
-"""Characters of embedded data at most."""
+"""The largest number of characters of embedded data."""
 
 
 LONGEST = 32

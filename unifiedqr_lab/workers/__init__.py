@@ -1,1 +1,1 @@
-"""Frameworks in processes of their own, whatever is run in each: environment, progress, time, end and failure."""
+"""Frameworks in processes of their own, whatever runs in each: environment, progress, time, end and failure."""

@@ -20,7 +20,7 @@ def in_notebook() -> bool:
 
 @contextmanager
 def watching() -> Generator[Watcher]:
-    """Return a function that shows each step it is told."""
+    """Return a function that shows each step it is given."""
     console = Console(stderr=True)
     # In a notebook rich redraws bars through ipywidgets.
     if not (console.is_terminal or (console.is_jupyter and find_spec("ipywidgets"))):

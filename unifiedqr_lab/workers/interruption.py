@@ -15,7 +15,7 @@ ALARM = getattr(signal, "SIGALRM", None)  # not on every system
 
 
 class Interrupted(BaseException):
-    """A signal came; no `except Exception` may take it for an error of what it interrupted.
+    """A signal arrived; no `except Exception` may take it for an error of what it interrupted.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ def catch_signals() -> None:
 
 @contextmanager
 def time_limit(seconds: float) -> Generator[Callable[[], float]]:
-    """Bound the time of a block in a program's main thread; what it gives tells how much of it has passed.
+    """Bound the time of a block in a program's main thread; yield a function that returns the time elapsed.
 
     Raises
     ------
     DurationError
-        After so many seconds.
+        After this many seconds.
     """
     start = time.monotonic()
 

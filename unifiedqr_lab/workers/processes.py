@@ -1,4 +1,4 @@
-"""Workers: frameworks in processes of their own, which tell how far they are and cannot take another down.
+"""Workers: frameworks in processes of their own, which report their progress and cannot take another down.
 
 Every worker leads a process group, so that what it started ends with it. `Workers` ends all of them when its block is
 left, by an exception or a signal too; and a worker ends by itself once its parent is gone, whatever became of that.
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failure:
-    """A framework that gave no results, and why; `explicit` unless it was merely not installed."""
+    """A framework that gave no results, and why; `explicit` unless it is merely not installed."""
 
     backend: str
     reason: str
@@ -46,13 +46,13 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Return the number of threads that this process was told to use, of `thread_limits`; else of cores."""
+    """Return the number of threads this process was told to use, by `thread_limits`, or else of cores."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     return int(told) if told.isdigit() else cores()
 
 
 def processor() -> str:
-    """Return what the processor calls itself."""
+    """Return the processor's name for itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

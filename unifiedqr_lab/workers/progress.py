@@ -1,4 +1,4 @@
-"""How far workers are, as they tell it line by line and as whoever watches hears of it."""
+"""The progress of workers, as they report it line by line and as it is displayed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ def unwatched(_: Progress) -> None:
 
 
 def tell(done: int, total: int) -> None:
-    """Tell, in a worker, whoever runs it how far it is."""
+    """Report the progress of this worker to the process that runs it."""
     print(MARK, done, total, flush=True)
 
 
 def told_by(line: str) -> tuple[int, int] | None:
-    """Return what `tell` told in a line, (done, total); None for any other line."""
+    """Return what `tell` wrote in a line, (done, total); None for any other line."""
     words = line.split()
     if len(words) == 3 and words[0] == MARK and words[1].isdigit() and words[2].isdigit():
         return int(words[1]), int(words[2])

@@ -1,7 +1,7 @@
 """The process that runs one framework: ``python -m unifiedqr_lab.workers.worker TASK BACKEND JOB RESULT [FOLDER ...]``.
 
 TASK is ``module:function``. The function is called with the backend's name and the paths of the files JOB, which it
-reads, and RESULT, which it writes. It tells how far it is by `unifiedqr_lab.workers.progress.tell`.
+reads, and RESULT, which it writes. It reports its progress with `unifiedqr_lab.workers.progress.tell`.
 """
 
 import os
@@ -17,7 +17,7 @@ from unifiedqr.errors import UnifiedQRError
 from unifiedqr_lab.instruments import instruments
 
 BAD_INPUT = 3
-"""Exit status of a worker whose last line says what it could not use."""
+"""Exit status of a worker whose last line names what it could not use."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(task: str, backend: str, job: str, result: str, *folders: str) -> None:
-    """Run the task in the environment of the backend, or of none where there is no such backend."""
+    """Run the task in the environment of the backend, if there is such a backend."""
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     if backend in names():
         os.environ.update(instruments(backend).environment)  # before the framework is imported

@@ -10,6 +10,7 @@ from unifiedqr.arrays.namespaces import extend_namespace
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError, ShapeError
+from unifiedqr_dask import stacks
 from unifiedqr_dask.namespace import plain
 from unifiedqr_dask.tape import Arrays, Step, Tape, active, noted
 
@@ -73,20 +74,27 @@ class DaskBackend(Backend):
             raise CapabilityError("got method='cholesky'; expected 'auto' or 'householder': on Dask arrays QR is TSQR.")
 
         def call(*inputs: Any) -> Arrays:
-            given = tuple(_in_blocks(primitive, name, X) for name, X in zip(primitive.inputs, inputs, strict=True))
+            is_stack = inputs[0].ndim > 2
+            given = tuple(
+                X if is_stack else _in_blocks(primitive, name, X)
+                for name, X in zip(primitive.inputs, inputs, strict=True)
+            )
             tape, token = active.get(), active.set(None)
             try:
-                outputs = primitive.forward(plain, *given)
+                outputs = stacks.forward(primitive, given) if is_stack else primitive.forward(plain, *given)
             finally:
                 active.reset(token)
             if tape is not None:
                 kept = primitive.kept(given, outputs)
 
                 def vjp(bars: Any) -> Arrays:
-                    found = zip(primitive.vjp(plain, kept, tuple(bars)), inputs, strict=True)
-                    return tuple(X_bar.rechunk(X.chunks) for X_bar, X in found)
+                    found = (stacks.vjp if is_stack else _vjp)(primitive, kept, tuple(bars))
+                    return tuple(X_bar.rechunk(X.chunks) for X_bar, X in zip(found, inputs, strict=True))
 
-                tape.note(Step(inputs, outputs, vjp, lambda dots: primitive.jvp(plain, kept, tuple(dots))))
+                def jvp(dots: Any) -> Arrays:
+                    return (stacks.jvp if is_stack else _jvp)(primitive, kept, tuple(dots))
+
+                tape.note(Step(inputs, outputs, vjp, jvp))
             return outputs
 
         return call
@@ -105,6 +113,14 @@ class DaskBackend(Backend):
         return outputs, tape.pushforward(outputs, tangents, plain.zeros_like)
 
 
+def _vjp(primitive: Primitive, kept: Arrays, bars: Any) -> Arrays:
+    return primitive.gradients(plain, kept, bars)
+
+
+def _jvp(primitive: Primitive, kept: Arrays, dots: Any) -> Arrays:
+    return primitive.jvp(plain, kept, dots)
+
+
 def _run(f: Callable[..., Arrays], primals: Arrays) -> tuple[Tape, Arrays]:
     tape = Tape(primals)
     token = active.set(tape)
@@ -119,11 +135,6 @@ def _run(f: Callable[..., Arrays], primals: Arrays) -> tuple[Tape, Arrays]:
 
 def _in_blocks(primitive: Primitive, name: str, X: Any) -> Any:
     """Return X with its short side in one chunk; raise unless its chunks are blocks of the long side of a matrix."""
-    if X.ndim != 2:
-        raise CapabilityError(
-            f"{primitive.name} got a Dask array of shape {X.shape}; expected one matrix. Map it over a stack by "
-            f"dask.array.apply_gufunc, or decompose the matrices one by one."
-        )
     if name == "b":
         return X.rechunk({1: -1})
     m, n = X.shape

@@ -51,11 +51,12 @@ def _triangle(a: np.ndarray) -> np.ndarray:
 
 
 def _both(a: np.ndarray) -> np.ndarray:
-    return np.concatenate(qr_of_block(a))
+    Q, R = qr_of_block(a)
+    return np.concatenate([Q, R.T])  # of which each has k columns
 
 
 def _last(both: np.ndarray, *, rows: int) -> np.ndarray:
-    return both[-rows:]
+    return both[-rows:].T
 
 
 def _share(a: np.ndarray, both: np.ndarray, *, ends: list[int], block_id: tuple[int, int]) -> np.ndarray:
@@ -80,11 +81,11 @@ def qr(A: Array, /, *, mode: str = "reduced") -> tuple[Array, Array]:
     A = in_blocks_of_rows(A)
     stack = small(_triangles(A))
     k, n = min(A.shape), A.shape[1]
-    both = task(_both, stack, shape=(stack.shape[0] + k, n))
+    both = task(_both, stack, shape=(stack.shape[0] + n, k))
     ends = [0, *accumulate(min(size, n) for size in A.chunks[0])]
     chunks = (A.chunks[0], (k,))
     Q = da.map_blocks(_share, again(A, both), both, ends=ends, chunks=chunks, dtype=A.dtype, meta=A._meta)
-    return Q, task(partial(_last, rows=k), both, shape=(k, n))
+    return Q, task(partial(_last, rows=n), both, shape=(k, n))
 
 
 def qr_r(A: Array, /) -> Array:
@@ -195,7 +196,8 @@ def _triangular(name: str) -> Callable[..., Array]:
     of_block, of_many = getattr(np, name), getattr(da, name)
 
     def select(x: Array, /, *, k: int = 0) -> Array:
-        return task(partial(of_block, k=k), x, shape=x.shape) if x.npartitions == 1 and x.ndim == 2 else of_many(x, k=k)
+        # What is triangular is small; Dask's own function casts complex numbers to real ones on the way, and warns.
+        return task(partial(of_block, k=k), x, shape=x.shape) if x.ndim == 2 else of_many(x, k=k)
 
     return select
 

@@ -43,7 +43,7 @@ class JaxBackend(Backend):
         if isinstance(x, jax.Array) and not isinstance(x, Tracer) and not x.is_fully_addressable:
             if not x.is_fully_replicated:
                 raise ShardingError(
-                    f"got an array of shape {x.shape} of which this process reaches a part alone; expected one that is "
+                    f"got an array of shape {x.shape}, only a part of which is in this process; expected one that is "
                     f"all here, as R is. Gather it with jax.experimental.multihost_utils.process_allgather(x, "
                     f"tiled=True), or take the part: x.addressable_shards."
                 )
@@ -61,6 +61,9 @@ class JaxBackend(Backend):
 
     def is_spread(self, x: jax.Array) -> bool:
         return not isinstance(x, Tracer) and not x.is_fully_replicated
+
+    def is_watched(self, x: jax.Array) -> bool:
+        return isinstance(x, Tracer)  # a program that is compiled drops what nothing reads
 
     def orders(self, m: Any, n: Any) -> tuple[int, ...]:
         return orders(m, n)

@@ -36,7 +36,7 @@ JaxArrays = tuple[jax.Array, ...]
 config: Any = jax.config
 
 LARGE = 2**13
-"""Number of entries from which waiting for factors takes longer than handing over rules one by one."""
+"""Number of entries from which on waiting for factors takes longer than dispatching the rules one by one."""
 
 
 @cache
@@ -70,7 +70,7 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
 
 
 def _is_differentiated_eagerly(inputs: JaxArrays) -> bool:
-    """Return whether a derivative is being taken of inputs with values at hand, and checks are wanted."""
+    """Return whether a derivative is being taken of inputs with available values, and checks are on."""
     return any(isinstance(x, jax.core.Tracer) for x in inputs) and mode() != "off" and _are_at_hand(inputs)
 
 
@@ -104,15 +104,17 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
         kept, tangents = arguments[:count], arguments[count:]
         return settled(lambda xp: list(primitive.jvp(xp, kept, tangents)), primitive.orientation, tangents[0])
 
-    def pull(xp: Namespace, kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array]:
-        conjugates = [None if bar is None else jnp.conj(bar) for bar in cotangents]
-        return [jnp.conj(bar) for bar in primitive.vjp(xp, kept, conjugates)]
+    def pull(xp: Namespace, kept: JaxArrays, cotangents: list[jax.Array | None]) -> list[jax.Array | None]:
+        return conjugated(primitive.vjp(xp, kept, conjugated(cotangents)))
+
+    def conjugated(bars: Sequence[jax.Array | None]) -> list[jax.Array | None]:
+        return [None if bar is None else jnp.conj(bar) for bar in bars]
 
     compiled_push, compiled_pull = jax.jit(push), jax.jit(partial(pull, xp))
     singular = jax.jit(partial(primitive.singular, xp))
 
     def is_sound(kept: Sequence[jax.Array]) -> bool:
-        """Return whether the values of what was kept are at hand, and every matrix has all derivatives, or who cares.
+        """Return whether the kept values are available, and either every matrix has all derivatives or checks are off.
 
         Elsewhere the rule is not compiled, and reports by itself.
         """
@@ -142,6 +144,8 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
     def transpose(cotangents: Sequence[Any], *arguments: Any) -> list[Any]:
         kept, A_dot = arguments[:count], arguments[count]
         bars = [None if isinstance(bar, ad.Zero) else bar for bar in cotangents]
+        if all(bar is None for bar in bars):
+            return [None] * len(arguments)
         if is_sound(kept) and not primitive.spans:
             return [None] * count + compiled_pull(kept, bars)
         A_dot = A_dot.aval if ad.is_undefined_primal(A_dot) else A_dot

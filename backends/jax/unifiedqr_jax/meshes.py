@@ -22,13 +22,13 @@ from unifiedqr.errors import ShardingWarning
 Named = list[tuple[str, jax.Array]]
 
 WHOLE = ("left_null_space", "null_space", "slogdet")
-"""What needs all of A in one place, besides complete factors and pivots."""
+"""What needs all of A in one place, other than complete factors and pivots."""
 
 
 def devices_of(A: jax.Array) -> int:
     """Return the number of devices of the mesh of A, over which its rows may be spread.
 
-    Axes that a `jax.shard_map` has taken do not count. While a program is traced with automatic axes the mesh is known,
+    Axes taken by a `jax.shard_map` do not count. While a program is traced with automatic axes the mesh is known,
     and how an array lies on it is not.
     """
     mesh = _mesh_of(A)
@@ -55,7 +55,7 @@ def _entries(X: jax.Array) -> tuple[Any, ...]:
 
 
 def report_gathering(row: Primitive, A: jax.Array) -> None:
-    """Warn if A is known to be spread so that as much as all of it must move."""
+    """Warn if A is known to be spread in a way that makes the whole matrix move."""
     mesh = _mesh_of(A)
     if mesh is None or row.pivots or row.name in WHOLE or "complete" in row.name:  # which ask for it
         return
@@ -66,8 +66,8 @@ def report_gathering(row: Primitive, A: jax.Array) -> None:
     if spread[0 if along_columns else 1] or (spread[1 if along_columns else 0] and not is_tall):
         sides, other = ("columns", "rows") if along_columns else ("rows", "columns")
         warn(
-            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last dimensions, and as "
-            f"much as all of it moves. It stays where it is if it has more {sides} than {other} and these alone "
+            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last dimensions; the "
+            f"whole matrix moves between devices. It stays in place if it has more {sides} than {other} and only these "
             f"are spread: jax.device_put(A, jax.NamedSharding(mesh, "
             f"P({'None, axis' if along_columns else 'axis, None'}))).",
             ShardingWarning,
@@ -81,7 +81,10 @@ def _axes(entry: Any) -> tuple[str, ...]:
 def on_meshes(row: Primitive) -> Primitive:
     """Return a primitive whose arrays may lie on a mesh of explicit axes."""
 
-    def placed(function: Callable[..., Any], takes: tuple[str, ...], gives: tuple[str, ...]) -> Callable[..., Any]:
+    def placed(
+        function: Callable[..., Any], takes: tuple[str, ...], gives: tuple[str, ...], complete: Any = None
+    ) -> Callable[..., Any]:
+        # On a mesh every array that it gives has a place: `complete` leaves none out.
         def run(xp: Namespace, *groups: Any) -> Any:
             # A forward takes its arrays one by one, a rule in two tuples, of which the second may hold None.
             arrays = [X for group in groups for X in (group if isinstance(group, (tuple, list)) else (group,))]
@@ -93,7 +96,7 @@ def on_meshes(row: Primitive) -> Primitive:
             leaves, tree = jax.tree.flatten(groups)
 
             def with_automatic_axes(*leaves: jax.Array) -> Any:
-                return function(xp, *jax.tree.unflatten(tree, leaves))
+                return (complete or function)(xp, *jax.tree.unflatten(tree, leaves))
 
             shardings = tuple(NamedSharding(mesh, spread(name)) for name in gives)
             return auto_axes(with_automatic_axes, out_sharding=shardings or NamedSharding(mesh, spread("")))(*leaves)
@@ -103,7 +106,7 @@ def on_meshes(row: Primitive) -> Primitive:
     return replace(
         row,
         forward=placed(lambda xp, *inputs: tuple(row.forward(xp, *inputs)), row.inputs, row.outputs),
-        vjp=placed(lambda *given: tuple(row.vjp(*given)), (*row.keeps, *row.outputs), row.inputs),
+        vjp=placed(row.vjp, (*row.keeps, *row.outputs), row.inputs, lambda *given: tuple(row.gradients(*given))),
         jvp=placed(lambda *given: tuple(row.jvp(*given)), (*row.keeps, *row.inputs), row.outputs),
         singular=placed(row.singular, row.keeps, ()),
     )

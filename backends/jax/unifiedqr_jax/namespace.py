@@ -9,9 +9,10 @@ import numpy as np
 from jax.core import Tracer
 
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
 from unifiedqr.arrays.operators import Shape
 from unifiedqr.arrays.rows import Blocks
+from unifiedqr.arrays.stacks import Tiny
 from unifiedqr.host import PREFIXES
 from unifiedqr_jax import triangles
 from unifiedqr_jax.meshes import devices_of
@@ -19,7 +20,7 @@ from unifiedqr_jax.values import seen, value_at_hand
 
 
 def argsort(x: jax.Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> jax.Array:
-    """Return the indices that sort, which have no derivative: JAX would look for one, and fails on no entries."""
+    """Return the indices that sort, which have no derivative: JAX would look for one, and fails on empty arrays."""
     return jnp.argsort(jax.lax.stop_gradient(x), axis=axis, descending=descending, stable=stable)
 
 
@@ -32,6 +33,13 @@ def sign(x: jax.Array, /) -> jax.Array:
     return jnp.where(zero, 0, safe / jnp.abs(safe))
 
 
+def power_of_two(exponents: jax.Array, /) -> jax.Array:
+    """Return 2 to the power of integers, real numbers whose powers are normal ones, by the bits of its exponent."""
+    form = jnp.finfo(exponents.dtype)
+    integer = jnp.dtype(f"int{form.bits}")
+    return jax.lax.bitcast_convert_type((exponents.astype(integer) + (form.maxexp - 1)) << form.nmant, exponents.dtype)
+
+
 def _is_on_cpu(A: jax.Array) -> bool:
     """Return whether A is in host memory, or would be by default where something traces."""
     traced = isinstance(A, Tracer)
@@ -42,8 +50,10 @@ class JaxOperations(Operations):
     """What JAX does better than the portable forms."""
 
     traces = True
+    skips = True
     has_cholesky = True
     limits = Limits(slenderness=16, columns=256, rows=512)  # measured on two cores of a CPU
+    tiny = Tiny(longest=8, shortest=4, matrices=256)  # the same; larger ones take seconds to compile
 
     def solve_triangular(self, A: jax.Array, B: jax.Array, *, upper: bool) -> jax.Array:
         return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)
@@ -55,7 +65,7 @@ class JaxOperations(Operations):
         return triangles.quotients(U, *dividends)
 
     def rows_apart(self, A: jax.Array) -> Blocks | None:
-        # As many blocks as can be, so that each is on one device wherever rows are spread over all axes of the mesh.
+        # As many blocks as possible, so that each is on one device wherever rows are spread over all axes of the mesh.
         m, n = A.shape[-2:]
         p = devices_of(A)
         if p == 1 or not isinstance(m, int) or not isinstance(n, int):
@@ -66,11 +76,14 @@ class JaxOperations(Operations):
     def shape_of_product(self, X: jax.Array, Y: jax.Array) -> Shape:
         return super().shape_of_product(X, Y)._replace(spread=devices_of(X) > 1)
 
+    def is_spread(self, X: jax.Array) -> bool:
+        return devices_of(X) > 1
+
     def qr_r(self, A: jax.Array) -> jax.Array:
         return jnp.linalg.qr(A, mode="r")
 
     def pivoted_qr(self, A: jax.Array, rank: int) -> tuple[jax.Array, jax.Array, jax.Array] | None:
-        # JAX calls the whole driver only; on some GPUs it has it by a library that must be installed besides.
+        # JAX only calls the whole driver, which on some GPUs needs a library that must be installed separately.
         if rank < min(A.shape[-2:]) or A.dtype.name not in PREFIXES or not _is_on_cpu(A):
             return None
         Q, R, P = jax.lax.linalg.qr(A, pivoting=True, full_matrices=False)
@@ -80,14 +93,17 @@ class JaxOperations(Operations):
         R = triangles.cholesky_or_nan(G)
         return R, ~jnp.any(jnp.isnan(R), axis=(-2, -1), keepdims=True)
 
-    def is_measured(self, A: jax.Array) -> bool:
-        return _is_on_cpu(A)
+    def limits_of(self, A: jax.Array) -> Limits | None:
+        return self.limits if _is_on_cpu(A) else ON_DEVICES
 
     def repeat(self, count: Any, step: Callable[[Any, Any], Any], state: Any) -> Any:
         return jax.lax.fori_loop(0, count, step, state)
 
     def branch(self, predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
         return jax.lax.cond(predicate, then, otherwise)
+
+    def power_of_two(self, exponents: jax.Array) -> jax.Array:
+        return power_of_two(exponents)
 
     def seen(self, x: jax.Array) -> np.ndarray | None:
         return seen(x)

@@ -1,4 +1,4 @@
-"""Rows that the shards of a `jax.shard_map` have."""
+"""Rows held by the shards of a `jax.shard_map`."""
 
 from collections.abc import Callable
 from functools import cache
@@ -74,7 +74,7 @@ def shards(where: Any) -> Shards:
         count = jax.lax.axis_size(axes)
     except NameError as error:
         raise OptionError(
-            f"got rows over {where!r}; expected names of axes along which a jax.shard_map goes here ({error})."
+            f"got rows over {where!r}; expected names of axes of a surrounding jax.shard_map ({error})."
         ) from error
     return _shards(axes, count)
 

@@ -1,6 +1,6 @@
 """Sizes that are known only when a program runs: the symbolic dimensions of `jax.export`.
 
-A kernel or a rule must be told while it is traced whether A is deep, square or wide. Symbolic sizes are compared here
+A kernel or a rule must know while it is traced whether A is deep, square or wide. Symbolic sizes are compared here
 and nowhere else, under the constraints that came with them. What holds for wide matrices holds for square ones, too.
 Where the constraints leave open whether a matrix is deep or square, kernels and rules are traced twice, for m > n and
 for m = n, and the run chooses by `jax.lax.cond`: the shapes of all arrays are the same.
@@ -43,8 +43,8 @@ def orders(m: Any, n: Any) -> tuple[int, ...]:
         return (-1,) if _is_known(lambda: m < n) else (-1, 0)
     size, other = (n, m) if isinstance(m, int) else (m, n)
     raise ShapeError(
-        f"got sizes {m} and {n}; expected one that is known to be at least as large as the other, on which the form of "
-        f"what is computed depends. Add the constraint '{size} >= {other}' or '{size} <= {other}' to "
+        f"got sizes {m} and {n}; expected to know which is at least as large as the other, since the "
+        f"computation depends on it. Add the constraint '{size} >= {other}' or '{size} <= {other}' to "
         f"jax.export.symbolic_shape."
     )
 
@@ -61,7 +61,7 @@ def settled(run: Callable[[Namespace], T], orientation: Orientation, A: Any, *, 
 
     The namespace is `xp`, or one for symbolic sizes.
     """
-    m, n = reversed(A.shape[-2:]) if orientation.adjoint else A.shape[-2:]  # of what the QR decomposition is taken
+    m, n = reversed(A.shape[-2:]) if orientation.adjoint else A.shape[-2:]  # whose QR decomposition is taken
     if isinstance(m, int) and isinstance(n, int):
         return run(xp)
     if orders(m, n) != (1, 0):
@@ -90,7 +90,7 @@ def _namespace(*, equal: bool) -> Namespace:
 
 
 def _qr(A: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return Q and R; JAX decomposes no matrix of which it is not known whether it is square or wide."""
+    """Return Q and R; JAX decomposes a matrix only if it is known whether it is square or wide."""
     m, n = A.shape[-2:]
     if orders(m, n) != (-1, 0):
         Q, R = jnp.linalg.qr(A)

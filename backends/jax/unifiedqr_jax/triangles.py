@@ -1,4 +1,4 @@
-"""Small triangles on CPUs by blocks, that LAPACK need not start threads for.
+"""Small triangles on CPUs by blocks, for which LAPACK need not start threads.
 
 JAX multiplies on threads of its own, and calls SciPy's LAPACK for triangles, whose OpenBLAS has others. These wait for
 more work by keeping a core busy, for tens of milliseconds, while the next product runs on what is left: a triangle of

@@ -1,4 +1,4 @@
-"""Looking at values where JAX has them at hand: outside any trace, in host memory."""
+"""Inspecting values where JAX has them available: outside any trace, in host memory."""
 
 import jax
 import numpy as np
@@ -6,13 +6,13 @@ from jax.core import Tracer
 
 
 def seen(x: jax.Array) -> np.ndarray | None:
-    """Return x as a NumPy array if its values are at hand, else None."""
+    """Return x as a NumPy array if its values are available, else None."""
     value = value_at_hand(x)
     return None if value is None else np.asarray(jax.block_until_ready(value))  # `asarray` alone waits far longer
 
 
 def value_at_hand(x: jax.Array) -> jax.Array | np.ndarray | None:
-    """Return x without the tracers of derivatives that are being taken eagerly, if its values are at hand, else None.
+    """Return x without the tracers of eager derivatives if its values are available, else None.
 
     They are not under `jax.jit`, `jax.vmap` and whatever else traces, nor on a device that would have to send them.
     Nothing is waited for.

@@ -10,6 +10,7 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
 from unifiedqr_mxnet.autodiff import MXArray, MXArrays, assembled, bind, flattened, is_symbolic
 from unifiedqr_mxnet.compat import mx
+from unifiedqr_mxnet.creation import to_device
 from unifiedqr_mxnet.failures import INSTEAD, NoSecondOrderError
 from unifiedqr_mxnet.namespace import xp
 from unifiedqr_mxnet.pair import ComplexArray
@@ -30,6 +31,9 @@ class MXNetBackend(Backend):
 
     def from_numpy(self, x: np.ndarray) -> MXArray:
         return xp.asarray(x)
+
+    def beside(self, x: MXArray, A: MXArray) -> MXArray:
+        return to_device(x, A.ctx)
 
     @with_numpy_semantics
     def to_numpy(self, x: MXArray) -> np.ndarray:
@@ -52,6 +56,9 @@ class MXNetBackend(Backend):
     def devices(self) -> tuple[str, ...]:
         return ("cpu(0)", *(f"gpu({i})" for i in range(mx.context.num_gpus())))
 
+    def is_watched(self, x: MXArray) -> bool:
+        return mx.autograd.is_recording()
+
     def bind(self, primitive: Primitive) -> Callable[..., MXArrays]:
         return bind(primitive)
 
@@ -59,8 +66,8 @@ class MXNetBackend(Backend):
     def vjp(self, f: Callable[..., MXArrays], primals: MXArrays) -> tuple[MXArrays, Callable[..., MXArrays]]:
         if any(map(is_symbolic, primals)):
             raise CapabilityError(
-                "mxnet cannot take a gradient of symbols, inside a hybridized block. Take it of the block, under "
-                "mxnet.autograd.record(), or do without hybridize()."
+                "mxnet cannot take a gradient of symbols, inside a hybridized block. Differentiate the block, under "
+                "mxnet.autograd.record(), or do not call hybridize()."
             )
         leaves = tuple(x.detach().copy() for x in primals)
         for leaf in leaves:
@@ -98,8 +105,8 @@ def _refusing(inputs: MXArrays, arrays: MXArrays) -> MXArrays:
 
         def refuse(cotangents: Any) -> NoReturn:
             raise NoSecondOrderError(
-                f"mxnet cannot do second order: what unifiedqr.vjp, grad or value_and_grad give has no derivative. "
-                f"Take .detach() of it where it is a constant. {INSTEAD}"
+                f"mxnet cannot do second order: the results of unifiedqr.vjp, grad or value_and_grad have no "
+                f"derivative. Call .detach() on one that is a constant. {INSTEAD}"
             )
 
         record(flattened(inputs), flattened(arrays), refuse)

@@ -81,7 +81,7 @@ def _on_host(primitive: Primitive, inputs: MXArrays) -> tuple[MXArrays, Pullback
     def pullback(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
         parts = iter(cotangents)
         bars = [ComplexArray(next(parts), next(parts)) if is_pair else next(parts) for is_pair in likes]
-        return flattened([from_host(X, ctx) for X in primitive.vjp(host_xp, kept, tuple(map(host_view, bars)))])
+        return flattened([from_host(X, ctx) for X in primitive.gradients(host_xp, kept, tuple(map(host_view, bars)))])
 
     return outputs, pullback
 
@@ -94,7 +94,7 @@ def _by_mxnet(primitive: Primitive, inputs: MXArrays) -> tuple[MXArrays, Pullbac
     kept = primitive.kept(tuple(x.detach() for x in inputs), computed)
 
     def pullback(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
-        return flattened(primitive.vjp(xp, kept, assembled(cotangents, computed)))
+        return flattened(primitive.gradients(xp, kept, assembled(cotangents, computed)))
 
     return outputs, pullback
 

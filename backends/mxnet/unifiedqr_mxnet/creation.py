@@ -39,10 +39,10 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
         converted = x if dtype is None or name_of(dtype) == name_of(x.dtype) else astype(x, dtype)
         return identity(converted) if copy and converted is obj else converted
     if copy is False:
-        raise ValueError(f"copy=False was asked for, and {type(obj).__name__} can only be copied into MXNet.")
+        raise ValueError(f"got copy=False, but {type(obj).__name__} can only be copied into MXNet.")
     values = np.asarray(obj)
     if values.dtype == object:
-        raise DtypeError("a number, an array or nested lists of numbers were needed; join arrays with concat or stack.")
+        raise DtypeError("expected a number, an array or nested lists of numbers; join arrays with concat or stack.")
     if dtype is None:
         typed = isinstance(obj, (np.ndarray, np.generic))
         dtype = values.dtype if typed else DEFAULT.get(values.dtype.name, values.dtype)

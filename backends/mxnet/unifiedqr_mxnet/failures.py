@@ -1,9 +1,9 @@
 """MXNet's errors, in the class of what caused them.
 
 MXNet carries no Python exception out of its threads: it raises an error of its own at the next wait, which says that a
-callback failed. Nor does it tell a missing second order from any other error. It does look up the class of an error by
-the name at the head of its message, in a registry that is open to everybody. What is registered here gives the kept
-exception of the callback, raised from MXNet's error, or a `NoSecondOrderError`, or else what MXNet would have raised.
+callback failed. Nor does it distinguish missing second order from other errors. It does look up the class of an error
+by the name at the head of its message, in a registry that is open to everybody. What is registered here returns the
+kept exception of the callback, raised from MXNet's error, or a `NoSecondOrderError`, or else what MXNet would raise.
 """
 
 from collections import defaultdict, deque

@@ -69,7 +69,7 @@ class _Operator(mx.operator.CustomOp):
         with mx.autograd.pause(), reports_later():  # never: a check is silent in a graph
             # Only what is kept has values here: select before touching any.
             kept = self.arrays(self.primitive.kept(self.grouped(in_data), self.grouped(out_data)))
-            self.write(in_grad, req, self.primitive.vjp(xp, kept, self.arrays(self.grouped(out_grad))))
+            self.write(in_grad, req, self.primitive.gradients(xp, kept, self.arrays(self.grouped(out_grad))))
 
 
 class _Description(mx.operator.CustomOpProp):

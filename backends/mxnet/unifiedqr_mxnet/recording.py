@@ -108,7 +108,7 @@ def _pull(node: _Node, cotangents: list[Any], gradients: list[Any], requests: Se
         with reports_later() as reports:
             pulled = node.pullback(cotangents)
     except Exception:
-        # MXNet raises its error once. Whoever goes on must not read what stood in the gradient before.
+        # MXNet raises its error once. A program that goes on must not read what was in the gradient before.
         _write(gradients, [mx.np.full_like(gradient, float("nan")) for gradient in gradients], requests)
         raise
     _write(gradients, pulled, requests)

@@ -45,7 +45,7 @@ class EighResult(NamedTuple):
 
 
 def refuse_recording(name: str) -> None:
-    """Raise while a computation is recorded, in place of giving a gradient of zero."""
+    """Raise while a computation is recorded, instead of giving a gradient of zero."""
     if mx.autograd.is_recording():
         raise CapabilityError(
             f"linalg.{name} is computed by the host and would have no gradient in autograd.record(). Use a "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from unifiedqr.backend import Backend
+from unifiedqr.backend import DTYPES, Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ForeignArrayError
 from unifiedqr_numpy.namespace import xp
@@ -16,6 +16,9 @@ Arrays = tuple[np.ndarray, ...]
 
 ARITHMETIC = ("__mul__", "__matmul__", "__array_ufunc__", "__array_function__")
 """What a subclass of arrays of plain numbers leaves as it is."""
+
+NAMES = {np.dtype(name): name for name in DTYPES}
+"""Of the dtypes of decompositions: NumPy puts a name together whenever it is asked."""
 
 INSTEAD = "use the explicit rules of unifiedqr.rules or another backend."
 
@@ -34,11 +37,13 @@ class NumpyBackend(Backend):
 
     def dtype_name(self, x: np.ndarray) -> str:
         kind = type(x)
+        if kind is np.ndarray:
+            return NAMES.get(x.dtype) or x.dtype.name
         own = isinstance(x, np.ndarray) and any(getattr(kind, X) is not getattr(np.ndarray, X) for X in ARITHMETIC)
         if own:
             raise ForeignArrayError(
                 f"{kind.__module__}.{kind.__qualname__} has an arithmetic of its own (a mask, a unit, another "
-                f"product), which a decomposition would not follow. Give plain numbers: numpy.asarray, or .filled."
+                f"product), which a decomposition would ignore. Pass plain numbers: numpy.asarray, or .filled."
             )
         return x.dtype.name
 

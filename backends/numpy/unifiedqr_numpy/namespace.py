@@ -11,7 +11,7 @@ from unifiedqr.arrays.operations import Operations
 
 
 class NumpyOperations(Operations):
-    """What NumPy does better than the portable forms: R alone, and LAPACK's pivots."""
+    """What NumPy does better than the portable forms: R alone, signs, and LAPACK's pivots."""
 
     has_cholesky = True
 
@@ -26,6 +26,15 @@ class NumpyOperations(Operations):
 
     def try_cholesky(self, G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return try_cholesky(G)
+
+    def turn(self, Q: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if R.dtype.kind == "c":
+            return super().turn(Q, R)
+        D = np.copysign(1.0, R.diagonal(0, -2, -1) + 0.0)  # which has no -0
+        Q *= D[..., None, :]
+        R *= D[..., None]
+        R += 0.0  # zeros below the diagonal, which every kernel here has left, lose their signs
+        return Q, R
 
     def glance(self, R: np.ndarray) -> tuple[float, float] | None:
         return host.glance(R)

@@ -1,6 +1,7 @@
 """The TensorFlow backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from unifiedqr._typing import Cotangents
 from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import Backend, refusal
 from unifiedqr.decomposition import Primitive
-from unifiedqr.errors import CapabilityError, UnifiedQRError
+from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
 from unifiedqr_tensorflow.replicas import replicas
@@ -18,7 +19,7 @@ from unifiedqr_tensorflow.replicas import replicas
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
 DTENSOR = ":CUSTOM:"
-"""What the device of a DTensor is called."""
+"""The mark of a DTensor in the name of its device."""
 
 
 class TensorFlowBackend(Backend):
@@ -56,6 +57,9 @@ class TensorFlowBackend(Backend):
         # Physical, since listing logical devices fixes their configuration for the rest of the process.
         return tuple(device.name.replace("physical_device", "device") for device in tf.config.list_physical_devices())
 
+    def is_watched(self, x: tf.Tensor) -> bool:
+        return is_recording() or not tf.executing_eagerly()  # a graph drops what nothing reads
+
     def orders(self, m: int | None, n: int | None) -> tuple[int, ...]:
         return (1, -1, 0) if m is None or n is None else super().orders(m, n)
 
@@ -81,7 +85,8 @@ class TensorFlowBackend(Backend):
         primals = _distinct(primals)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(primals)
-            outputs = tuple(map(tf.convert_to_tensor, f(*primals)))
+            with _plain_errors():
+                outputs = tuple(map(tf.convert_to_tensor, f(*primals)))
 
         def pullback(cotangents: Cotangents) -> Tensors:
             pairs = zip(outputs, cotangents, strict=True)
@@ -100,7 +105,7 @@ class TensorFlowBackend(Backend):
         if is_recording():
             return self._jvp_of_pullback(f, primals, tangents)
         parts, part_dots = _parts(primals), _parts(tangents)
-        with tf.autodiff.ForwardAccumulator(parts, part_dots) as accumulator:
+        with tf.autodiff.ForwardAccumulator(parts, part_dots) as accumulator, _plain_errors():
             outputs = tuple(map(tf.convert_to_tensor, f(*_joined(parts, primals))))
         dots = (accumulator.jvp(y, unconnected_gradients=tf.UnconnectedGradients.ZERO) for y in outputs)
         return outputs, tuple(dots)
@@ -117,6 +122,20 @@ class TensorFlowBackend(Backend):
         cotangents = tuple(map(tf.zeros_like, outputs))
         _, transposed = self.vjp(lambda *bars: pullback(bars), cotangents)
         return outputs, transposed(tangents)
+
+
+@contextmanager
+def _plain_errors() -> Generator[None]:
+    """Say what to do where a function multiplies a matrix by a vector with @, which TensorFlow's operator cannot do."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if "different ndims" not in error.message:
+            raise
+        raise ShapeError(
+            "got arrays of different numbers of dimensions for the operator @; TensorFlow's multiplies matrices only. "
+            "Use xp.matmul of xp = unifiedqr.namespace(A), which takes vectors in every framework."
+        ) from error
 
 
 def _distinct(primals: Tensors) -> Tensors:

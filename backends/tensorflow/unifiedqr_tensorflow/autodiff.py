@@ -41,7 +41,7 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
             tensors = tuple(map(tf.identity, inputs))
             # Whoever walks the graph for gradients would walk into TensorFlow's factorization.
             with record.stop_recording():
-                # Replicas sum up nothing inside of another function.
+                # Replicas cannot sum inside another function.
                 once = primitive.forward(xp, *tensors) if primitive.communicates else None
                 found = once or _as_one_operation(partial(forward, primitive), tensors)
                 outputs = tuple(map(tf.stop_gradient, found))
@@ -54,7 +54,7 @@ def bind(primitive: Primitive) -> Callable[..., Tensors]:
 def _as_one_operation(function: Callable[..., Tensors], inputs: Tensors) -> Tensors:
     """Call a function of stacks of matrices as one operation of the graph, which a vectorizing map hands one stack.
 
-    It would otherwise look inside, and not find its way in the branches there.
+    It would otherwise look inside, and fail at the branches there.
     """
     call: Any = tf.function(lambda *matrices: tuple(function(*matrices)), autograph=False)
     outputs = call(*inputs)
@@ -76,7 +76,7 @@ def _attached(primitive: Primitive, inputs: Tensors, outputs: Tensors) -> Tensor
         return [*derivative(primitive, primitive.vjp, inputs[0], kept(), bars, like=inputs), *[None] * len(outputs)]
 
     def pushforward(*dots: Any) -> list[Array | None]:
-        # What was computed stands among the recorded inputs too, and has no tangent.
+        # What was computed is among the recorded inputs too, and has no tangent.
         tangents = tuple(_tangent(dot, X) for dot, X in zip(dots[: len(inputs)], inputs, strict=True))
         return list(derivative(primitive, primitive.jvp, inputs[0], kept(), tangents, like=outputs))
 

@@ -1,4 +1,4 @@
-"""Rows that the replicas of a `tf.distribute.Strategy` have."""
+"""Rows held by the replicas of a `tf.distribute.Strategy`."""
 
 from collections.abc import Callable
 from functools import cache
@@ -14,7 +14,7 @@ class Replicas(Holders):
     """The replicas of a strategy; the loss is the sum of theirs."""
 
     are_even = True  # of what a strategy deals out; a last batch that is not changes no result
-    may_branch = False  # TensorFlow sums nothing up inside of a branch
+    may_branch = False  # TensorFlow cannot sum over replicas inside a branch
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         super().__init__(lambda X: self.context.all_reduce(SUM, X), None, strategy.num_replicas_in_sync)

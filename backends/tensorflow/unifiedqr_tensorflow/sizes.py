@@ -44,12 +44,14 @@ def derivative(
     def shaped(pieces: Tensors, Y: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.concat([tf.reshape(X, [-1]) for X in pieces], 0), tf.shape(Y))
 
-    def join(results: list[Tensors], _: list[tf.Tensor]) -> Tensors:
-        return tuple(shaped(pieces, Y) for pieces, Y in zip(zip(*results, strict=True), like, strict=True))
+    def join(results: list[Tensors], _: list[tf.Tensor]) -> Any:
+        pairs = zip(zip(*results, strict=True), like, strict=True)
+        return tuple(None if any(X is None for X in pieces) else shaped(pieces, Y) for pieces, Y in pairs)
 
     found = _traced(primitive, rule, A, [kept, given], join)
     for X, Y in zip(found, like, strict=True):
-        X.set_shape(Y.shape)  # tf.ensure_shape has no derivative in forward mode
+        if X is not None:
+            X.set_shape(Y.shape)  # tf.ensure_shape has no derivative in forward mode
     return found
 
 
@@ -85,7 +87,7 @@ def _cut(X: tf.Tensor | None, here: tf.Tensor) -> tf.Tensor | None:
 
 
 def _stacked(results: list[Tensors], here: list[tf.Tensor]) -> Tensors:
-    """Join what was given for each answer, of which one counts: its sizes are those of the result."""
+    """Join the results for each answer, one of which counts: its sizes are those of the result."""
 
     def joined(pieces: Tensors) -> tf.Tensor:
         counting: list[Any] = [_cut(X, counts) for X, counts in zip(pieces, here, strict=True)]
@@ -104,14 +106,14 @@ def _size(X: tf.Tensor, axis: int) -> Any:
 
 
 class _Undecided:
-    """Stands for an answer that only the run will give."""
+    """Placeholder for an answer that is known only at run time."""
 
     def __bool__(self) -> bool:
         raise UndecidedShapeError
 
 
 class _OfUnknownSizes(TensorFlowOperations):
-    """Operations of arrays whose sizes only the run will tell, m and n at least."""
+    """Operations on arrays whose sizes, m and n at least, are known only at run time."""
 
     def shape_of_product(self, X: tf.Tensor, Y: tf.Tensor) -> Shape:
         m, n = X.shape[-2], Y.shape[-1]

@@ -1,4 +1,4 @@
-"""Operations for which `tf.vectorized_map` has no rule, or a wrong one: whoever creates one hangs the rule on it."""
+"""Operations for which `tf.vectorized_map` has no rule, or a wrong one: their creators attach the rule to it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from unifiedqr.arrays.holders import Holders
 from unifiedqr.backend import DTYPES, HALF_DTYPES, Backend, Plugin, refusal
 from unifiedqr.decomposition import Primitive
-from unifiedqr_torch.autodiff import Tensors, bind, bound
+from unifiedqr_torch.autodiff import Tensors, bind, bound, total
 from unifiedqr_torch.namespace import to_numpy, xp
-from unifiedqr_torch.tensors import is_sharded
+from unifiedqr_torch.tensors import is_sharded, is_watched
 
 NAMES = {getattr(torch, name): name for name in (*DTYPES, *HALF_DTYPES)}
 STRIDED = torch.strided
@@ -37,6 +38,9 @@ class TorchBackend(Backend):
     def from_numpy(self, x: np.ndarray) -> torch.Tensor:
         return torch.asarray(x, copy=True)
 
+    def beside(self, x: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        return x.to(A.device)
+
     def to_numpy(self, x: torch.Tensor) -> np.ndarray:
         return to_numpy(_dense(x.full_tensor() if is_sharded(x) else x))  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -55,6 +59,12 @@ class TorchBackend(Backend):
     def is_spread(self, x: Any) -> bool:
         return is_sharded(x) and not all(placement.is_replicate() for placement in x.placements)
 
+    def is_watched(self, x: torch.Tensor) -> bool:
+        return is_watched(x)
+
+    def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
+        return super().holders(total(where) if callable(where) else where, rank, size)
+
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)
 
@@ -67,7 +77,7 @@ class TorchBackend(Backend):
             varying[:] = [not isinstance(y, torch.Tensor) or y.is_floating_point() or y.is_complex() for y in found]
             return (found, ()) if all(varying) or not any(varying) else _split(found, varying)
 
-        # As an output, PyTorch refuses what is an integer, such as pivots, but hands it on beside the outputs.
+        # PyTorch refuses integers, such as pivots, as outputs, but passes them through beside the outputs.
         varied, pull, fixed = torch.func.vjp(split, *primals, has_aux=True)  # pyright: ignore[reportAssignmentType]
 
         def pullback(cotangents: Any) -> Tensors:
@@ -107,9 +117,9 @@ def _dense(x: torch.Tensor) -> torch.Tensor:
     if x.is_nested:
         instead = "Call .to_padded_tensor(0.0) of it, or decompose its parts, .unbind(), one by one."
     elif x.is_quantized:
-        instead = "Call .dequantize() of it first."
+        instead = "Call its .dequantize() first."
     elif x.layout is not torch.strided:
-        instead = "Call .to_dense() of it first."
+        instead = "Call its .to_dense() first."
     if instead:
         raise refusal(x, f"a dense tensor, not one of layout {x.layout} and dtype {x.dtype}", instead)
     return x

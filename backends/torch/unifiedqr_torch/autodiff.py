@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from unifiedqr.decomposition import Primitive, primitive, rows, watchers
 from unifiedqr.tracing import untraced
-from unifiedqr_torch.namespace import xp
+from unifiedqr_torch.namespace import IN_MEMORY, xp
 from unifiedqr_torch.tensors import is_sharded, is_traced, unwrapped
 
 Tensors = tuple[torch.Tensor, ...]
@@ -39,22 +39,28 @@ def in_full_precision(f: Callable[..., Tensors], *arguments: Any) -> Tensors:
         return f(*arguments)
 
 
-def _runner(row: Primitive) -> Callable[..., Tensors]:
-    run = partial(row.forward, xp)
-    if "cholesky" not in row.options:
-        return run
+def _written_down(row: Primitive) -> Callable[..., Tensors]:
+    """Return the forward of a row by CholeskyQR, or by what is chosen, as it stands in a graph."""
+    asked = "cholesky" in row.options
 
-    def run_or_write_down(*inputs: torch.Tensor) -> Tensors:
-        if is_traced():
+    def forward(*inputs: torch.Tensor) -> Tensors:
+        if is_traced() and (asked or _is_faster_by_cholesky(row, *inputs)):
             return tuple(_opaque(list(inputs), row.name, "positive" in row.options))
-        return run(*inputs)
+        return row.forward(xp, *inputs)
 
-    return run_or_write_down
+    return forward
+
+
+def _is_faster_by_cholesky(row: Primitive, A: torch.Tensor) -> bool:
+    """Return whether `auto` would take CholeskyQR outside the trace: sizes that are not known say no."""
+    shape = A.mT.shape if row.orientation.adjoint else A.shape
+    known = all(type(size) is int for size in shape)
+    return known and A.device.type == "cpu" and IN_MEMORY.include(shape)
 
 
 def _by_cholesky(inputs: list[torch.Tensor], name: str, positive: bool) -> list[torch.Tensor]:
     row = primitive(name, positive=positive, method="cholesky")
-    return [x.clone(memory_format=torch.contiguous_format) for x in row.forward(xp, *inputs)]
+    return [x.contiguous() for x in row.forward(xp, *inputs)]
 
 
 def _shapes(inputs: list[torch.Tensor], name: str, positive: bool) -> list[torch.Tensor]:
@@ -84,14 +90,7 @@ def bind(row: Primitive) -> Callable[..., Tensors]:
 
 
 def _differentiable(row: Primitive) -> Callable[..., Tensors]:
-    run = _runner(row)
-
     class Decomposition(torch.autograd.Function):
-        @staticmethod
-        def forward(*inputs: torch.Tensor) -> Tensors:
-            is_rounded = torch._C._is_any_autocast_enabled()
-            return materialized(in_full_precision(run, *inputs) if is_rounded else run(*inputs))
-
         @staticmethod
         def setup_context(ctx: Any, inputs: Tensors, output: Tensors) -> None:
             kept = row.kept(inputs, output)
@@ -100,7 +99,9 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
             ctx.save_for_forward(*kept)
 
         @staticmethod
-        def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Tensors:
+        def backward(ctx: Any, *cotangents: torch.Tensor | None) -> Any:
+            if all(bar is None for bar in cotangents):  # those of what a later primitive has carried
+                return (None,) * len(row.inputs)
             return in_full_precision(row.vjp, xp, ctx.saved_tensors, cotangents)
 
         @staticmethod
@@ -124,10 +125,20 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
             )
             return function.apply(*stacks), (0,) * len(row.outputs)
 
-    function = type(f"unifiedqr_{row.name}", (Decomposition,), {})  # as grad_fn and error messages call it
-    _written_as_calls.append(function)
+    def running(run: Callable[..., Tensors]) -> Any:
+        def forward(*inputs: torch.Tensor) -> Tensors:
+            is_rounded = torch._C._is_any_autocast_enabled()
+            return materialized(in_full_precision(run, *inputs) if is_rounded else run(*inputs))
 
-    # What torch.autograd.Function.apply comes to without a transform of torch.func, and much sooner.
+        name = f"unifiedqr_{row.name}"  # as grad_fn and error messages call it
+        return type(name, (Decomposition,), {"forward": staticmethod(forward)})
+
+    written = function = running(_written_down(row) if "cholesky" in row.options else partial(row.forward, xp))
+    if row.options == ("positive", "auto") and "pivoted" not in row.name:
+        written = running(_written_down(row))
+    _written_as_calls.append(written)
+
+    # What torch.autograd.Function.apply amounts to without a transform of torch.func, and much faster.
     apply = super(torch.autograd.Function, function).apply  # pyright: ignore[reportAttributeAccessIssue]
 
     def call(*inputs: torch.Tensor) -> Tensors:
@@ -136,7 +147,7 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
                 return _of_shards(row, inputs)
         if torch.compiler.is_compiling():
             _let_calls_stand()
-            return function.apply(*inputs)
+            return written.apply(*inputs)
         alone = not torch._C._are_functorch_transforms_active()
         for x in inputs:
             alone = alone and isinstance(x, torch.Tensor) and not _functorch.is_functorch_wrapped_tensor(x)
@@ -150,9 +161,46 @@ def _differentiable(row: Primitive) -> Callable[..., Tensors]:
 
 
 def _of_shards(row: Primitive, inputs: Tensors) -> Tensors:
-    from unifiedqr_torch import sharded  # who has no DTensor does not wait for what DTensors need
+    from unifiedqr_torch import sharded  # users without DTensors do not wait for their imports
 
     return sharded.call(row, inputs)
+
+
+class _Total(torch.autograd.Function):
+    """The sum over processes, whatever it is made by; the loss being the sum of theirs, it is its own adjoint."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> torch.Tensor:
+        X, all_reduce = inputs
+        found = all_reduce(X)
+        return X.clone() if found is X else found
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.all_reduce = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *bars: torch.Tensor) -> tuple[Any, None]:
+        return _Total.apply(bars[0], ctx.all_reduce), None
+
+    @staticmethod
+    def jvp(ctx: Any, *dots: Any) -> Any:
+        return _Total.apply(dots[0], ctx.all_reduce)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, int | None]:
+        return _Total.apply(*inputs), in_dims[0]
+
+
+def total(all_reduce: Callable[..., Any]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a sum over processes that can be differentiated, of one that says nothing of its derivative."""
+
+    def of_all(X: torch.Tensor) -> torch.Tensor:
+        watched = X.requires_grad or _functorch.is_functorch_wrapped_tensor(X)
+        watched = watched or forward_ad.unpack_dual(X).tangent is not None
+        return _Total.apply(X, all_reduce) if watched else all_reduce(X)  # pyright: ignore[reportReturnType]
+
+    return of_all
 
 
 _written_as_calls: list[type[torch.autograd.Function]] = []

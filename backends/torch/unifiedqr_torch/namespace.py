@@ -1,20 +1,22 @@
 """PyTorch as an Array API namespace, by array-api-compat, and what it does better than the portable forms.
 
-Column-pivoted QR, which PyTorch has not, is LAPACK's, of tensors in host memory. Where something traces, it is an
+Column-pivoted QR, which PyTorch lacks, is LAPACK's, of tensors in host memory. Where something traces, it is an
 operation of PyTorch, which compilers write into their graphs as it stands.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import array_api_compat.torch
 import numpy as np
 import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from unifiedqr import host
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Mend, Operations
 from unifiedqr_torch import products
 from unifiedqr_torch.tensors import conj, is_traced
 
@@ -60,6 +62,9 @@ def _of_shape(x: torch.Tensor, shape: tuple[Any, ...]) -> torch.Tensor:
 
 def to_numpy(x: torch.Tensor) -> np.ndarray[Any, Any]:
     """Return a tensor as a NumPy array, which knows no gradient, no lazy conjugate or sign, no device, no bfloat16."""
+    if _functorch.is_gradtrackingtensor(x):  # of a transform of torch.func, below which it has its value
+        with temporarily_clear_interpreter_stack():
+            return to_numpy(_functorch.get_unwrapped(x))
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy(force=True)
 
 
@@ -67,7 +72,7 @@ T = TypeVar("T")
 
 
 def _if_on_host(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
-    """Look at x if its values are in host memory and nothing traces or maps what is done, else give None."""
+    """Return the values of x if they are in host memory and nothing is traced or mapped, else None."""
     if is_traced():
         return None
     if _functorch.is_functorch_wrapped_tensor(x):
@@ -87,7 +92,7 @@ def _if_inside(x: torch.Tensor, look: Callable[[torch.Tensor], T]) -> T | None:
 
 
 def seen(x: torch.Tensor) -> np.ndarray[Any, Any] | None:
-    """Return x as a NumPy array if its values are in host memory and nothing traces or maps what is done, else None."""
+    """Return x as a NumPy array if its values are in host memory and nothing is traced or mapped, else None."""
     return _if_on_host(x, to_numpy)
 
 
@@ -97,7 +102,7 @@ def glance(R: torch.Tensor) -> tuple[float, float] | None:
 
 
 FEW = 64
-"""Number of numbers that Python finds the least of sooner than PyTorch."""
+"""Number of numbers whose least Python finds sooner than PyTorch."""
 
 
 def _extremes(R: torch.Tensor) -> tuple[float, float] | None:
@@ -146,12 +151,36 @@ _on_host: Any = torch.library.custom_op(
 _on_host.register_fake(_shapes)
 
 
+IN_MEMORY = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)
+"""For matrices in host memory, as measured on two cores of a CPU."""
+
+DEVICES = ("cuda", "xpu")
+"""The types of devices that are GPUs: those of ROCm are called CUDA's."""
+
+
+def is_on_host(A: torch.Tensor) -> bool:
+    """Return whether looking at a tensor waits for no device."""
+    return A.is_cpu
+
+
+def _mended(
+    A: torch.Tensor, accepted: torch.Tensor, found: Sequence[torch.Tensor], again: Callable[..., Any]
+) -> tuple[torch.Tensor, ...]:
+    places = torch.nonzero(~accepted.reshape(-1))[:, 0]  # waits for the device
+    if places.numel() == 0:
+        return tuple(found)
+    *batch, _, _ = A.shape
+    others = again(A.reshape(-1, *A.shape[-2:])[places])
+    pairs = zip(found, others, strict=True)
+    return tuple(X.reshape(-1, *X.shape[-2:]).index_copy(0, places, Y).reshape(*batch, *X.shape[-2:]) for X, Y in pairs)
+
+
 class TorchOperations(Operations):
     """What PyTorch does better than the portable forms."""
 
     traces = True
     has_cholesky = True
-    limits = Limits(slenderness=16, columns=128, rows=512, narrowest=8, entries=2**17)  # measured on two cores of a CPU
+    limits = IN_MEMORY
 
     def solve_triangular(self, A: torch.Tensor, B: torch.Tensor, *, upper: bool) -> torch.Tensor:
         return torch.linalg.solve_triangular(A, B, upper=upper)
@@ -177,8 +206,15 @@ class TorchOperations(Operations):
         R, info = torch.linalg.cholesky_ex(G, upper=True)
         return R, info[..., None, None] == 0
 
-    def is_measured(self, A: torch.Tensor) -> bool:
-        return A.is_cpu and not is_traced()
+    def limits_of(self, A: torch.Tensor) -> Limits | None:
+        if is_traced():
+            return None
+        return self.limits if is_on_host(A) else ON_DEVICES if A.device.type in DEVICES else None
+
+    def mender(self, A: torch.Tensor) -> Mend | None:
+        if is_on_host(A) or is_traced() or type(A) is not torch.Tensor:
+            return None
+        return partial(_mended, A)
 
     def phases(self, R: torch.Tensor) -> torch.Tensor:
         if R.is_complex():

@@ -94,7 +94,15 @@ def distributed(
     for axis in reversed(order):
         strides[axis] = length
         length *= max(shape[axis], 1)
-    return DTensor.from_local(local, mesh, placements, run_check=False, shape=torch.Size(shape), stride=tuple(strides))
+    made = DTensor.from_local(local, mesh, placements, run_check=False, shape=torch.Size(shape), stride=tuple(strides))
+    if made.requires_grad:
+        # A cotangent that lies elsewhere PyTorch moves without a derivative, and what follows it would be lost.
+        made.register_hook(lambda bar: _moved(bar, [Replicate() if p.is_partial() else p for p in placements]))
+    return made
+
+
+def _moved(X: Any, placements: list[Placement]) -> DTensor:
+    return X if list(X.placements) == placements else X.redistribute(placements=placements)
 
 
 def layout_of(row: Primitive, inputs: Sequence[torch.Tensor]) -> Layout:
@@ -170,7 +178,7 @@ def _refusal(row: Primitive, name: str, X: DTensor, placement: Placement, sides:
 
 
 def lacking() -> CapabilityError:
-    """Return the error for what DTensors lack."""
+    """Return the error for what DTensors do not support."""
     return CapabilityError(
         "got a DTensor inside forward mode or a transform of torch.func (unifiedqr.vjp, grad, jvp, vmap), which "
         "DTensors do not support. Use reverse mode: torch.autograd.grad or .backward(), with create_graph=True for "

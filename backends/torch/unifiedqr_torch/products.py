@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from unifiedqr.arrays.operations import Term
-from unifiedqr_torch.tensors import conj, is_plain, is_traced
+from unifiedqr_torch.tensors import conj, is_plain
 
 ROWS = 2048
 """Rows of a block."""
@@ -22,7 +22,7 @@ def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     if X.is_complex():
         return (X.mH if is_plain(X) else conj(X.mT)) @ Y  # forward mode rejects lazy conjugates
     m = X.shape[-2]
-    if X.ndim > 2 or Y.ndim > 2 or is_traced() or m < 2 * ROWS:  # a trace serves every size
+    if X.ndim > 2 or Y.ndim > 2 or type(m) is not int or m < 2 * ROWS:  # known to a trace of every size, too
         return X.mT @ Y
     whole = m // ROWS * ROWS
     X_blocks, Y_blocks = (Z[:whole].unflatten(0, (-1, ROWS)) for Z in (X, Y))

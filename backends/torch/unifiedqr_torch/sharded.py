@@ -70,8 +70,8 @@ class Shards:
         *batch, count, k, n = R.shape
         if k < n:
             warn(
-                f"{self.m} x {n} matrices are spread in shards of {k} rows: what moves between the devices is as much "
-                f"as the matrix. Spread them over fewer devices, or the batch, by A.redistribute.",
+                f"{self.m} x {n} matrices are spread in shards of {k} rows: the whole matrix moves between the "
+                f"devices. Spread them over fewer devices, or spread the batch, with A.redistribute.",
                 ShardingWarning,
             )
         placements = [Replicate() if axis in self.axes else p for axis, p in enumerate(self.placements)]
@@ -261,10 +261,10 @@ def _vjp(row: Primitive, layout: Layout, kept: tuple[DTensor, ...], cotangents: 
     kept = tuple(layout.place(name, X) for name, X in zip(row.keeps, kept, strict=True))
     bars = tuple(layout.cotangent(name, X) for name, X in zip(row.outputs, cotangents, strict=True))
     if not layout.is_local:
-        return row.vjp(xp, kept, bars)
+        return row.gradients(xp, kept, bars)
     batch = kept[0].shape[:-2]
     local = tuple(X.to_local() for X in kept), tuple(None if X is None else X.to_local() for X in bars)
-    found = row.vjp(namespace.xp, *local)
+    found = row.gradients(namespace.xp, *local)
     return tuple(layout.whole(name, X, batch) for name, X in zip(row.inputs, found, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What holds for tensors of every kind: who watches them, and conjugates that are not lazy."""
+"""Helpers for tensors of every kind: who records them, and conjugates that are not lazy."""
 
 import torch
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
@@ -6,7 +6,7 @@ from torch.autograd import forward_ad
 
 
 def is_traced() -> bool:
-    """Return whether what is done is written down, and values are hidden."""
+    """Return whether operations are being recorded, so that values are hidden."""
     traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack()
     return bool(traced)
 
@@ -27,6 +27,15 @@ def is_plain(x: torch.Tensor) -> bool:
     """Return whether nobody records, maps or traces what is done to a tensor."""
     recorded = torch.is_grad_enabled() or forward_ad._current_level >= 0
     return not (recorded or _functorch.is_functorch_wrapped_tensor(x) or is_traced()) and type(x) is torch.Tensor
+
+
+def is_watched(x: torch.Tensor) -> bool:
+    """Return whether what is done to a tensor is recorded for a derivative, or a transform may ask for one."""
+    if x.requires_grad and torch.is_grad_enabled():
+        return True
+    if torch.compiler.is_compiling():
+        return False
+    return forward_ad._current_level >= 0 or _functorch.is_functorch_wrapped_tensor(x)
 
 
 def conj(x: torch.Tensor, /) -> torch.Tensor:

@@ -47,7 +47,8 @@ class ToyBackend(Backend):
             values = tuple(x.value for x in inputs)
             outputs = primitive.forward(numeric, *values)
             kept = primitive.kept(values, outputs)
-            node = Node(lambda bars: primitive.vjp(numeric, kept, tuple(map(bars.get, range(len(outputs))))), inputs)
+            places = range(len(outputs))
+            node = Node(lambda bars: primitive.gradients(numeric, kept, tuple(map(bars.get, places))), inputs)
             discrete = [name in primitive.discrete for name in primitive.outputs]
             return tuple(Array(X, None if discrete[i] else node, i) for i, X in enumerate(outputs))
 

@@ -53,6 +53,12 @@ def program(f: Function) -> Function:
     return jax.jit(f)
 
 
+def place(x: jax.Array, device: str) -> jax.Array:
+    """Return x on a device, which is named by its platform and, after a colon, its number there."""
+    platform, _, number = device.partition(":")
+    return jax.device_put(x, jax.devices(platform)[int(number or 0)])
+
+
 def wait(arrays: JaxArrays) -> None:
     """Return when the values of the arrays are computed."""
     jax.block_until_ready(arrays)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
 
 
@@ -36,6 +36,11 @@ class MXNetInstruments(Instruments):
         from unifiedqr_mxnet.instruments.natives import blas
 
         return blas()
+
+    def place(self, x: Array, device: str) -> Array:
+        from unifiedqr_mxnet.creation import to_device
+
+        return to_device(x, device.replace("cuda", "gpu"))
 
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_mxnet.instruments.natives import wait

@@ -15,7 +15,7 @@ from unifiedqr_mxnet.dtypes import name_of
 
 Function = Callable[..., MXArrays]
 Making = Callable[[Function, MXArrays], Function]
-"""Makes something of a function, given what it will be called with, that is called as the function is."""
+"""Transforms a function, given its arguments, into something called in the same way."""
 
 
 class _OnParts:
@@ -71,7 +71,7 @@ def _called(block: Any, on_parts: _OnParts) -> Function:
 
 
 def plain(f: Function, primals: MXArrays) -> Function:
-    """Make nothing of it."""
+    """Leave it as it is."""
     return f
 
 

@@ -1,4 +1,4 @@
-"""MXNet's own functions, and functions as MXNet's users run them over and over: what ours are measured against."""
+"""MXNet's own functions, and functions as MXNet's users run them repeatedly: what ours are measured against."""
 
 from collections.abc import Callable
 

@@ -106,7 +106,7 @@ def _transposed_twice(f: Function, primals: MXArrays, dots: MXArrays) -> MXArray
 
 
 def _trainer_step(f: Function, primals: MXArrays, bars: MXArrays) -> MXArrays:
-    """Take a step of length one down the gradient of parameters, and see how far it went."""
+    """Take a step of length one down the gradient of parameters, and return how far it went."""
     before = flattened(primals)
     parameters = [mx.gluon.Parameter(f"part{i}", shape=x.shape, dtype=x.dtype) for i, x in enumerate(before)]
     for parameter, part in zip(parameters, before, strict=True):
@@ -130,7 +130,7 @@ def _noted(f: Function, primals: MXArrays) -> list[Call]:
         calls.reset(token)
     came, went = [X for call in noted for X in call.outputs], [x for call in noted for x in call.inputs]
     if list(map(id, outputs)) != list(map(id, came)) or list(map(id, primals)) != list(map(id, went)):
-        raise CapabilityError("explicit rules are for the factors of the arguments, and for nothing made of them.")
+        raise CapabilityError("explicit rules are for the factors of the arguments only, not for functions of them.")
     return noted
 
 
@@ -139,7 +139,7 @@ def _explicit_vjp(f: Function, primals: MXArrays, bars: MXArrays) -> MXArrays:
     return tuple(
         x_bar
         for primitive, inputs, outputs in _noted(f, primals)
-        for x_bar in primitive.vjp(xp, primitive.kept(inputs, outputs), [next(remaining) for _ in outputs])
+        for x_bar in primitive.gradients(xp, primitive.kept(inputs, outputs), [next(remaining) for _ in outputs])
     )
 
 

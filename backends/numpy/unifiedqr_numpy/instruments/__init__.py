@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from unifiedqr._typing import Arrays
+from unifiedqr_lab.engines import Engine
 from unifiedqr_lab.instruments import Instruments, Transform
 
 
@@ -13,6 +14,13 @@ class NumPyInstruments(Instruments):
         from unifiedqr_numpy.instruments.transforms import TRANSFORMS
 
         return TRANSFORMS
+
+    def engines(self) -> tuple[Engine, ...]:
+        return (Engine("rows_over, a sum of 2 processes", "unifiedqr_numpy.instruments.engines:by_a_sum", 2),)
+
+    def scaled(self, workers: int) -> Engine | None:
+        named = "rows_over, a sum", "unifiedqr_numpy.instruments.scaling:of_a_sum"
+        return Engine(*named, workers) if workers <= 2 else None
 
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_numpy.instruments.natives import NATIVES

@@ -39,7 +39,7 @@ def _noted(f: Function, primals: Arrays) -> list[Call]:
     came = [id(X) for call in noted for X in call.outputs]
     if [id(X) for X in outputs] != came or not {id(x) for call in noted for x in call.inputs} <= set(map(id, primals)):
         raise CapabilityError(
-            "numpy has explicit rules for the factors of the arguments, and for nothing made of them."
+            "numpy has explicit rules for the factors of the arguments only, not for functions of them."
         )
     return noted
 
@@ -53,7 +53,8 @@ def _explicit_vjp(f: Function, primals: Arrays, bars: Arrays) -> Arrays:
     remaining: Iterator[Any] = iter(bars)
     for primitive, inputs, outputs in _noted(f, primals):
         factor_bars = tuple(next(remaining) for _ in outputs)
-        for x, x_bar in zip(inputs, primitive.vjp(xp, primitive.kept(inputs, outputs), factor_bars), strict=True):
+        found = primitive.gradients(xp, primitive.kept(inputs, outputs), factor_bars)
+        for x, x_bar in zip(inputs, found, strict=True):
             gradients[_place(x, primals)] += x_bar
     return tuple(gradients)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
 from unifiedqr_lab.instruments import GradientProgram, Instruments, Transform
 
 
@@ -42,6 +42,11 @@ class TensorFlowInstruments(Instruments):
 
     def blas(self) -> str:
         return "Eigen"  # as part of TensorFlow, without a version of its own
+
+    def place(self, x: Array, device: str) -> Array:
+        from unifiedqr_tensorflow.instruments.natives import place
+
+        return place(x, device)
 
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_tensorflow.instruments.natives import wait

@@ -35,6 +35,16 @@ def gradient_program(f: Function) -> GradientProgram:
     return outputs_and_gradients
 
 
+def place(x: tf.Tensor, device: str) -> tf.Tensor:
+    """Return x on a device; TensorFlow itself would take another one where there is none of that name."""
+    name = device.upper().replace("CUDA", "GPU")
+    with tf.device(name):
+        placed = tf.identity(x)
+    if f":{name}" not in placed.device:
+        raise LookupError(f"it put a tensor on {placed.device}")
+    return placed
+
+
 def wait(arrays: Tensors) -> None:
     """Return when the devices of the tensors have computed all that was asked of them; a CPU has by then."""
     if any("GPU" in x.device for x in arrays):

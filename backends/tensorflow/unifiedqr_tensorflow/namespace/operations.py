@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from unifiedqr import host
-from unifiedqr.arrays.operations import Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
 from unifiedqr_tensorflow.namespace import bits
 from unifiedqr_tensorflow.namespace.dtypes import finfo
 from unifiedqr_tensorflow.namespace.linalg import solve_triangular, vector_norm
@@ -24,6 +24,7 @@ class TensorFlowOperations(Operations):
     """Operations of eager tensors and of graphs whose sizes are known."""
 
     traces = True
+    skips = True
     has_cholesky = True
     limits = Limits(slenderness=4, columns=512, rows=256)  # measured on two cores of a CPU
 
@@ -70,8 +71,9 @@ class TensorFlowOperations(Operations):
         definite = finite & regular & (bound * (8 * n * finfo(G.dtype).eps) < 1)
         return tf.linalg.adjoint(tf.linalg.cholesky(tf.where(definite, G, identity))), definite
 
-    def is_measured(self, A: tf.Tensor) -> bool:
-        return "/device:CPU:" in A.device if tf.executing_eagerly() else _is_cpu_the_default()
+    def limits_of(self, A: tf.Tensor) -> Limits | None:
+        on_cpu = "/device:CPU:" in A.device if tf.executing_eagerly() else _is_cpu_the_default()
+        return self.limits if on_cpu else ON_DEVICES
 
     def sign_of_det(self, Q: tf.Tensor) -> tf.Tensor | None:
         return tf.linalg.slogdet(Q)[0] if tf.executing_eagerly() else None  # XLA cannot compile it

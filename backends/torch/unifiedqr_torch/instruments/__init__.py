@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from unifiedqr._typing import Arrays
+from unifiedqr._typing import Array, Arrays
+from unifiedqr_lab.engines import Engine
 from unifiedqr_lab.instruments import GradientProgram, Instruments, PullbackProgram, Transform
 
 
@@ -21,10 +22,23 @@ class TorchInstruments(Instruments):
 
         return transforms()
 
+    def engines(self) -> tuple[Engine, ...]:
+        variables = {"GLOO_SOCKET_IFNAME": "lo"}
+        return (Engine("DTensor, 2 processes", "unifiedqr_torch.instruments.engines:dtensors", 2, variables),)
+
+    def scaled(self, workers: int) -> Engine:
+        variables = {"GLOO_SOCKET_IFNAME": "lo"}
+        return Engine("DTensor", "unifiedqr_torch.instruments.scaling:of_processes", workers, variables)
+
     def natives(self) -> Mapping[str, Callable[..., Arrays]]:
         from unifiedqr_torch.instruments.natives import NATIVES
 
         return NATIVES
+
+    def compiled(self, f: Callable[..., Arrays]) -> Callable[..., Arrays]:
+        from unifiedqr_torch.instruments.natives import compiled
+
+        return compiled(f)
 
     def gradient_program(self, f: Callable[..., Arrays]) -> GradientProgram:
         from unifiedqr_torch.instruments.natives import gradient_program
@@ -41,7 +55,15 @@ class TorchInstruments(Instruments):
 
         return blas()
 
+    def place(self, x: Array, device: str) -> Array:
+        return x.to(device)
+
     def wait(self, arrays: Arrays) -> None:
         from unifiedqr_torch.instruments.natives import wait
 
         wait(arrays)
+
+    def release(self) -> None:
+        from unifiedqr_torch.instruments.natives import release
+
+        release()

@@ -1,6 +1,7 @@
 """PyTorch's own functions, and functions as PyTorch's users run them over and over: what ours are measured against."""
 
 import re
+import sys
 from collections.abc import Callable
 
 import torch
@@ -16,6 +17,17 @@ NATIVES: dict[str, Function] = {
     "lstsq": lambda A, b: tuple(torch.linalg.lstsq(A, b)),
     "slogdet": lambda A: tuple(torch.linalg.slogdet(A)),
 }
+
+
+def compiled(f: Function) -> Function:
+    """Return f compiled for the sizes it is given."""
+    return torch.compile(f, dynamic=False)
+
+
+def release() -> None:
+    """Forget what was compiled: of a function that has been compiled for a few shapes Dynamo compiles no more."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 def gradient_program(f: Function) -> GradientProgram:

@@ -69,7 +69,7 @@ def bind(row: Primitive) -> Callable[..., Arrays]:
         kept = row.kept(inputs, _parts(outputs))
 
         def pullback(bars: Any) -> Arrays:
-            pulled = row.vjp(xp, kept, tuple(map(xp.conj, _parts(bars))))
+            pulled = row.gradients(xp, kept, tuple(map(xp.conj, _parts(bars))))
             return tuple(xp.conj(pulled[i]) for i in argnums)
 
         return pullback

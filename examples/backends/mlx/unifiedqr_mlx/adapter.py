@@ -57,7 +57,7 @@ def bind(row: Primitive) -> Callable[..., Arrays]:
 
     @run.vjp
     def vjp(primals: Any, bars: Any, outputs: Any) -> Arrays:
-        return row.vjp(xp, row.kept(_arrays(primals), _arrays(outputs)), _arrays(bars))
+        return row.gradients(xp, row.kept(_arrays(primals), _arrays(outputs)), _arrays(bars))
 
     @run.jvp
     def jvp(primals: Any, dots: Any) -> Arrays:

@@ -154,7 +154,7 @@ class TestJax(Programs):
 
 
 def test_there_is_a_page_and_a_picture_for_each_program_and_no_other():
-    assert len(NAMES) == 10
+    assert len(NAMES) == 11
     assert sorted(path.stem for path in PAGES.glob("*.svg")) == NAMES
     assert sorted(path.stem for path in PAGES.glob("*.md")) == sorted([*NAMES, "index"])
     index = (PAGES / "index.md").read_text()

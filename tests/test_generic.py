@@ -119,6 +119,18 @@ def _of_factors(decompose, **options):
     return lambda A: (decompose(A, **options), decompose(A, **options)[:2])
 
 
+def _applied(A):
+    Q, R = uqr.qr(A)
+    X = R[..., :2]
+    return (Q, R, X), (Q @ X,)
+
+
+def _applied_adjoint(A):
+    Q, R = uqr.qr(A)
+    X = A[..., :2]
+    return (Q, R, X), (_adjoint(Q) @ X,)
+
+
 def _interpolative(A):
     P, T = uqr.interpolative(A, 2)
     return (A, P, T, *uqr.qr(np.take_along_axis(A, P[..., None, :], axis=-1))), (T,)
@@ -153,6 +165,8 @@ RULES = {
     "slogdet": lambda A: ((*uqr.qr(A), uqr.slogdet(A).sign), uqr.slogdet(A)),
     "qr_update": _updated,
     "qr_append": _appended,
+    "qr_apply": _applied,
+    "qr_apply_adjoint": _applied_adjoint,
 }
 """What the rules of a decomposition read, and what its cotangents are of."""
 
@@ -167,6 +181,12 @@ ONLY = {
 
 TANGENTS = {"lstsq": 2, "lstsq_weighted": 3, "range_finder": 2, "qr_update": 4, "qr_append": 2}
 """How many of what a rule reads vary, where more than the matrix does."""
+
+
+def varying(name, A, read):
+    """Return the arrays of which a rule takes tangents."""
+    return (A, read[2]) if "apply" in name else read[: TANGENTS[name]] if name in TANGENTS else (A,)
+
 
 RULE = pytest.mark.parametrize("name", RULES)
 
@@ -200,7 +220,7 @@ def test_rules_give_what_they_give_in_numpy(name, shape, dtype):
     read, results = RULES[name](A)
     assert same(*both(getattr(rules, f"{name}_vjp"), *read, *like(results, 10)), bound)
     if hasattr(rules, f"{name}_jvp"):
-        tangents = like(read[: TANGENTS[name]] if name in TANGENTS else (A,), 20)
+        tangents = like(varying(name, A, read), 20)
         assert same(*both(getattr(rules, f"{name}_jvp"), *read, *tangents), bound)
 
 

@@ -121,7 +121,7 @@ def layout_of(row: Primitive, inputs: Sequence[torch.Tensor]) -> Layout:
             f"Distribute them all on the mesh of the matrix."
         )
     m, n = A.shape[-2:]
-    sides = LONG_SIDES.get(row.name, _LQ if row.orientation.adjoint else _SOLVED)
+    sides = LONG_SIDES.get(row.name, _LQ if row.orientation.adjoint else _SOLVED if "A" in row.inputs else {})
     sides = _OF_MINIMUM_NORM if row.name == "lstsq" and m < n else sides
     spread = tuple(
         _spread_by(row, dict(zip(row.inputs, arrays, strict=True)), sides, axis) for axis in range(mesh.ndim)
@@ -131,9 +131,9 @@ def layout_of(row: Primitive, inputs: Sequence[torch.Tensor]) -> Layout:
 
 def _spread_by(row: Primitive, arrays: Mapping[str, DTensor], sides: Mapping[str, int], axis: int) -> int | None:
     """Return what one axis of the mesh spreads."""
-    A = arrays["A"]
+    A = next(iter(arrays.values()))
     m, n = A.shape[-2:]
-    is_short = (m < n) if sides["A"] == -2 else (m > n)
+    is_short = (m < n) if sides.get("A") == -2 else (m > n)
     found: set[int] = set()
     for name, X in arrays.items():
         placement = X.placements[axis]

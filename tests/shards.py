@@ -254,6 +254,8 @@ def refused(mesh):
         "partial sums": lambda: uqr.qr(partial),
         "columns of b": lambda: uqr.lstsq(rows, columns),
         "different meshes": lambda: uqr.lstsq(rows, whole_b),
+        "rows that grow": lambda: uqr.qr_append_rows(rows, matrix(2, 3, torch.float64)),
+        "rows to append to": lambda: uqr.qr_append_rows(rows, spread(matrix(2, 3, torch.float64), mesh, Replicate())),
         "a plain b": lambda: uqr.lstsq(rows, matrix(12, 1, torch.float64)),
         "a plain cotangent": lambda: torch.autograd.grad(Q, varying, matrix(12, 3, torch.float64)),
         "unifiedqr.vjp": lambda: uqr.vjp(uqr.qr, rows),

@@ -176,6 +176,8 @@ REFUSED = {
     "partial sums": "ShardingError: qr got A, 12 x 3, as sums that are still partial.*Redistribute",
     "columns of b": "ShardingError: lstsq got b, 12 x 4, as .*Redistribute",
     "different meshes": "ForeignArrayError: lstsq got DTensors on .*; expected one mesh",
+    "rows that grow": "ForeignArrayError: qr-append got B as a plain tensor beside a DTensor",
+    "rows to append to": r"ShardingError: qr-append got T, 12 x 3, as .*; expected Replicate\(\)",
     "a plain b": "ForeignArrayError: lstsq got b as a plain tensor beside a DTensor",
     "a plain cotangent": "ForeignArrayError: got a plain tensor as the cotangent of Q; expected a DTensor on the mesh",
     "unifiedqr.vjp": "CapabilityError",

@@ -305,6 +305,19 @@ def test_the_other_factorization_is_named():
         uqr.qr_factor(drawn(5, 3), pivoting=True, method="cholesky")
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda f: f.apply(np.ones(3)), r"apply of the factors of 3 x 5 matrices got shape \(3,\)"),
+        (lambda f: f.apply_adjoint(np.ones(5)), r"apply_adjoint of the factors of 3 x 5 matrices got shape \(5,\)"),
+        (lambda f: f.lstsq(np.ones(5)), r"lstsq of the factors of 3 x 5 matrices got shape \(5,\)"),
+    ],
+)
+def test_what_lq_refuses_names_the_matrix_that_was_given(call, message):
+    with pytest.raises(uqr.ShapeError, match=message):
+        call(uqr.lq_factor(drawn(3, 5)))
+
+
 def test_arrays_of_two_frameworks_do_not_meet():
     torch = pytest.importorskip("torch")
     tf = pytest.importorskip("tensorflow")

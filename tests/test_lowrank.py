@@ -201,6 +201,12 @@ def test_a_basis_captures_almost_everything(seed):
     assert np.mean(errors) <= (1 + k / (p - 1)) * np.sum(values[k:] ** 2)
 
 
+@pytest.mark.parametrize("seed", [np.int64(7), np.uint8(7), np.array(7)], ids=lambda seed: type(seed).__name__)
+def test_a_seed_may_be_a_number_of_numpy(seed):
+    A = normal(M, N)
+    assert np.array_equal(uqr.range_finder(A, 2, sketch=seed), uqr.range_finder(A, 2, sketch=7))
+
+
 def test_power_iterations_bring_out_what_is_large():
     A = decaying(100, 80, 1.0 / np.sqrt(np.arange(1, 81)))
     best = np.linalg.svd(A, compute_uv=False)[10]
@@ -311,6 +317,8 @@ def test_explicit_rules_are_those_of_the_primitive(complex_):
         (lambda A: uqr.range_finder(A, 2, sketch=0.5), uqr.ShapeError, "expected a sketch of shape"),
         (lambda A: uqr.range_finder(A, 2, sketch=0, power_iterations=-1), uqr.OptionError, "got power_iterations=-1"),
         (lambda A: uqr.range_finder(A, 2, sketch=0, power_iterations=1.0), uqr.OptionError, "got power_iterations=1.0"),
+        (lambda A: uqr.range_finder(A, 2, sketch=-3), uqr.OptionError, "got the seed -3; expected an integer"),
+        (lambda A: uqr.range_finder(A, 2, sketch=True), uqr.DtypeError, "dtype bool"),
         (lambda A: uqr.range_finder(A.astype(int), 2, sketch=0), uqr.DtypeError, "of dtype int64"),
         (lambda A: rules.range_finder_vjp(A, A[:6, :2], (A, A), None), uqr.ShapeError, "expected"),
         (lambda A: rules.range_finder_vjp(A, A[:6, :2], (A,), None), uqr.ShapeError, "got 1 factors; expected"),

@@ -202,3 +202,16 @@ def test_an_input_without_gradient_stops_no_other(attached):
         loss = xp.sum(bind(product)(*inputs)[0])
     loss.backward()
     np.testing.assert_array_equal(inputs[attached].grad.asnumpy(), inputs[1 - attached].asnumpy())
+
+
+@pytest.mark.parametrize("factor", [0, 1], ids=["Q", "R"])
+def test_what_has_no_entries_does_not_stop_the_others(factor):
+    """Columns that are deleted are a change of no columns, whose size without NumPy's shapes would be unknown."""
+    values = random((5, 4), complex_=False, seed=4)
+    A, T = xp.asarray(values), torch.tensor(values, requires_grad=True)
+    A.attach_grad()
+    with mx.autograd.record():
+        loss = (uqr.qr_delete(*uqr.qr(A), (0, 2), "columns")[factor] ** 3).sum()
+    loss.backward()
+    torch.sum(uqr.qr(T[:, [1, 3]])[factor] ** 3).backward()
+    assert relative_error(A.grad.asnumpy(), T.grad.numpy()) <= bound("qr", values)

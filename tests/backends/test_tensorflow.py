@@ -256,3 +256,18 @@ def test_the_operator_of_matrices_and_a_vector(differentiate):
     assert uqr.to_numpy(uqr.grad(lambda A: xp.sum(xp.matmul(A, x)))(A)).tolist() == np.ones((5, 3)).tolist()
     with pytest.raises(tf.errors.InvalidArgumentError):  # any other error is TensorFlow's own
         differentiate(lambda A: xp.sum(tf.linalg.cholesky(A)))
+
+
+def test_a_vectorized_map_takes_second_derivatives():
+    stack, dots = tf.stack([A, 2 * A]), tf.stack([V, A])
+
+    def product(arguments):
+        B, B_dot = arguments
+        with tf.GradientTape() as tape:
+            tape.watch(B)
+            slope = tf.reduce_sum(gradient(loss_of(uqr.qr), B) * B_dot)
+        return tape.gradient(slope, B)
+
+    found = tf.vectorized_map(product, (stack, dots), fallback_to_while_loop=False)
+    for X, B, B_dot in zip(found, stack, dots, strict=True):
+        assert relative_error(X.numpy(), product((B, B_dot)).numpy()) <= bound_of(A, power=3)

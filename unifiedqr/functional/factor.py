@@ -190,11 +190,11 @@ class LQFactor(NamedTuple, Generic[ArrayT]):
 
     def apply(self, X: Any, /) -> ArrayT:
         """Return Q X, for X of shape (..., n) or (..., n, s): as `QRFactor.apply_adjoint` of A^H."""
-        return self.of_adjoint.apply_adjoint(X)
+        return product(self.of_adjoint, X, adjoint=True, lq=True)
 
     def apply_adjoint(self, X: Any, /) -> ArrayT:
         """Return Q^H X, for X of shape (..., k) or (..., k, s): as `QRFactor.apply` of A^H."""
-        return self.of_adjoint.apply(X)
+        return product(self.of_adjoint, X, adjoint=False, lq=True)
 
     def solve(self, b: Any, /) -> ArrayT:
         """Return the solution x of A x = b, of a square A: as `QRFactor.solve`, with derivative (LS.4)."""

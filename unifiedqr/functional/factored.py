@@ -56,8 +56,11 @@ class _Call(NamedTuple):
         return self.backend.xp.squeeze(X, axis=-1) if self.is_vector else X
 
 
-def _met(factor: Any, X: Any, what: str, rows: int | None) -> _Call:
-    """Return the factorization and X in one dtype and batch; raise unless X has so many rows."""
+def _met(factor: Any, X: Any, what: str, rows: int | None, *, lq: bool) -> _Call:
+    """Return the factorization and X in one dtype and batch; raise unless X has so many rows.
+
+    What is raised names the matrix that users gave, of which the factorization is that of A^H if `lq`.
+    """
     backend, (A, X) = resolve(factor.A, X)
     xp = backend.xp
     dtypes = (computed_dtype(backend, A, what), floating_dtype(backend, X, what))
@@ -65,7 +68,7 @@ def _met(factor: Any, X: Any, what: str, rows: int | None) -> _Call:
     is_vector = ndim == 1 or ndim == len(A.shape) - 1
     given = 0 if ndim == 0 else X.shape[-1 if is_vector else -2]
     if ndim == 0 or (given != rows and None not in (given, rows)):
-        m, n = A.shape[-2:]
+        m, n = reversed(A.shape[-2:]) if lq else A.shape[-2:]
         raise ShapeError(
             f"{what} of the factors of {m} x {n} matrices got shape {tuple(X.shape)}; expected (..., {rows}) or "
             f"(..., {rows}, s). An array of one dimension less than A is a stack of vectors: add an axis to make it "
@@ -96,11 +99,12 @@ def _stacked(call: _Call) -> _Call:
     return call._replace(factor=call.factor._replace(A=A, Q=Q, R=R, P=P, WY=tuple(WY)), X=X)
 
 
-def product(factor: Any, X: Any, *, adjoint: bool) -> Any:
-    """Return Q X, or Q^H X, by a `unifiedqr.QRFactor`."""
+def product(factor: Any, X: Any, *, adjoint: bool, lq: bool = False) -> Any:
+    """Return Q X, or Q^H X, by a `unifiedqr.QRFactor`, which is that of A^H if `lq`."""
     m, k = _sizes(factor)
     completes = bool(factor.WY)
-    call = _met(factor, X, "apply_adjoint" if adjoint else "apply", m if adjoint or completes else k)
+    what = "apply" if adjoint == lq else "apply_adjoint"
+    call = _met(factor, X, what, m if adjoint or completes else k, lq=lq)
     if 0 in (k, m, call.X.shape[-1]):  # there is nothing to derive
         Q = call.factor.Q
         Y = call.X if completes else call.backend.xp.matmul(adjoint_of(call.backend, Q) if adjoint else Q, call.X)
@@ -128,7 +132,7 @@ def solution(factor: Any, b: Any, what: str, *, adjoint: bool) -> LstsqResult[An
             f"lstsq got the {'LQ' if adjoint else 'QR'} factors of {shown} matrices; expected those of {other}, which "
             f"solve with {'deep' if adjoint else 'wide'} ones."
         )
-    call = _met(factor, b, what, n if adjoint else m)
+    call = _met(factor, b, what, n if adjoint else m, lq=adjoint)
     xp = backend.xp
     if 0 in (m, n):
         x, squares, rank = without_entries(

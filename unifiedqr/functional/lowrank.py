@@ -10,6 +10,7 @@ from unifiedqr.backend import Backend
 from unifiedqr.decomposition import primitive
 from unifiedqr.errors import CapabilityError, OptionError, ShapeError
 from unifiedqr.functional.inputs import check_pivots, computed_dtype, floating_dtype, run_resolved, sizes_of
+from unifiedqr.functional.lines import integer_of
 from unifiedqr.lowrank import interpolative as row_of_interpolative
 from unifiedqr.lowrank import range_finder as row_of_range_finder
 from unifiedqr.results import InterpolativeResult
@@ -123,7 +124,7 @@ def range_finder(A: Any, /, rank: int, *, sketch: Any, power_iterations: int = 0
     DtypeError
         A or the sketch is neither real nor complex floating.
     OptionError
-        `rank` or `power_iterations` is out of range, or the sketch is complex and A real.
+        `rank`, `power_iterations` or the seed is out of range, or the sketch is complex and A real.
     CapabilityError
         A has sizes that are not known while a graph is traced.
     ForeignArrayError
@@ -150,8 +151,10 @@ def range_finder(A: Any, /, rank: int, *, sketch: Any, power_iterations: int = 0
     array([[0.6],
            [0.8]])
     """
-    is_seed = not isinstance(sketch, bool) and hasattr(sketch, "__index__") and not hasattr(sketch, "shape")
-    backend, arrays = resolve(A) if is_seed else resolve(A, sketch)
+    seed = None if getattr(sketch, "shape", ()) else integer_of(sketch)
+    if seed is not None and seed < 0:
+        raise OptionError(f"got the seed {seed}; expected an integer from 0 on, or a sketch.")
+    backend, arrays = resolve(A, sketch) if seed is None else resolve(A)
     A = arrays[0]
     m, n = _known_sizes(backend, A, "range_finder")
     r = _rank(rank, m, n)
@@ -159,10 +162,10 @@ def range_finder(A: Any, /, rank: int, *, sketch: Any, power_iterations: int = 0
         raise OptionError(f"got power_iterations={power_iterations!r}; expected an integer from 0 on.")
     xp, given, dtype = backend.xp, A.dtype, computed_dtype(backend, A, "range_finder")
     A = A if backend.dtype_name(A) == dtype else xp.astype(A, getattr(xp, dtype))
-    if is_seed:
-        Omega = backend.beside(backend.from_numpy(_drawn(sketch.__index__(), n, r, dtype)), A)
-    else:
+    if seed is None:
         Omega = _checked_sketch(backend, arrays[1], A, n, r)
+    else:
+        Omega = backend.beside(backend.from_numpy(_drawn(seed, n, r, dtype)), A)
     Omega = _for_each(backend, Omega, A)
     Q = backend.bind(row_of_range_finder(power_iterations.__index__()))(A, Omega)[0]
     return Q if Q.dtype == given else xp.astype(Q, given)

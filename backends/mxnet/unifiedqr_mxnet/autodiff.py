@@ -60,7 +60,7 @@ def _call_eagerly(primitive: Primitive, inputs: MXArrays) -> MXArrays:
     with mx.autograd.pause(train_mode=mx.autograd.is_training()):
         outputs, pullback = (_on_host if all(map(is_on_host, inputs)) else _by_mxnet)(primitive, inputs)
     if mx.autograd.is_recording():
-        record(flattened(inputs), flattened(outputs), pullback)
+        _record(flattened(inputs), flattened(outputs), pullback)
     noted = calls.get()
     if noted is not None:
         noted.append(Call(primitive, inputs, outputs))
@@ -68,6 +68,23 @@ def _call_eagerly(primitive: Primitive, inputs: MXArrays) -> MXArrays:
 
 
 Pullback = Callable[[Sequence[RealArray]], Sequence[RealArray]]
+
+
+def _record(inputs: Sequence[RealArray], outputs: Sequence[RealArray], pullback: Pullback) -> None:
+    """Enter a primitive into MXNet's record, without inputs that have no entries beside others that have.
+
+    A backward pass under MXNet's legacy semantics takes a size of 0 for one that is not known.
+    """
+    entered = [i for i, x in enumerate(inputs) if x.size]
+    if len(entered) in (0, len(inputs)):
+        record(inputs, outputs, pullback)
+        return
+
+    def pulled(cotangents: Sequence[RealArray]) -> Sequence[RealArray]:
+        bars = pullback(cotangents)
+        return [bars[i] for i in entered]
+
+    record([inputs[i] for i in entered], outputs, pulled)
 
 
 def _on_host(primitive: Primitive, inputs: MXArrays) -> tuple[MXArrays, Pullback]:

@@ -1,4 +1,4 @@
-"""How a factorization that is kept meets an array: in one dtype and batch, by a row of the table."""
+"""A stored factorization applied to an array: both in one dtype and batch, by a row of the table."""
 
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ def is_pivoted(factor: Any) -> bool:
 
 
 class _Call(NamedTuple):
-    """A factorization and what it is to meet, in one dtype and batch: s columns, of a vector one."""
+    """A factorization and the array it is applied to, in one dtype and batch; a vector is one column."""
 
     backend: Backend
     factor: Any
@@ -57,7 +57,7 @@ class _Call(NamedTuple):
 
 
 def _met(factor: Any, X: Any, what: str, rows: int | None) -> _Call:
-    """Return the factorization and X in one dtype and batch; raise unless X has so many rows."""
+    """Return the factorization and X in one dtype and batch; raise unless X has this many rows."""
     backend, (A, X) = resolve(factor.A, X)
     xp = backend.xp
     dtypes = (computed_dtype(backend, A, what), floating_dtype(backend, X, what))
@@ -68,7 +68,7 @@ def _met(factor: Any, X: Any, what: str, rows: int | None) -> _Call:
         m, n = A.shape[-2:]
         raise ShapeError(
             f"{what} of the factors of {m} x {n} matrices got shape {tuple(X.shape)}; expected (..., {rows}) or "
-            f"(..., {rows}, s). An array of one dimension less than A is a stack of vectors: add an axis to make it "
+            f"(..., {rows}, s). An array of one dimension fewer than A is a stack of vectors: add an axis to make it "
             f"one matrix."
         )
     real = "float64" if any(dtype in ("float64", "complex128") for dtype in dtypes) else "float32"
@@ -101,7 +101,7 @@ def product(factor: Any, X: Any, *, adjoint: bool) -> Any:
     m, k = _sizes(factor)
     completes = bool(factor.WY)
     call = _met(factor, X, "apply_adjoint" if adjoint else "apply", m if adjoint or completes else k)
-    if 0 in (k, m, call.X.shape[-1]):  # there is nothing to derive
+    if 0 in (k, m, call.X.shape[-1]):  # nothing to differentiate
         Q = call.factor.Q
         Y = call.X if completes else call.backend.xp.matmul(adjoint_of(call.backend, Q) if adjoint else Q, call.X)
         return call.result(Y)
@@ -126,7 +126,7 @@ def solution(factor: Any, b: Any, what: str, *, adjoint: bool) -> LstsqResult[An
         other = "qr_factor" if adjoint else "lq_factor"
         raise ShapeError(
             f"lstsq got the {'LQ' if adjoint else 'QR'} factors of {shown} matrices; expected those of {other}, which "
-            f"solve with {'deep' if adjoint else 'wide'} ones."
+            f"solves with {'deep' if adjoint else 'wide'} ones."
         )
     call = _met(factor, b, what, n if adjoint else m)
     xp = backend.xp

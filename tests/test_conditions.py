@@ -143,7 +143,7 @@ def test_explicit_rules_are_those_of_the_primitive():
     [
         ({"weights": -np.ones(M)}, uqr.OptionError, "got a weight of -1; expected weights that are not negative"),
         ({"weights": np.ones(3)}, uqr.OptionError, r"got weights of shape \(3,\).*expected real ones of shape"),
-        ({"weights": np.ones(M), "pivoting": True}, uqr.OptionError, "got weights with pivoting=True"),
+        ({"weights": np.ones(M), "pivoting": True}, uqr.OptionError, "got weights and pivoting=True"),
         ({"damping": np.ones(3)}, uqr.OptionError, r"got damping of shape \(3,\)"),
         ({"damping": 1j}, uqr.OptionError, "expected a real number"),
         ({"constraints": np.ones((2, N))}, uqr.OptionError, "got constraints of type ndarray"),

@@ -307,7 +307,7 @@ def test_explicit_rules_are_those_of_the_primitive(complex_):
         (lambda A: uqr.interpolative(A, N + 1), uqr.OptionError, "of a matrix of 8 x 6"),
         (lambda A: uqr.interpolative(A, 2.0), uqr.OptionError, "got rank=2.0"),
         (lambda A: uqr.interpolative(A, True), uqr.OptionError, "got rank=True"),
-        (lambda A: uqr.interpolative(A, rtol=-1e-3), uqr.OptionError, "got rtol=-0.001; expected a number that is not"),
+        (lambda A: uqr.interpolative(A, rtol=-1e-3), uqr.OptionError, "got rtol=-0.001; expected a nonnegative"),
         (lambda A: uqr.interpolative(A, rtol=float("nan")), uqr.OptionError, "got rtol=nan"),
         (lambda A: uqr.interpolative(A, rtol="small"), uqr.OptionError, "got rtol='small'"),
         (lambda A: uqr.interpolative(A[0], 1), uqr.ShapeError, "expected a matrix"),
@@ -430,7 +430,7 @@ def test_a_tolerance_needs_values(autodiff_backend):
         import jax
 
         traced = jax.jit(f)
-    with pytest.raises(uqr.CapabilityError, match=r"got rtol=0.5 .* values are not at hand.* Give the rank"):
+    with pytest.raises(uqr.CapabilityError, match=r"got rtol=0.5 .* values are not available.* Give the rank"):
         traced(A if backend.name != "torch" else A[None])
 
 

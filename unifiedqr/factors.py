@@ -1,8 +1,8 @@
 """Rows of the table that work on the factors of a matrix: products with Q, what makes Q complete, solutions.
 
-Their inputs are A, what is multiplied or solved for, and the factors, which the row of a decomposition gave. Q, R and X
-are differentiable functions of A to whoever differentiates a rule again, and the derivative of the row goes to A: the
-cotangents of the factors are None, since A has carried them.
+Their inputs are A, the array to multiply or solve for, and the factors, from the row of a decomposition. Q and R are
+differentiable functions of A when a rule is itself differentiated. The derivative of a row goes to A directly: the
+cotangents of the factors are None, since that of A includes them.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ Bars = tuple[Array | None, ...]
 
 
 class _Operation(NamedTuple):
-    """What is done with factors.
+    """An operation on factors.
 
-    `takes` are the inputs besides A and the factors, `keeps` the outputs that the rules read. `vjp` takes the factors,
-    A, what is taken, what is kept, and cotangents; it gives those of A and of what is taken. `jvp` likewise.
+    `takes` are the inputs other than A and the factors, `keeps` the outputs that the rules read. `vjp` takes the
+    factors, A, the arrays of `takes` and `keeps`, and cotangents; it returns those of A and of `takes`. `jvp` likewise.
     """
 
     takes: tuple[str, ...]
@@ -155,7 +155,7 @@ OPERATIONS = {
         every=True,
     ),
 }
-"""What is done with the factors of A[:, P] = Q R, by the name of the row."""
+"""The operations on the factors of A[:, P] = Q R, by the name of the row."""
 
 
 def _row(name: str, operation: _Operation, *, pivoted: bool) -> Primitive:
@@ -207,7 +207,7 @@ def _row(name: str, operation: _Operation, *, pivoted: bool) -> Primitive:
 
 
 def _shapes(name: str) -> tuple[str, ...]:
-    """Return which matrices an operation is for."""
+    """Return the shapes of the matrices that an operation is for."""
     if "complet" in name:
         return ("deep",)
     return ("deep", "square") if "solve" in name else SHAPES

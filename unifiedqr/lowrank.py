@@ -51,7 +51,7 @@ def interpolative(rank: int) -> Primitive:
 
 
 def _in_order(kept: Arrays) -> Arrays:
-    """Return Q_0, R_0, Q_1, ... of (LR.2) from a row's outputs, of which the last step's come first."""
+    """Return Q_0, R_0, Q_1, ... of (LR.2) from a row's outputs, where those of the last step come first."""
     return (*kept[2:], *kept[:2])
 
 
@@ -72,7 +72,7 @@ def _chain_singular(xp: Namespace, kept: Arrays) -> Array:
 
 @on_demand
 def range_finder(iterations: int) -> Primitive:
-    """Return the row of the randomized range finder with so many power iterations."""
+    """Return the row of the randomized range finder with this many power iterations."""
     before = tuple(f"{name}{i}" for i in range(2 * iterations) for name in "QR")
     outputs = ("Q", "R", *before)
     sides = {name: ("11" if name[0] == "R" else "n1" if name in before[2::4] else "m1") for name in outputs}

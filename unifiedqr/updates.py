@@ -1,6 +1,6 @@
-"""Rows of the table that give the factors of a matrix from those of another one, from which it differs by little.
+"""Rows of the table that compute the factors of a modified matrix from those of the original.
 
-`qr-update` factors F T + U V^H, F with orthonormal columns: every update of both factors, but for rows that go.
+`qr-update` factors F T + U V^H, F with orthonormal columns: every update of both factors except deleted rows.
 `qr-downdate` factors F_1 T, [F_1; F_2] with orthonormal columns: what is left of F T without its last rows.
 `qr-append` gives R alone of [T; B].
 """

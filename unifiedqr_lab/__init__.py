@@ -1,6 +1,6 @@
 """The laboratory beside the library: comparison, conformance suite, benchmark, command line.
 
-It uses the library as anybody would; the library does not know it. What it needs beyond the library's own requirements
+It uses the library as any user would; the library never imports it. What it needs beyond the library's own requirements
 comes with the extra ``lab``.
 """
 
@@ -15,7 +15,7 @@ REQUIRED = ("clevercsv", "cloudpickle", "jinja2", "mpmath", "rich", "safetensors
 def check_installed(what: str) -> None:
     """Raise `MissingExtraError` unless everything that the laboratory needs is installed; `what` names the caller.
 
-    It is checked before the work, since a report is written after it.
+    Call it before the work starts: the report, which needs some of this, comes last.
     """
     missing = [name for name in REQUIRED if find_spec(name) is None]
     if missing:

@@ -1,7 +1,7 @@
-"""Engines: in what ways a framework's users spread one matrix over devices, processes or blocks.
+"""Engines: the ways in which a framework's users spread one matrix over devices, processes or blocks.
 
-An `Engine` says which processes it takes, and imports no framework. What its factory gives in each of these processes,
-a `Spreading`, makes the engine's arrays of NumPy's, runs functions of them, and brings results back.
+An `Engine` says which processes it needs, and imports no framework. In each of them its factory gives a `Spreading`,
+which makes the engine's arrays from NumPy's, runs functions on them, and brings results back.
 """
 
 from abc import ABC, abstractmethod
@@ -23,14 +23,14 @@ MEMBERS = ("qr", "qr-r", "lq", "lstsq", "orth")
 """The decompositions that are run on every engine."""
 
 Change = Callable[[Primitive], Primitive]
-"""What is done to a row of the table before it is run, such as to plant a wrong rule in it."""
+"""A change to a row of the table before it is run, such as planting a wrong rule."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One of several processes: which, of how many, and a folder of theirs alone in which they find each other.
+    """One of several processes: its rank, their number, and a folder of their own in which they find each other.
 
-    `workers` is how many devices, threads or processes there are in all, where that is asked for.
+    `workers` is the number of devices, threads or processes in all, where that matters.
     """
 
     rank: int
@@ -48,14 +48,14 @@ class Engine:
     name : str
         What tables call it.
     factory : str
-        ``module:function``: given a `Place` and the backend, a context in which there is a `Spreading`, or for the
+        ``module:function``: given a `Place` and the backend, returns a context with a `Spreading`, or for the
         benchmark a `Scaling`.
     processes : int
         How many take part, on this machine.
     environment : mapping of str to str
         Variables that its processes set before importing the framework.
     appended : mapping of str to str
-        Words added to what variables hold.
+        Words appended to the values of variables.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Engine:
     appended: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def variables(self, before: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables of a process, given those that there are."""
+        """Return the variables of a process, given the existing ones."""
         words = {name: f"{before.get(name, '')} {word}".strip() for name, word in self.appended.items()}
         return {**before, **self.environment, **words}
 
@@ -85,7 +85,7 @@ class Spreading(ABC):
     backend : Backend
         Of its arrays.
     xp : namespace
-        Whose products of spread arrays are those of the whole matrices.
+        Its products of spread arrays are those of the whole matrices.
     """
 
     transforms: tuple[Transform, ...]
@@ -98,7 +98,7 @@ class Spreading(ABC):
         """Return the engine's array of a NumPy matrix, spread along an axis, -2 or -1, or the same everywhere."""
 
     def whole(self, X: Array, axis: int | None) -> Any:
-        """Return the NumPy matrix of an array that is spread along an axis, to every process."""
+        """Return the NumPy matrix of an array that is spread along an axis, in every process."""
         del axis
         return self.backend.to_numpy(X)
 
@@ -107,7 +107,7 @@ class Spreading(ABC):
         return self.backend.is_spread(X)
 
     def function(self, name: str, change: Change) -> Callable[..., Arrays]:
-        """Return what a decomposition of `MEMBERS` gives, but for ranks, as a function of the engine's arrays."""
+        """Return a decomposition of `MEMBERS`, without its ranks, as a function of the engine's arrays."""
         return varying(self.backend, change(DECOMPOSITIONS[name]()))
 
 
@@ -123,7 +123,7 @@ def varying(backend: Backend, row: Primitive) -> Callable[..., Arrays]:
 
 
 def over_holders(name: str, change: Change, holders: Holders, m: int | None) -> Primitive:
-    """Return a decomposition of matrices whose m rows (columns, for LQ) several holders have, as `rows_over` does."""
+    """Return a decomposition of matrices whose m rows (columns, for LQ) several holders share, as `rows_over` does."""
     base = {"lq": "qr"}.get(name, name)
     return of_holders(change(DECOMPOSITIONS[base]()), holders, m, columns=base != name)
 
@@ -140,14 +140,14 @@ def axis_of(row: Primitive, name: str) -> int | None:
 
 
 class Scaling(ABC):
-    """A deep matrix on some workers, for the benchmark: what one of them runs, and what it gets from the others.
+    """A deep matrix on some workers, for the benchmark: what one of them runs, and what it receives from the others.
 
     Attributes
     ----------
     otherwise : str
         What users of the framework do without unifiedqr.
     workers : str
-        What there are so many of.
+        What the workers are.
     """
 
     otherwise: str
@@ -155,11 +155,11 @@ class Scaling(ABC):
 
     @abstractmethod
     def runs(self, A: Any) -> Mapping[str, Mapping[str, Callable[[], object]]]:
-        """Return what is run of a NumPy matrix: "ours" and "otherwise", of each "forward" and "both", if it has it.
+        """Return the runs for a NumPy matrix: "ours" and "otherwise", each with "forward" and, if it exists, "both".
 
-        "both" is forward and backward for given cotangents; a run returns when the values are there.
+        "both" is forward and backward for given cotangents; a run returns when the values have been computed.
         """
 
     @abstractmethod
     def received(self, run: Callable[[], object]) -> int:
-        """Return how many bytes of others' a worker gets in a run: what is gathered, and one array for each sum."""
+        """Return how many bytes a worker receives in a run: what is gathered, and one array for each sum."""

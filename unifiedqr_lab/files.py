@@ -53,7 +53,7 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path] = ()) -> N
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that nobody, even after a crash, finds half of it.
+    """Write a file so that it is never seen half-written, even after a crash.
 
     A link keeps its place and its target is replaced. A device or a pipe, such as /dev/stdout, is written to.
     """

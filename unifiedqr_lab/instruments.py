@@ -65,11 +65,11 @@ class Instruments:
     ----------
     environment : mapping of str to str
         Variables that a process of ours sets before importing the framework, so that it computes in every one of
-        `unifiedqr.backend.DTYPES` and keeps quiet. A user's process is left alone.
+        `unifiedqr.backend.DTYPES` and prints nothing. A user's own process is left as it is.
     threads : tuple of str
         Variables, besides those of OpenMP and the usual linear algebra, that set how many threads the framework has.
     unpooled : mapping of str to str
-        Variables that make the framework return memory as soon as it is free, so that peaks of it can be measured.
+        Variables that make the framework return memory as soon as it is freed, so that peaks can be measured.
     on_every_member : tuple of str
         Names of the transforms that the table of capabilities runs on every decomposition.
     """
@@ -96,7 +96,7 @@ class Instruments:
         return ()
 
     def scaled(self, workers: int) -> "Engine | None":
-        """Return the engine of so many workers for the benchmark, whose factory gives a `Scaling`; None without one."""
+        """Return the benchmark's engine of this many workers, whose factory gives a `Scaling`; None without one."""
         del workers
         return None
 

@@ -82,5 +82,5 @@ def failing(name, job_path, result_path):
 
 @pytest.mark.parametrize("text", ["lq:8x4096:float64", "qr:4097x8:float64", "qr:64x16:float64", "qr:2x4096x8:float64"])
 def test_other_cases_are_refused(text):
-    with pytest.raises(InputError, match="rows are a multiple of 8"):
+    with pytest.raises(InputError, match="rows is a multiple of 8"):
         run_scaling(read_case(text), ["numpy"], timeout=1)

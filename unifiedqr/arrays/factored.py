@@ -37,7 +37,7 @@ class Factored(NamedTuple):
     S: Array | None = None
 
     def times(self, X: Array) -> Array:
-        """Return Q X, of k rows or, of the complete Q, of m."""
+        """Return Q X, where X has k rows or, for the complete Q, m."""
         xp = self.xp
         if self.G is None:
             return xp.beyond.combination((self.Q, X))
@@ -96,10 +96,10 @@ def is_met(xp: Namespace, X: Array) -> Array:
 
 
 def meetings(xp: Namespace, F: Array, K: Array) -> Array:
-    """Return for each column of F K, (..., 1, k), how many terms it has that are not zero.
+    """Return the number of nonzero terms in each column of F K, (..., 1, k).
 
-    The product itself is not formed: a column is not zero as soon as one term is not, even if terms should cancel, for
-    each of them is the cotangent of a column of its own.
+    The product itself is not formed: a column counts as nonzero as soon as one term is, even if the terms cancel, since
+    each of them is the cotangent of a different column.
     """
     columns = is_met(xp, xp.beyond.total(xp.sum(xp.abs(F), axis=-2, keepdims=True)))
     return columns @ is_met(xp, xp.abs(K))

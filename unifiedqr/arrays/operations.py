@@ -74,6 +74,9 @@ class Operations:
     traces : bool
         Whether arrays may be symbols of a program that runs later, in which a NaN must be computed and not stand as a
         constant.
+    skips : bool
+        Whether a program that runs later can leave out what the value of a boolean in it makes needless, under every
+        transform.
     has_cholesky : bool
         Whether `try_cholesky` is of any use.
     tiny : Tiny or None
@@ -84,17 +87,13 @@ class Operations:
 
     rows_apart: Any = None  # a method of those who have one
     traces = False
+    skips = False
     has_cholesky = False
     limits: Limits | None = None
     tiny: Any = None
 
     def __init__(self, xp: Namespace) -> None:
         self.xp = xp
-
-    @property
-    def skips(self) -> bool:
-        """Whether a program that runs later can leave out here what the value of a boolean in it makes needless."""
-        return False
 
     # Triangles: U is upper triangular, of shape (..., k, k).
 

@@ -1,8 +1,8 @@
-"""Stacks of tiny matrices with the stack as the last, contiguous axis, where a compiler fuses what is done to them.
+"""Stacks of tiny matrices with the stack as the last, contiguous axis, so that a compiler fuses the operations on them.
 
-Compilers that call one routine for each product or solve of each matrix spend on the calls what a thousand times the
-work would take. A rule or kernel of one matrix, run in the namespace that `of_stacks` gives, is one of the whole stack:
-its arrays, `Stack`, hide the last axis, and a product of matrices is a sum of products of entries.
+Compilers that call one routine for each product or solve of each matrix spend a thousand times as long on the calls as
+on the arithmetic. A rule or kernel for one matrix, run in the namespace of `of_stacks`, is one for the whole stack: its
+arrays, `Stack`, hide the last axis, and a product of matrices is a sum of products of entries.
 """
 
 import math
@@ -17,7 +17,7 @@ from unifiedqr.arrays.operations import Operations
 OPERATORS = (
     *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "neg", "lt", "le", "gt", "ge"),
 )
-"""What is done entry by entry."""
+"""The operators, which act entry by entry."""
 
 
 class Stack:
@@ -70,14 +70,14 @@ for _name in OPERATORS:
 
 
 def _data(x: Any) -> Any:
-    """Return the data of a stack, or of each in a list; what is none is its own data."""
+    """Return the data of a stack, or of each in a list; anything else as it is."""
     if isinstance(x, Stack):
         return x.data
     return list(map(_data, x)) if type(x) is list else x  # pyright: ignore[reportUnknownArgumentType] of a list of any
 
 
 class OfStacks(Operations):
-    """Operations of stacks; a triangle is so small that it is solved with row by row."""
+    """Operations on stacks; triangles are so small that they are solved row by row."""
 
     traces = True
 
@@ -144,7 +144,7 @@ def of_stacks(xp: Namespace) -> Namespace:
 
 
 def _before(axis: Any) -> Any:
-    """Return where an axis, or several, stand in data that have one more."""
+    """Return the position of an axis, or several, in the data, which have one axis more."""
     if type(axis) is int:
         return axis - 1 if axis < 0 else axis
     return tuple(map(_before, axis))
@@ -163,14 +163,14 @@ def matrices_of(X: Stack, batch: tuple[int, ...]) -> Array:
 
 
 class Tiny(NamedTuple):
-    """Stacks of matrices that are computed with the stack as the last axis.
+    """The stacks of matrices that are computed with the stack as the last axis.
 
     Attributes
     ----------
     longest, shortest : int
         The largest max(m, n) and min(m, n).
     matrices : int
-        The least number of matrices.
+        The smallest number of matrices.
     """
 
     longest: int

@@ -1,4 +1,4 @@
-"""Factorizations that are kept and used: products with Q, which is never formed complete, and solutions."""
+"""Stored factorizations: products with Q, which is never formed completely, and solutions."""
 
 from typing import Any, Generic, Literal, NamedTuple, TypedDict, Unpack, overload
 
@@ -26,10 +26,10 @@ class Options(TypedDict, total=False):
 class QRFactor(NamedTuple, Generic[ArrayT]):
     """A matrix with its QR factors A = Q R, or A[..., :, P] = Q R, from `qr_factor`: a named tuple of arrays.
 
-    It goes through `jax.jit`, `vmap`, `scan`, `torch.func`, `torch.compile` and `tf.function` as any tuple of arrays.
-    Its methods are differentiable with respect to the matrix that was factored, and to their argument: to any order
-    the framework has, without storing anything as large as a derivative of Q. Where columns are dependent, a cotangent
-    of what has no derivative (DC.1) gives NaN, and a report by `set_checks`.
+    It passes through `jax.jit`, `vmap`, `scan`, `torch.func`, `torch.compile` and `tf.function` like any tuple of
+    arrays. Its methods are differentiable with respect to the factored matrix and to their argument, to any order the
+    framework supports, without storing anything as large as a derivative of Q. Where columns are dependent, a cotangent
+    of what has no derivative (DC.1) gives NaN, which `set_checks` reports.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
         Parameters
         ----------
         X : array, shape (..., k) or (..., k, s)
-            A vector, if it has one dimension less than A or only one, or a matrix; with the complete Q (..., m) or
+            A vector, if it has one dimension fewer than A or only one, or a matrix; with the complete Q (..., m) or
             (..., m, s). Batch dimensions broadcast against those of A, dtypes are promoted.
 
         Returns
@@ -140,7 +140,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
         Returns
         -------
         LstsqResult
-            As `lstsq` gives it: NaN for a matrix that is numerically not of full rank.
+            As from `lstsq`: NaN for a matrix that is numerically rank deficient.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
 
         Notes
         -----
-        Derivative (LS.3). Rows of A of very unlike size are not sorted, as `unifiedqr.lstsq` does.
+        Derivative (LS.3). Unlike in `unifiedqr.lstsq`, rows of A of very different sizes are not sorted.
         """
         return solution(self, b, "lstsq", adjoint=False)
 
@@ -157,7 +157,7 @@ class QRFactor(NamedTuple, Generic[ArrayT]):
 class LQFactor(NamedTuple, Generic[ArrayT]):
     """A matrix with its LQ factors A = L Q, or A[..., P, :] = L Q, from `lq_factor`: a named tuple of arrays.
 
-    As `QRFactor`, of A^H, which it holds (LQ.1).
+    It holds the `QRFactor` of A^H (LQ.1).
 
     Attributes
     ----------
@@ -212,15 +212,15 @@ def qr_factor(A: object, /, **options: Unpack[Options]) -> QRFactor[Any]: ...
 def qr_factor(
     A: Any, /, *, mode: str = "reduced", pivoting: bool = False, positive: bool = True, method: str = "auto"
 ) -> QRFactor[Any]:
-    """Factor A = Q R once, to multiply by Q and to solve with it, differentiably, as often as one likes.
+    """Factor A = Q R once, to multiply by Q and solve with it any number of times, differentiably.
 
     Parameters
     ----------
     A : array, shape (..., m, n)
-        As in `qr`; float16 and bfloat16 become float32, and stay so.
+        As in `qr`; float16 and bfloat16 become float32 and remain so.
     mode : {"reduced", "complete"}
-        Which Q is meant: of a deep matrix m x n or m x m. The complete one is never formed: beside the reduced one it
-        takes n x n numbers, and its products O(m n) operations for each column.
+        Which Q: for a deep matrix m x n or m x m. The complete one is never formed: it takes n x n numbers in addition
+        to the reduced one, and its products O(m n) operations per column.
     pivoting, positive, method
         As in `qr`.
 
@@ -236,8 +236,8 @@ def qr_factor(
 
     Notes
     -----
-    ``Q`` and ``R`` are those of `qr`, and differentiate so. The methods have rules of their own (FA.1), (LS.3), by
-    which the derivative goes to A directly: a cotangent of Q is kept as the product it is.
+    ``Q`` and ``R`` are those of `qr`, with its derivatives. The methods have their own rules (FA.1), (LS.3), whose
+    derivative goes to A directly: a cotangent of Q remains a product of thin matrices.
 
     References
     ----------
@@ -265,14 +265,14 @@ def lq_factor(A: object, /, **options: Unpack[Options]) -> LQFactor[Any]: ...
 def lq_factor(
     A: Any, /, *, mode: str = "reduced", pivoting: bool = False, positive: bool = True, method: str = "auto"
 ) -> LQFactor[Any]:
-    """Factor A = L Q once, to multiply by Q and to solve with it, differentiably, as often as one likes.
+    """Factor A = L Q once, to multiply by Q and solve with it any number of times, differentiably.
 
     Parameters
     ----------
     A : array, shape (..., m, n)
-        As in `lq`; float16 and bfloat16 become float32, and stay so.
+        As in `lq`; float16 and bfloat16 become float32 and remain so.
     mode : {"reduced", "complete"}
-        Which Q is meant: of a wide matrix m x n or n x n, which is never formed.
+        Which Q: for a wide matrix m x n or n x n, which is never formed.
     pivoting, positive, method
         As in `lq`.
 

@@ -1,4 +1,4 @@
-"""How a factorization that is kept meets an array: in one dtype and batch, by a row of the table."""
+"""A stored factorization applied to an array: both in one dtype and batch, by a row of the table."""
 
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ def is_pivoted(factor: Any) -> bool:
 
 
 class _Call(NamedTuple):
-    """A factorization and what it is to meet, in one dtype and batch: s columns, of a vector one."""
+    """A factorization and the array it is applied to, in one dtype and batch; a vector is one column."""
 
     backend: Backend
     factor: Any
@@ -71,7 +71,7 @@ def _met(factor: Any, X: Any, what: str, rows: int | None, *, lq: bool) -> _Call
         m, n = reversed(A.shape[-2:]) if lq else A.shape[-2:]
         raise ShapeError(
             f"{what} of the factors of {m} x {n} matrices got shape {tuple(X.shape)}; expected (..., {rows}) or "
-            f"(..., {rows}, s). An array of one dimension less than A is a stack of vectors: add an axis to make it "
+            f"(..., {rows}, s). An array of one dimension fewer than A is a stack of vectors: add an axis to make it "
             f"one matrix."
         )
     real = "float64" if any(dtype in ("float64", "complex128") for dtype in dtypes) else "float32"
@@ -105,7 +105,7 @@ def product(factor: Any, X: Any, *, adjoint: bool, lq: bool = False) -> Any:
     completes = bool(factor.WY)
     what = "apply" if adjoint == lq else "apply_adjoint"
     call = _met(factor, X, what, m if adjoint or completes else k, lq=lq)
-    if 0 in (k, m, call.X.shape[-1]):  # there is nothing to derive
+    if 0 in (k, m, call.X.shape[-1]):  # nothing to differentiate
         Q = call.factor.Q
         Y = call.X if completes else call.backend.xp.matmul(adjoint_of(call.backend, Q) if adjoint else Q, call.X)
         return call.result(Y)
@@ -130,7 +130,7 @@ def solution(factor: Any, b: Any, what: str, *, adjoint: bool) -> LstsqResult[An
         other = "qr_factor" if adjoint else "lq_factor"
         raise ShapeError(
             f"lstsq got the {'LQ' if adjoint else 'QR'} factors of {shown} matrices; expected those of {other}, which "
-            f"solve with {'deep' if adjoint else 'wide'} ones."
+            f"solves with {'deep' if adjoint else 'wide'} ones."
         )
     call = _met(factor, b, what, n if adjoint else m, lq=adjoint)
     xp = backend.xp

@@ -1,4 +1,4 @@
-"""Rows and columns by their positions: which they are, and matrices with some of them inserted or left out."""
+"""Rows and columns by position: checked positions, and matrices with some of them inserted or left out."""
 
 from collections.abc import Sequence
 from operator import index
@@ -10,7 +10,7 @@ from unifiedqr.errors import OptionError
 
 
 def integer_of(position: Any) -> int | None:
-    """Return a position that is one integer, None for any other object."""
+    """Return a position that is an integer, None for any other object."""
     if isinstance(position, bool):
         return None
     try:
@@ -20,7 +20,7 @@ def integer_of(position: Any) -> int | None:
 
 
 def checked_positions(positions: Any, count: int) -> list[int]:
-    """Return positions as integers; raise unless they are different ones of so many lines."""
+    """Return positions as integers; raise unless they are distinct and among this many lines."""
     try:
         places = [integer_of(place) for place in positions]
     except TypeError:
@@ -28,13 +28,13 @@ def checked_positions(positions: Any, count: int) -> list[int]:
     known = [place for place in places if place is not None]
     if len(known) < len(places) or len(set(known)) < len(known) or not all(0 <= place < count for place in known):
         raise OptionError(
-            f"got position {positions!r}; expected an integer or a sequence of different ones, from 0 to {count - 1}."
+            f"got position {positions!r}; expected an integer or a sequence of distinct ones, from 0 to {count - 1}."
         )
     return known
 
 
 def places_of_new(position: Any, count: int, lines: int) -> list[int]:
-    """Return which lines of the new matrix so many are that are inserted among others."""
+    """Return the positions, in the new matrix, of this many lines inserted among others."""
     first = integer_of(position)
     if first is None:
         places = checked_positions(position, lines + count)
@@ -47,12 +47,12 @@ def places_of_new(position: Any, count: int, lines: int) -> list[int]:
 
 
 def lines(xp: Namespace, X: Array, lines: Sequence[int], axis: int) -> Array:
-    """Return some rows or columns of X, cut out where neighbours go together."""
+    """Return some rows or columns of X; neighbours are sliced together."""
     return _joined(xp, [(X, line) for line in lines], axis)
 
 
 def inserted(xp: Namespace, X: Array, new: Array, places: Sequence[int], axis: int) -> Array:
-    """Return X with new lines where places say they are."""
+    """Return X with new lines inserted at these places of the result."""
     olds = iter(range(X.shape[axis]))
     count = X.shape[axis] + len(places)
     picked = [(new, places.index(line)) if line in places else (X, next(olds)) for line in range(count)]
@@ -60,7 +60,7 @@ def inserted(xp: Namespace, X: Array, new: Array, places: Sequence[int], axis: i
 
 
 def _joined(xp: Namespace, picked: Sequence[tuple[Array, int]], axis: int) -> Array:
-    """Return the matrix of some lines of arrays."""
+    """Return the matrix made of some lines of arrays."""
     runs: list[tuple[Array, int, int]] = []
     for X, line in picked:
         if runs and runs[-1][0] is X and runs[-1][2] == line:
@@ -77,5 +77,5 @@ def zeros(xp: Namespace, column: Array, line: Array) -> Array:
 
 
 def identity(xp: Namespace, column: Array) -> Array:
-    """Return the identity of as many rows as a column has, in its batch and on its device."""
+    """Return the identity with as many rows as a column, in its batch and on its device."""
     return identity_like(xp, zeros(xp, column, xp.matrix_transpose(column)))

@@ -35,8 +35,8 @@ def interpolative(A: Any, /, rank: int | None = None, *, rtol: float | None = No
     rank : int, optional
         How many columns, r, from 0 to min(m, n).
     rtol : float, optional
-        In place of `rank`: take columns as long as the pivots |R_jj| exceed rtol |R_11|; of a batch the largest number
-        that a matrix needs. Values must be at hand for it, in a program that is compiled give `rank`.
+        Instead of `rank`: take columns while the pivots |R_jj| exceed rtol |R_11|; for a batch, as many as any of its
+        matrices needs. This requires values: in a compiled program give `rank`.
 
     Returns
     -------
@@ -51,18 +51,18 @@ def interpolative(A: Any, /, rank: int | None = None, *, rtol: float | None = No
     DtypeError
         A is neither real nor complex floating.
     OptionError
-        `rank` is out of range, `rtol` is negative or no number, or both or neither of them came.
+        `rank` is out of range, `rtol` is negative or not a number, or both or neither of them were given.
     CapabilityError
-        `rtol` came where values are not at hand, or A has sizes that are not known while a graph is traced.
+        `rtol` was given where values are not available, or A has unknown sizes while a graph is traced.
     ForeignArrayError
-        A is no array of a backend.
+        A is not an array of a backend.
 
     Notes
     -----
-    Derivative (LR.1), with P constant, as in (PV.1): at ties of pivots T jumps. The entries of T are at most 2^r in
-    modulus, in practice a few units. If the columns P are numerically dependent, because r exceeds the rank of A, T is
-    zero in the rows that are not needed but for their unit entries: A[..., :, P] T is still A, and T has no derivative:
-    a cotangent of it gives NaN. With P constant and A[..., :, P] itself, what is approximated is differentiable too.
+    Derivative (LR.1), with P constant, as in (PV.1): where pivots tie, T is discontinuous. The entries of T are at most
+    2^r in modulus, in practice a few units. If the columns P are numerically dependent, because r exceeds the rank of
+    A, T is zero in the superfluous rows except for their unit entries: A[..., :, P] T is still A, but T has no
+    derivative: a cotangent of it gives NaN. Since P is constant, A[..., :, P] T is differentiable too.
 
     References
     ----------
@@ -95,22 +95,22 @@ def range_finder(A: ArrayOf[ArrayT], /, rank: int, *, sketch: Any, power_iterati
 @overload
 def range_finder(A: object, /, rank: int, *, sketch: Any, power_iterations: int = ...) -> Any: ...
 def range_finder(A: Any, /, rank: int, *, sketch: Any, power_iterations: int = 0) -> Array:
-    """Return orthonormal columns that span almost all that A maps to, by a random sketch of A, differentiably.
+    """Return orthonormal columns that span nearly all of the range of A, by a random sketch, differentiably.
 
     Parameters
     ----------
     A : array, shape (..., m, n)
         As in `qr`, of any shape.
     rank : int
-        How many columns, r, from 0 to min(m, n): some more than are needed, 5 or 10, make a good result likely.
+        How many columns, r, from 0 to min(m, n): 5 or 10 more than are needed make a good result likely.
     sketch : int or array, shape (n, r) or (..., n, r)
         Omega of Y = A Omega. An integer is the seed of standard normal numbers (complex ones if A is complex) that
-        NumPy draws, the same in every framework, dtype and batch member; in a program that is compiled they are
-        constants, drawn once for each shape. An array is taken as it is, is differentiated too, and may vary from call
-        to call: users of JAX draw it from a key of theirs.
+        NumPy draws, the same in every framework, dtype and batch member; in a compiled program they are constants,
+        drawn once per shape. An array is used as it is, is differentiated too, and may vary from call to call: in JAX,
+        draw it from a key.
     power_iterations : int
-        How often to multiply by A A^H, orthonormalizing in between: each iteration makes what is small in A matter less
-        where singular values decay slowly, for two more products with A.
+        How often to multiply by A A^H, orthonormalizing in between: each iteration suppresses the small singular values
+        further, which helps where they decay slowly, at the cost of two more products with A.
 
     Returns
     -------
@@ -126,9 +126,9 @@ def range_finder(A: Any, /, rank: int, *, sketch: Any, power_iterations: int = 0
     OptionError
         `rank`, `power_iterations` or the seed is out of range, or the sketch is complex and A real.
     CapabilityError
-        A has sizes that are not known while a graph is traced.
+        A has unknown sizes while a graph is traced.
     ForeignArrayError
-        A is no array of a backend, or the sketch one of another backend.
+        A is not an array of a backend, or the sketch belongs to another one.
 
     Notes
     -----
@@ -159,7 +159,7 @@ def range_finder(A: Any, /, rank: int, *, sketch: Any, power_iterations: int = 0
     m, n = _known_sizes(backend, A, "range_finder")
     r = _rank(rank, m, n)
     if isinstance(power_iterations, bool) or not hasattr(power_iterations, "__index__") or power_iterations < 0:
-        raise OptionError(f"got power_iterations={power_iterations!r}; expected an integer from 0 on.")
+        raise OptionError(f"got power_iterations={power_iterations!r}; expected a nonnegative integer.")
     xp, given, dtype = backend.xp, A.dtype, computed_dtype(backend, A, "range_finder")
     A = A if backend.dtype_name(A) == dtype else xp.astype(A, getattr(xp, dtype))
     if seed is None:
@@ -190,13 +190,13 @@ def _rank(rank: Any, m: int, n: int) -> int:
 
 
 def _rank_by_pivots(backend: Backend, A: Array, rtol: Any) -> int:
-    """Return how many pivots of A, of a batch the most, exceed a fraction of the first; a NaN does."""
+    """Return how many pivots of A exceed a fraction of the first, the most in a batch; a NaN counts."""
     try:
         fraction = float(rtol)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"got rtol={rtol!r}; expected a number that is not negative.") from error
+        raise OptionError(f"got rtol={rtol!r}; expected a nonnegative number.") from error
     if not fraction >= 0:
-        raise OptionError(f"got rtol={rtol!r}; expected a number that is not negative.")
+        raise OptionError(f"got rtol={rtol!r}; expected a nonnegative number.")
     xp = backend.xp
     R, _ = run_resolved(backend, A, primitive("qr-pivoted-r"))
     if 0 in R.shape:
@@ -207,9 +207,9 @@ def _rank_by_pivots(backend: Backend, A: Array, rtol: Any) -> int:
         values = backend.to_numpy(pivots) if seen is None else seen
         small = values <= fraction * values[..., :1]
         return int((~small).sum(-1).max())
-    except Exception as error:  # of whatever kind a framework has for symbols
+    except Exception as error:  # whatever a framework raises for symbols
         raise CapabilityError(
-            f"interpolative got rtol={rtol!r} for a {backend.name} array whose values are not at hand, because a "
+            f"interpolative got rtol={rtol!r} for a {backend.name} array whose values are not available, because a "
             f"program is traced. Give the rank, which must not depend on values there."
         ) from error
 
@@ -226,7 +226,7 @@ def _drawn(seed: int, n: int, r: int, dtype: str) -> Any:
 
 
 def _checked_sketch(backend: Backend, Omega: Array, A: Array, n: int, r: int) -> Array:
-    """Return a sketch that users gave, in the dtype of A; raise unless it fits."""
+    """Return the sketch given by the user, in the dtype of A; raise unless it fits."""
     floating_dtype(backend, Omega, "range_finder's sketch")
     if tuple(Omega.shape[-2:]) != (n, r) or tuple(Omega.shape[:-2]) not in ((), tuple(A.shape[:-2])):
         raise ShapeError(

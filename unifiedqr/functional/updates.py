@@ -1,4 +1,4 @@
-"""Factors that are updated: after a change of low rank, with rows or columns inserted or deleted."""
+"""Updated factors: after a change of low rank, with rows or columns inserted or deleted."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias, overload
@@ -36,7 +36,7 @@ def qr_update(Q: Any, R: Any, u: Any, v: Any, /, *, positive: bool = True) -> QR
         all arguments are promoted, batch dimensions broadcast.
     u : array, shape (..., m) or (..., m, s)
     v : array, shape (..., n) or (..., n, s)
-        A change of rank one or, with s columns, of rank s: u v^H. Vectors if they have one dimension less than Q, or
+        A change u v^H of rank one or, with s columns, of rank s. Vectors if they have one dimension fewer than Q, or
         only one.
     positive : bool
         As in `qr`.
@@ -53,18 +53,18 @@ def qr_update(Q: Any, R: Any, u: Any, v: Any, /, *, positive: bool = True) -> QR
     DtypeError
         An argument is neither real nor complex floating.
     CapabilityError
-        Sizes that must be known are not while a graph is traced.
+        Sizes are unknown while a graph is traced.
     ForeignArrayError
-        An argument is no array of a backend, or they belong to two of them.
+        An argument is not an array of a backend, or they belong to different ones.
 
     Notes
     -----
-    By products and the QR decomposition of a matrix of k + s rows (UP.1): no long column is reflected or rotated.
-    Errors are those of rounding relative to A and u v^H; what Q lacks in orthonormality stays. Where u v^H cancels what
-    was there, a pivot of which no digit is left is zero (UP.6).
+    Products and the QR decomposition of a matrix of k + s rows (UP.1): no long column is reflected or rotated. Rounding
+    errors are relative to A and u v^H; a lack of orthonormality in Q persists. Where u v^H cancels A, a pivot without a
+    correct digit is set to zero (UP.6).
 
-    The derivative is that of the QR decomposition of Q R + u v^H by all four arguments (UP.4), whatever Q is; where
-    leading columns of that matrix are dependent it is as in `qr` (DC.1).
+    The derivative is that of the QR decomposition of Q R + u v^H with respect to all four arguments (UP.4), whatever Q
+    is; where leading columns of that matrix are dependent it is as in `qr` (DC.1).
 
     References
     ----------
@@ -116,12 +116,12 @@ def qr_insert(Q: Any, R: Any, X: Any, position: Any, /, which: str = "rows", *, 
     R : array, shape (..., k, n)
         Reduced factors of A, as in `qr_update`.
     X : array, shape (..., n) or (..., p, n) for rows, (..., m) or (..., m, p) for columns
-        What is inserted. One line if it has one dimension less than Q, or only one.
+        The rows or columns to insert; a single one if X has one dimension fewer than Q, or only one.
     position : int or sequence of int
-        Before which line of A they all go, from 0, the number of lines of A for behind the last; or, a sequence of p,
-        which lines of the new matrix they are, so that `qr_delete` with the same positions undoes it.
+        An integer: the row or column of A, from 0, before which all are inserted; their number in A appends them. A
+        sequence of p: their positions in the new matrix, so that `qr_delete` with the same positions undoes it.
     which : {"rows", "columns"}
-        What is inserted.
+        Which of them X holds.
     positive : bool
         As in `qr`.
 
@@ -141,7 +141,7 @@ def qr_insert(Q: Any, R: Any, X: Any, position: Any, /, which: str = "rows", *, 
 
     Notes
     -----
-    `qr_update` of A with zeros put in (UP.1); the derivative is that of the QR decomposition of the new matrix (UP.4).
+    `qr_update` of A with zeros inserted (UP.1); the derivative is that of the new matrix's QR decomposition (UP.4).
 
     References
     ----------
@@ -197,9 +197,9 @@ def qr_delete(Q: Any, R: Any, position: Any, /, which: str = "rows", *, positive
     R : array, shape (..., k, n)
         Reduced factors of A, as in `qr_update`.
     position : int or sequence of int
-        Which rows or columns of A go, from 0; one must remain.
+        Which rows or columns of A to delete, from 0; at least one must remain.
     which : {"rows", "columns"}
-        What is deleted.
+        Which of them are deleted.
     positive : bool
         As in `qr`.
 
@@ -219,10 +219,10 @@ def qr_delete(Q: Any, R: Any, position: Any, /, which: str = "rows", *, positive
 
     Notes
     -----
-    Q is orthonormal to rounding however little is left (UP.3). R has errors that are as large as rounding makes them
-    relative to A, rows that go included: where these were 1e8 times as large as the others, half of the digits of the
-    others are lost, and a pivot of which no digit is left is zero (UP.6). Where columns that are left are dependent the
-    derivative is as in `qr` (DC.1): NaN, which `set_checks` reports, for what has none.
+    Q is orthonormal to rounding however little is left (UP.3). Rounding errors in R are relative to A, deleted rows
+    included: where these were 1e8 times as large as the others, half of the digits of the others are lost, and a pivot
+    without a correct digit is set to zero (UP.6). Where the remaining columns are dependent, the derivative is as in
+    `qr` (DC.1): NaN, which `set_checks` reports, where none exists.
 
     The derivative is that of the QR decomposition of Q R without these rows or columns (UP.4).
 
@@ -272,7 +272,7 @@ def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
         entry counts, also below the diagonal. Dtypes as in `qr`; those of both arguments are promoted, batch dimensions
         broadcast.
     B : array, shape (..., n) or (..., p, n)
-        The rows. One row if it has one dimension less than R, or only one.
+        The rows; a single one if B has one dimension fewer than R, or only one.
     positive : bool
         As in `qr`.
 
@@ -288,14 +288,14 @@ def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
     DtypeError
         An argument is neither real nor complex floating.
     CapabilityError
-        Sizes that must be known are not while a graph is traced.
+        Sizes are unknown while a graph is traced.
     ForeignArrayError
-        An argument is no array of a backend, or they belong to two of them.
+        An argument is not an array of a backend, or they belong to different ones.
 
     Notes
     -----
-    The time depends on l, p and n, not on how many rows A had. A factor before R forgets: sqrt(f) R weights the rows
-    of A with f. Derivative (UP.5), that of `qr` with ``mode="r"`` (R.1), (R.2), (DC.2).
+    The time depends on l, p and n, not on how many rows A had. Scaling R forgets: sqrt(f) R gives the rows of A the
+    weight f. Derivative (UP.5), that of `qr` with ``mode="r"`` (R.1), (R.2), (DC.2).
 
     References
     ----------
@@ -322,13 +322,13 @@ def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
 
 
 class _Given(NamedTuple):
-    """Factors and what comes with them: of one dtype, of the same batch dimensions.
+    """Factors and the other arguments, in one dtype and with the same batch dimensions.
 
     Attributes
     ----------
     backend : Backend
     half : object
-        The half precision that all came in, which is computed in single precision; None for any other.
+        The half precision of all arguments, computed in single precision; None for any other.
     sizes : tuple of int
         m and n.
     Q, R : array
@@ -352,7 +352,7 @@ def _factors(name: str, Q: Any, R: Any, *others: Any, transposed: bool = False) 
     if k != rows or k != min(m, n) or k == 0:
         raise ShapeError(
             f"{name} got Q of shape {tuple(Q.shape)} and R of shape {tuple(R.shape)}; expected the reduced factors of "
-            f"a matrix (..., m, n): Q (..., m, k) and R (..., k, n), k = min(m, n) > 0. Of complete ones they are "
+            f"a matrix (..., m, n): Q (..., m, k) and R (..., k, n), k = min(m, n) > 0. From complete factors, take "
             f"Q[..., :n] and R[..., :n, :]."
         )
     matrices = [as_matrix(backend, X, Q, name, -2 if transposed else -1) for X in given]

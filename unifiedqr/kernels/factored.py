@@ -1,6 +1,6 @@
-"""What is computed from the factors of A = Q R at hand: products with Q, solutions, what makes Q complete.
+"""Operations on stored factors of A = Q R: products with Q, solutions, the completion of Q.
 
-Every forward takes A first. Its value is in the factors; it is where the derivative goes (FA.2).
+Every forward takes A first: its value is in the factors, but the derivative goes to it (FA.1).
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace

@@ -1,4 +1,4 @@
-"""Low rank: columns that span the others, and a basis of what a few random combinations of the columns span."""
+"""Low rank: columns that span the others, and a basis of the span of a few random combinations of the columns."""
 
 from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.arrays.dependence import unless_empty
@@ -11,7 +11,7 @@ from unifiedqr.kernels.reduced import reduced_qr
 def interpolative(xp: Namespace, A: Array, *, rank: int) -> Arrays:
     """Return T (..., r, n) with A ~ A[:, P[:r]] T, the pivots P (..., 1, n), and the frame of A[:, P[:r]] (LR.1).
 
-    Rows of T that belong to pivot columns which depend on those before them are zero but for their unit entries.
+    Rows of T for pivot columns that depend on those before them are zero except for their unit entries.
     """
     Q, R, P = pivoted_qr(xp, A, rank=rank, positive=True)
     r, n = rank, A.shape[-1]
@@ -22,7 +22,7 @@ def interpolative(xp: Namespace, A: Array, *, rank: int) -> Arrays:
     marked = unless_empty(xp, xp.any(xp.isnan(G), axis=-2, keepdims=True))
     if marked is not None:
         U = xp.where(marked, identity_like(xp, U), U)
-        V = xp.where(xp.matrix_transpose(marked), 0 * V, V)  # what is no number stays none
+        V = xp.where(xp.matrix_transpose(marked), 0 * V, V)  # NaN stays NaN
     T = identity_like(xp, U)
     if r != n:
         T = xp.concat([T, xp.beyond.solve_triangular(U, V, upper=True)], axis=-1)

@@ -1,17 +1,17 @@
-r"""Householder's QR of tiny matrices, one with the stack as the last axis, in few operations on whole arrays.
+r"""Householder's QR of a tiny matrix, for stacks along a hidden last axis, in few operations on whole arrays.
 
-x is the first column of what is left of A, T the others, a = x_1, p = a / |a| (1 for 0) and t_1 the first row of T:
+x is the first column of what remains of A, T the others, a = x_1, p = a / |a| (1 for 0) and t_1 the first row of T:
 
     (TI.1)  r = x^H T / ||x||,   R = [||x||, r] in this row,   T_i - x_i (conj(p) t_1 + r) / (|a| + ||x||),  i > 1
 
 This is H = I - 2 u u^H / ||u||^2, u = x + p ||x|| e_1, applied to T, with the row turned so that R has a positive
-diagonal. With Q' the factor of what is left after the step, in the same gauge, and h = x_2^H Q' / ||x||, x_2 being x
+diagonal. With Q' the factor of what remains after the step, in the same gauge, and h = x_2^H Q' / ||x||, x_2 being x
 without a,
 
     (TI.2)  Q = [x / ||x||,  [-p h; Q' - x_2 h / (|a| + ||x||)]]
 
 Nothing is scaled. A matrix is accepted if no square over- or underflows: others, and those that are not finite, are
-decomposed by the framework's reflectors, and until then the identity stands in for them.
+decomposed by the framework's reflectors, and the identity takes their place here.
 
 References
 ----------

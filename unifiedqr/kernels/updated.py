@@ -1,36 +1,37 @@
-r"""Reduced QR factors of a matrix of which those of another one are known, by products and one small QR decomposition.
+r"""Reduced QR factors of a modified matrix from those of the original, by products and a small QR decomposition.
 
 F has k orthonormal columns, A = F T + U V^H is m x n with U of m x s:
 
     (UP.1)  W = F^H U,  U - F W = q S with F^H q = 0 and q^H q = I,   [ T + W V^H ]  =  P R,   Q = [ F  q ] P
                                                                       [   S V^H   ]
 
-P is (k + s) x n. All that passes over the long side is a product, O(m n (k + s)). Rotations (J. W. Daniel, W. B. Gragg,
-L. Kaufman, G. W. Stewart 1976) take O(m (k + n)) operations for s = 1, but one column after the other, which is slower
-in arrays for every size.
+P is (k + s) x n. Beyond finding q, only products run over the long dimension, O(m n (k + s)). Rotations (J. W. Daniel,
+W. B. Gragg, L. Kaufman, G. W. Stewart 1976) take O(m (k + n)) operations for s = 1, but proceed column by column, which
+is slower in eager frameworks at every size.
 
-Where U is nearly in the range of F what is left of it is mostly noise, and its directions need not be orthogonal to F.
-q is accepted iff
+Where U is nearly in the range of F, the remainder is mostly rounding error, and its directions need not be orthogonal
+to F. q is accepted iff
 
     (UP.2)  ||F^H q||_F <= 8 eps sqrt(m)
 
 for the whole batch; else q - F (F^H q) is factored in turn, which is enough unless U lies in the range of F up to
-rounding. There, and where m - k < s leaves q with m - k columns, q is the end of Householder's Q of [F, U].
+rounding. There, and where m - k < s leaves q with m - k columns, q is the last columns of
+Householder's Q of [F, U].
 
-Rows that go, F_2, leave F_1 T, F = [F_1; F_2] of orthonormal columns. Where they carry nearly all of a direction, what
-is left of it is small, and Q is lost if it is computed by (UP.1) from A - F_2's rows. With a unitary Y = [Y_1, Y_2]
-such that the range of Y_1 is that of F_2^H, F_1 Y_2 has orthonormal columns, however much is left:
+Deleting the rows F_2 of F T leaves F_1 T, where F = [F_1; F_2] has orthonormal columns. If F_2 carries nearly all of a
+direction, the rest of it is small, and Q loses its orthogonality if these rows are subtracted by (UP.1). With a unitary
+Y = [Y_1, Y_2] such that the range of Y_1 is that of F_2^H, F_1 Y_2 has orthonormal columns, however little is left:
 
     (UP.3)  F_1 T = (F_1 Y_2) (Y_2^H T) + (F_1 Y_1) (T^H Y_1)^H
 
 is (UP.1) again, and its Q is orthonormal to rounding.
 
-What is added may cancel what was there, and rows that go may have been the largest. Then digits are lost, and a pivot
-that is zero comes out as rounding noise of the size of what was there, which nobody could tell from a pivot later. So
+The summands may cancel, and deleted rows may have been the largest. Then digits are lost, and a pivot that should be
+zero comes out as rounding error relative to the summands, indistinguishable from a genuine pivot later. So
 
     (UP.6)  R_jj = 0  where  |R_jj| <= 4 max(m, n) eps (||T[:, j]|| + sum_i ||U[:, i]|| |V_ji|)
 
-which is what (DC.1) calls dependent, relative to the matrices that were added up.
+which is what (DC.1) calls dependent, relative to the summands.
 
 References
 ----------

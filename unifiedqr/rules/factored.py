@@ -1,14 +1,14 @@
-r"""Derivative rules of what is computed from factors at hand: Q X, Q^H X, the complete Q likewise, solutions.
+r"""Derivative rules of operations on stored factors: Q X, Q^H X, also with the complete Q, and solutions.
 
-A[:, P] = Q R, and Y = Q X or Y = Q^H X. The rules read Q, R and X, and give their cotangents to A and X. A cotangent of
-Q as an input would come in addition, and is None: A has carried it. A product is never formed,
+A[:, P] = Q R, and Y = Q X or Y = Q^H X. The rules read Q, R and X, and return cotangents of A and X; those of Q and
+R are None, since that of A includes them. Q_bar is never formed,
 
     (FA.1)  Q_bar = F E^H:   A_bar = F (E^H U^-H) + Q K,   W = (Q^H F) E^H in (QR.3), (QR.4)
             F, E = Y_bar, X for Q X;   F, E = X, Y_bar for Q^H X;   X_bar = Q^H Y_bar,  Q Y_bar
     (FA.2)  Q_dot X = A_dot_1 (U^-1 X) - Q (T X),   Q_dot^H X = U^-H (A_dot_1^H X) - T^H (Q^H X)   if deep
             Q_dot X = Q (Ω X),   Q_dot^H X = Ω^H (Q^H X)   if not;   Ω, T of (QR.1)
 
-and of the complete Q, with t, z, c of (FA.3) and (M, N) = (Y_bar, X) or (X, Y_bar),
+and for the complete Q, with t, z, c of (FA.3) and (M, N) = (Y_bar, X) or (X, Y_bar),
 
     (FA.4)  H = G (S Q_1^H M - M_1):   F = [M, [-t(N) ; N_2]],   E = [N_1 + S t(N), S H]   in (FA.1)
     (FA.5)  h = [-t ; X_2],  u = X_1 + S t:   t_dot = G^H S (Q_1_dot^H h + Q_1^H [0 ; X_dot_2]),
@@ -16,8 +16,8 @@ and of the complete Q, with t, z, c of (FA.3) and (M, N) = (Y_bar, X) or (X, Y_b
     (FA.6)  c_dot = Q_1_dot^H X + Q_1^H X_dot,   z_dot = S G (S c_dot - X_dot_1 - (Q_1_dot z)_1),
             Y_dot = [c_dot ; X_dot_2 + (Q_1_dot z + Q_1 z_dot)_2]
 
-Each column of Y is a result of its own. Where columns of A are marked (DC.1), one that meets a marked column of Q has
-no derivative, and its tangent is NaN; so is A_bar if its cotangent is not zero.
+Each column of Y counts by itself. Where columns of A are marked (DC.1), a column of Y that depends on a marked column
+of Q has no derivative, and its tangent is NaN; so is A_bar if its cotangent is not zero.
 
 References
 ----------
@@ -122,7 +122,7 @@ class Turning:
         return self._nan(xp.matrix_transpose(marked), X), self._nan(anywhere(xp, marked), X)
 
     def _nan(self, marks: Array, X: Array) -> Array:
-        """Return NaN where it is marked and a column of X is not zero, 0 elsewhere."""
+        """Return NaN where there is a mark and the column of X is not zero, 0 elsewhere."""
         xp = self.xp
         struck = xp.logical_and(marks, _columns_met(xp, X) > 0)
         report_dependent(xp, anywhere(xp, struck), self.factors.R)

@@ -7,18 +7,18 @@ C = Q R, G = R^-1,
     (LR.1)  t = G^H S_bar,  w = Q t,  y = G t;         D_bar = w,  C_bar = N y^H - w S^H
             S_dot = G (Q^H (D_dot - C_dot S) + G^H C_dot^H N)
 
-N is orthogonal to C, and projected again (LS.7). The columns of T that are those of the identity have no derivative.
+N is orthogonal to C, and is projected again (LS.7). The other columns of T, those of the identity, are constant.
 
 Range finder. Q of the last of the reduced decompositions
 
     (LR.2)  A Omega = Q_0 R_0,   A^H Q_0 = Q_1 R_1,   A Q_1 = Q_2 R_2,   ...,   A Q_{2q-1} = Q_{2q} R_{2q}
 
-goes back through them: with Y_bar of (QR.3) or (QR.4) from Q_bar_i and R_bar_i
+is differentiated back through them: with Y_bar from (QR.3) or (QR.4) from Q_bar_i and R_bar_i
 
     (LR.3)  i even:  A_bar += Y_bar Z^H,  Z_bar = A^H Y_bar;     i odd:  A_bar += Z Y_bar^H,  Z_bar = A Y_bar
 
-where Z is Q_{i-1}, and Omega for i = 0. Columns that are marked in one step (DC.1) stay so in those after it, which
-normalize what rounding left of them.
+where Z is Q_{i-1}, and Omega for i = 0. Columns that are marked in one step (DC.1) remain so in later ones, which
+normalize what rounding leaves of them.
 
 References
 ----------
@@ -153,8 +153,8 @@ def interpolative_vjp(
     Returns
     -------
     A_bar : array, shape (..., m, n)
-        Gradient under <X_bar, dX> = Re tr(X_bar^H dX). For a matrix of the batch of which C is numerically of less rank
-        it is zero where the cotangent is, and NaN elsewhere.
+        Gradient under <X_bar, dX> = Re tr(X_bar^H dX). Where C is numerically rank deficient, it is zero where the
+        cotangent is, and NaN elsewhere.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def interpolative_vjp(
 
     Notes
     -----
-    Equation (LR.1). What T_bar has in the columns P is not read: T is the identity there.
+    Equation (LR.1). The columns P of T_bar are not read: T is the identity there.
 
     References
     ----------
@@ -205,8 +205,7 @@ def interpolative_jvp(A: Array, P: Array, T: Array, Q: Array, R: Array, A_dot: A
     Returns
     -------
     T_dot : array, shape (..., r, n)
-        Tangent of T, zero in the columns P; NaN in the others for a matrix of the batch of which C is numerically of
-        less rank.
+        Tangent of T, zero in the columns P; NaN in the others where C is numerically rank deficient.
 
     Raises
     ------
@@ -252,7 +251,7 @@ def _all_pivots(xp: Namespace, P: Array, A: Array) -> Array:
 def range_finder_vjp(
     A: Array, Omega: Array, factors: Sequence[Array], Q_bar: Array | None, *, xp: Namespace = None
 ) -> tuple[Array, Array]:
-    """Pull a cotangent of the basis that the randomized range finder gives back to the matrix and the sketch.
+    """Pull a cotangent of the basis from the randomized range finder back to the matrix and the sketch.
 
     Parameters
     ----------
@@ -306,7 +305,7 @@ def range_finder_vjp(
 def range_finder_jvp(
     A: Array, Omega: Array, factors: Sequence[Array], A_dot: Array, Omega_dot: Array, *, xp: Namespace = None
 ) -> Array:
-    """Push tangents of the matrix and the sketch forward to the basis that the randomized range finder gives.
+    """Push tangents of the matrix and the sketch forward to the basis from the randomized range finder.
 
     Parameters
     ----------

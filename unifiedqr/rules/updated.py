@@ -1,4 +1,4 @@
-r"""Derivative rules of updated QR factors: those of the matrix that is decomposed, which is a known function.
+r"""Derivative rules of updated QR factors: those of the decomposed matrix, a known function of the inputs.
 
     (UP.4)  A = F T + U V^H = Q R,  A_bar by (QR.3), (QR.4):
             F_bar = A_bar T^H,  T_bar = F^H A_bar,  U_bar = A_bar V,  V_bar = A_bar^H U
@@ -6,7 +6,7 @@ r"""Derivative rules of updated QR factors: those of the matrix that is decompos
     (UP.5)  A = [T; B], R alone:  [T_bar; B_bar] = A_bar by (R.1),  R_dot by (R.2), (QR.2)
 
 That F has orthonormal columns is used by the algorithm (UP.1), not by the rule: (UP.4) is the derivative for every F.
-Where leading columns of A are dependent (DC.1) and (DC.2) hold, for all inputs at once.
+Where leading columns of A are dependent, (DC.1) and (DC.2) hold, for all inputs at once.
 """
 
 from unifiedqr._typing import Array, Arrays, Namespace
@@ -50,17 +50,17 @@ def qr_update_vjp(
     *,
     xp: Namespace = None,
 ) -> tuple[Array, Array, Array, Array]:
-    """Pull cotangents of updated QR factors back to the factors before and to the update.
+    """Pull cotangents of updated QR factors back to the original factors and to the update.
 
     Parameters
     ----------
     F : array, shape (..., m, l)
     T : array, shape (..., l, n)
-        What was factored before, F T; in `qr_update` Q and R, in `qr_insert` and `qr_delete` with zeros put in or lines
-        left out.
+        The original matrix, F T: Q and R in `qr_update`, with zeros inserted or lines left out in `qr_insert` and
+        `qr_delete`.
     U : array, shape (..., m, s)
     V : array, shape (..., n, s)
-        What was added, U V^H; s may be 0.
+        The change, U V^H; s may be 0.
     Q : array, shape (..., m, k)
     R : array, shape (..., k, n)
         Reduced QR factors of F T + U V^H; k = min(m, n).
@@ -94,7 +94,7 @@ def qr_update_vjp(
     >>> from unifiedqr.rules import qr_update_vjp
     >>> F, T, U, V = np.array([[1.0], [0.0]]), np.array([[3.0]]), np.array([[0.0], [4.0]]), np.array([[1.0]])
     >>> Q, R = np.array([[0.6], [0.8]]), np.array([[5.0]])
-    >>> qr_update_vjp(F, T, U, V, Q, R, None, np.array([[1.0]]))[2]  # gradient of |(3, 4)| by U
+    >>> qr_update_vjp(F, T, U, V, Q, R, None, np.array([[1.0]]))[2]  # gradient of |(3, 4)|
     array([[0.6],
            [0.8]])
     """
@@ -119,7 +119,7 @@ def qr_update_jvp(
     *,
     xp: Namespace = None,
 ) -> tuple[Array, Array]:
-    """Push tangents of the factors before and of the update forward to updated QR factors.
+    """Push tangents of the original factors and of the update forward to updated QR factors.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def qr_append_vjp(T: Array, B: Array, R: Array, R_bar: Array | None, *, xp: Name
     Parameters
     ----------
     T : array, shape (..., l, n)
-        The triangle before, or any matrix.
+        The original triangle, or any matrix.
     B : array, shape (..., p, n)
         The rows appended.
     R : array, shape (..., k, n)

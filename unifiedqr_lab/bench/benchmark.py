@@ -1,4 +1,4 @@
-"""The frameworks one after another, for two would disturb each other: each in its own process, with as many threads."""
+"""The frameworks one after another, since two would disturb each other: each in its own process, with equal threads."""
 
 import json
 import os
@@ -23,11 +23,11 @@ from unifiedqr_lab.workers.progress import Watcher, unwatched
 TASK = "unifiedqr_lab.bench.benchmark_task:run"
 
 TIMEOUT = 36000.0
-"""Seconds after which a benchmark is given up."""
+"""Seconds after which a benchmark is abandoned."""
 
 NOT_ASKED = "not asked for"
 
-HOST_ALONE = "those of the host say nothing of a device that is named"
+HOST_ALONE = "those of the host say nothing about another device"
 
 
 def run_benchmark(
@@ -58,14 +58,14 @@ def run_benchmark(
     device : str
         Where to measure; by default each framework chooses.
     timeout : float
-        Seconds after which what is not measured is given up.
+        Seconds after which the rest is abandoned.
     watch : callable
-        Told of every step.
+        Called at every step.
 
     Returns
     -------
     Benchmark
-        A framework that failed has the cases it had measured by then, and says so.
+        A framework that failed has the cases measured before, and the reason.
     """
     threads, version = cores(), "" if against is None else version_of(against)
     every = tuple(case.id for case in cases)
@@ -95,7 +95,7 @@ def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
     Raises
     ------
     UnknownBackendError, BackendUnavailableError
-        One is not registered, is not installed, or is the truth, whose speed nobody asks for.
+        One is not registered, is not installed, or is the truth, whose speed is of no interest.
     """
     if names is not None and TRUTH_BACKEND in names:
         measured = ", ".join(name for name in uqr.backends() if name != TRUTH_BACKEND)
@@ -104,7 +104,7 @@ def choose_backends(names: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _run(workers: Workers, name: str, job: dict[str, Any], threads: int) -> tuple[dict[str, Any] | None, str]:
-    """Run a worker; return what it wrote, if it came so far, and the reason it failed, or ""."""
+    """Run a worker; return what it wrote, if it got that far, and the reason it failed, or ""."""
     label = f"{name} memory" if job["memory"] else name
     job_path, result_path = workers.folder / f"{label}.job.json", workers.folder / f"{label}.result.json"
     job_path.write_text(json.dumps(job), encoding="utf-8")

@@ -1,7 +1,7 @@
 """What the process of one framework does for a benchmark: time every case, or measure its peak of memory.
 
-Memory is measured in a process of its own, since its allocators are to keep nothing. The result is written anew after
-each case, so that what has been measured outlives a crash.
+Memory is measured in a process of its own, since allocators must not keep anything there. The result is rewritten after
+each case, so that what has been measured survives a crash.
 """
 
 import json
@@ -27,7 +27,7 @@ def run(name: str, job_path: Path, result_path: Path) -> None:
     """Measure every case of the job in the backend of this name, and write the result."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
     backend, device = uqr.get_backend(name), job["device"]
-    putting(backend, device)  # or there is none: before anything is measured
+    putting(backend, device)  # raises before anything is measured if there is no such device
     cases = [read_case(text) for text in job["cases"]]
 
     def keep(found: dict[str, Any], done: int) -> None:

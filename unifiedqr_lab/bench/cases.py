@@ -9,7 +9,7 @@ from unifiedqr.errors import InputError, OptionError
 from unifiedqr_lab.bench.ours import OURS
 
 NAMES = tuple(OURS)
-"""The functions that are measured; those of the names that `Instruments.natives` has, against these."""
+"""The functions that are measured, against those of the same names in `Instruments.natives`."""
 
 SKETCH = 20
 """Columns that the range finder looks for."""
@@ -18,7 +18,7 @@ APPENDED = 8
 """Rows of a matrix that are appended to R of the others."""
 
 PARTS = ("append-rows",)
-"""Functions of parts of the matrix that a case names, which is measured as a whole too."""
+"""Functions of parts of the matrix of a case; the whole matrix is measured too."""
 
 TALLER = ("lstsq", "lstsq-weighted", "lstsq-damped")
 """Functions of matrices with at least as many rows as columns."""
@@ -88,13 +88,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         for shape in (*_SINGLE, *_STACKED)
     ),
 }
-"""Cases by what they are to show; one in two groups is measured once."""
+"""Cases by what they are meant to show; one that is in two groups is measured once."""
 
 ON_DEMAND = ("limits",)
-"""The groups that are measured where they are named, or a device is."""
+"""The groups that are measured only if they or a device are named."""
 
 SUMMARIZED = ("tall", "other", "small", "tiny", "compiled", "triangle")
-"""The groups of which a geometric mean is given."""
+"""The groups for which a geometric mean is given."""
 
 
 @dataclass(frozen=True)
@@ -153,27 +153,27 @@ def read_case(text: str) -> BenchmarkCase:
     Raises
     ------
     InputError
-        It has another form, or names a function, a dtype or a size that there is not.
+        It has another form, or names a function, dtype or size that does not exist.
     """
     name, *rest = text.split(":")
     if len(rest) != 2:
-        raise InputError(f"{text!r} has not the form NAME:SHAPE:DTYPE, such as qr:10x64x8:float64.")
+        raise InputError(f"{text!r} is not of the form NAME:SHAPE:DTYPE, such as qr:10x64x8:float64.")
     if name not in NAMES:
         raise InputError(f"{text!r}: {name!r} is not measured; choose one of {', '.join(NAMES)}.")
     if rest[1] not in DTYPES:
         raise InputError(f"{text!r}: dtype {rest[1]!r} is unknown; choose one of {', '.join(DTYPES)}.")
     sizes = rest[0].split("x")
     if len(sizes) < 2 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
-        raise InputError(f"{text!r}: {rest[0]!r} is no shape; give two sizes or more, such as 64x8 or 10x64x8.")
+        raise InputError(f"{text!r}: {rest[0]!r} is not a shape; give two sizes or more, such as 64x8 or 10x64x8.")
     case = BenchmarkCase(name, tuple(map(int, sizes)), rest[1])
     if name in TALLER and case.m < case.n:
         raise InputError(f"{text!r}: {name} is measured for matrices with at least as many rows as columns.")
     if name == "lstsq-weighted" and case.m == case.n:
         raise InputError(f"{text!r}: lstsq-weighted is measured for matrices with more rows than columns.")
     if name == "range-finder" and min(case.m, case.n) < SKETCH:
-        raise InputError(f"{text!r}: range-finder is measured for matrices of {SKETCH} rows and columns and more.")
+        raise InputError(f"{text!r}: range-finder is measured for matrices with at least {SKETCH} rows and columns.")
     if name in PARTS and case.m < case.n + APPENDED:
-        raise InputError(f"{text!r}: {name} is measured for matrices of {APPENDED} more rows than columns and more.")
+        raise InputError(f"{text!r}: {name} is measured for matrices with at least {APPENDED} more rows than columns.")
     if name == "slogdet" and case.m != case.n:
         raise InputError(f"{text!r}: slogdet is measured for square matrices.")
     return case
@@ -191,7 +191,7 @@ def select_cases(
     containing : str, optional
         Keep the cases whose text has this in it.
     shapes : sequence of str
-        Cases in place of the groups.
+        Cases instead of the groups.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The benchmark as a document: the groups in short, then one section per framework, one row per case."""
+"""The benchmark as a document: a summary of the groups, then one section per framework, one row per case."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,7 @@ DIGEST = {
     "`lq` of 32 x 100000, float64": "lq:32x100000:float64",
     "`lstsq` of 20000 x 50, float64": "lstsq:20000x50:float64",
 }
-"""The rows of the short table, each a group or a case; those that were not measured, or in part, are left out."""
+"""The rows of the short table, each a group or a case; those that were not fully measured are left out."""
 
 BEGIN, END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
@@ -90,7 +90,7 @@ def brief(benchmark: Benchmark) -> str:
 
 
 def _sharded(benchmark: Benchmark, level: str = "##") -> str:
-    """Return what was found of one matrix on several workers."""
+    """Return the section on one matrix on several workers."""
     if benchmark.sharded is None:
         return ""
     headings = [heading.replace("\n", " ") for heading in sharded.HEADINGS]
@@ -103,30 +103,28 @@ def _introduction(benchmark: Benchmark) -> str:
     machine, seconds = benchmark.machine, f"{benchmark.seconds:g}"
     where = f" on the device {escaped(benchmark.device)}" if benchmark.device else ""
     earlier = f"Ours is also measured against unifiedqr {escaped(benchmark.against)}.\n" if benchmark.against else ""
-    peaks = (
-        f"Peaks of memory are of inputs of {SMALLEST // 1_000_000} MB and more: of both, or of a forward that is alone."
-    )
+    peaks = f"Peaks of memory are for inputs of {SMALLEST // 1_000_000} MB and more: of both, or of a forward alone."
     if benchmark.memory:
         peaks = f"No peaks of memory: {benchmark.memory}."
     return f"""# unifiedqr against each framework's own functions
 
 Measured{where} on {escaped(place(machine))};
 unifiedqr {escaped(machine.unifiedqr)}, {escaped(machine.when)}.
-`make bench` measures it again; here each case had {seconds} s in each framework (`--seconds {seconds}`).
-[benchmarks/README.md](../benchmarks/README.md) tells what is measured and how, and how this document is made of
-[benchmark.json](benchmark.json), which has the quartiles and the number of rounds too.
+`make bench` repeats it; here each case had {seconds} s in each framework (`--seconds {seconds}`).
+[benchmarks/README.md](../benchmarks/README.md) says what is measured and how, and how this document is made from
+[benchmark.json](benchmark.json), which also has the quartiles and the number of rounds.
 
 {escaped(RATIO)}
-*Native* is the framework's own function, or what its users do where it has none: the notes below each table say what,
-and why there is no ratio where there is none (-). Its derivative is timed even where it is wrong, which
-[capabilities.md](capabilities.md) tells. *Both* is forward + backward. *Backward, of GEMM* is the rate of our backward
-as a fraction of that of the framework's product of large matrices, which stands above each table.
+*Native* is the framework's own function, or what its users do where it has none: the notes below each table say what
+that is, and why a ratio is missing (-). Its derivative is timed even where it is wrong;
+[capabilities.md](capabilities.md) says where. *Both* is forward + backward. *Backward, of GEMM* is the rate of our
+backward as a fraction of that of the framework's product of large matrices, given above each table.
 {earlier}{escaped(peaks)}
 """
 
 
 def _groups(benchmark: Benchmark, level: str = "##") -> str:
-    """Return geometric mean and worst of each group in each framework, and which cases the groups are of."""
+    """Return geometric mean and worst of each group in each framework, and the cases of the groups."""
     members = {group: [case for case in benchmark.cases if group in groups_of(case)] for group in SUMMARIZED}
     members = {group: cases for group, cases in members.items() if cases}
     if not members:
@@ -140,7 +138,7 @@ def _groups(benchmark: Benchmark, level: str = "##") -> str:
     told = "\n".join(f"- {group}: {escaped(', '.join(cases))}" for group, cases in members.items())
     return f"""{level} Groups
 
-Geometric mean of the ratios, of how many of the group's cases it is, and the worst ratio with its case.
+Geometric mean of the ratios, how many of the group's cases it covers, and the worst ratio with its case.
 
 {table(headings, [["ratios of", *compared], *means])}
 {told}
@@ -173,7 +171,7 @@ def _framework(benchmark: Benchmark, framework: FrameworkResult, level: str = "#
 
 
 def _headings(headings: Sequence[str]) -> list[str]:
-    """Return headings on a line each: what stands over several columns is said in each of them."""
+    """Return headings on a line each: a heading over several columns is repeated in each of them."""
     over, found = "", list[str]()
     for heading in headings:
         upper, _, lower = heading.rpartition("\n")

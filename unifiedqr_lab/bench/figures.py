@@ -18,7 +18,7 @@ MARKS = (
     "M0 6-5.5-4.5h11z",
 )
 """Outlines around the origin, in the order of the frameworks: circle, square, diamond, triangle, cross, plus, another
-triangle. They and the colours are told apart by eyes that see no red or green."""
+triangle. Outlines and colours remain distinguishable to colour-blind readers."""
 
 STRIP, MIDDLE = 38, 26
 """Pixels of the height of a row of ratios, its case's name included, and where in it the marks are."""
@@ -38,7 +38,7 @@ SERIES: dict[str, Callable[[BenchmarkCase], bool]] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A value: where it is, of which framework, what is said of it, and how far it is spread along the row."""
+    """A value: its position, framework, label, and spread along the row."""
 
     x: float
     y: float
@@ -49,7 +49,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Tick:
-    """A line across a figure and what is written at it."""
+    """A line across a figure and its label."""
 
     at: float
     text: str

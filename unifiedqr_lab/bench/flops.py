@@ -5,9 +5,9 @@ Forwards are LAPACK's, as counted in LAPACK Working Note 41: geqrf for R, orgqr 
     deep, square:  2 m n^2 - 2/3 n^3  each            wide:  2 m^2 n - 2/3 m^3  and  4/3 m^3.
 
 Backwards count the products (2 m n k) and triangular solves (m n^2) of the shortest known rule that is made of these,
-nothing saved where a factor is triangular: for Q and R of a deep matrix 5 m n^2 + 3 n^3, of a square one 7 n^3, of a
-wide one 4 m^2 n + 3 m^3. Complex operations count four times. A model is a measure: an algorithm that does more work at
-a higher rate shows a fraction of the GEMM rate lower than it runs at.
+with no savings for triangular factors: for Q and R of a deep matrix 5 m n^2 + 3 n^3, of a square one 7 n^3, of a
+wide one 4 m^2 n + 3 m^3. Complex operations count four times. A model is a yardstick: an algorithm that does more work
+at a higher rate shows a lower fraction of the GEMM rate than it attains.
 """
 
 from unifiedqr_lab.bench.cases import BenchmarkCase
@@ -20,7 +20,7 @@ SAME = {
     "r-alone": "qr-r",
     "lstsq-weighted": "lstsq",
 }
-"""Functions that are measured by the model of another, of which they have the results."""
+"""Functions that are measured by the model of another with the same results."""
 
 RIGHT_HAND_SIDES = 1
 """Of a least squares problem."""

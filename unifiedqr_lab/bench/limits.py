@@ -1,4 +1,4 @@
-"""For which matrices CholeskyQR is the faster one: the limits that fit what was measured, for an adapter."""
+"""For which matrices CholeskyQR is faster: the limits that fit what was measured, for an adapter."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from unifiedqr_lab.bench.results import Benchmark, FrameworkResult
 def best_limits(ratios: Mapping[str, float]) -> Limits | None:
     """Return the limits within which CholeskyQR gains most, over cases with their ratios Householder / CholeskyQR.
 
-    What is gained is the product of the ratios within them, so that a loss counts as much as a gain. None if there are
+    The gain is the product of the ratios within them, so that a loss counts as much as a gain. None if there are
     no limits within which anything is gained.
     """
     shapes = [read_case(case).shape for case in ratios]
@@ -53,6 +53,6 @@ def limits_told(benchmark: Benchmark, framework: FrameworkResult) -> str:
     place = benchmark.device or "cpu"
     found = best_limits(ratios)
     if found is None:
-        return f"limits = None  # CholeskyQR is not the faster one in {framework.name} on {place}"
+        return f"limits = None  # CholeskyQR is not faster in {framework.name} on {place}"
     told = ", ".join(f"{name}={value}" for name, value in found._asdict().items())
     return f"limits = Limits({told})  # measured in {framework.name} on {place}"

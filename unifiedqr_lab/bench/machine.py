@@ -25,7 +25,7 @@ PRODUCTS = 5
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and when a benchmark ran; its name is nobody's business."""
+    """Where and when a benchmark ran, without the name of the machine."""
 
     processor: str
     cores: int
@@ -45,7 +45,7 @@ class Machine:
 
 
 def putting(backend: Backend, device: str) -> Callable[[Any], Array]:
-    """Return what makes a NumPy array one of a framework, on a device of its; "" is where it goes by itself.
+    """Return the function that makes a NumPy array one of a framework on a device; "" is the framework's default.
 
     Raises
     ------
@@ -68,12 +68,12 @@ def putting(backend: Backend, device: str) -> Callable[[Any], Array]:
 def gemm_rates(
     backend: Backend, dtypes: Iterable[str], sizes: dict[str, int] = SIZES, device: str = ""
 ) -> dict[str, float]:
-    """Return the operations a second of a framework's matrix product, by dtype; without those it cannot do."""
+    """Return the operations per second of a framework's matrix product, by dtype, where it has the dtype."""
     rates: dict[str, float] = {}
     for dtype in dtypes:
         try:
             rates[dtype] = _rate(backend, dtype, sizes[dtype], putting(backend, device))
-        except Exception:  # whatever a framework without the dtype raises: nothing is told as a fraction of it
+        except Exception:  # whatever a framework without the dtype raises: no rate is given relative to it
             continue
     return rates
 

@@ -1,4 +1,4 @@
-"""One case in one framework: what can be run is run, ours and the framework's in turns, and what cannot says why."""
+"""One case in one framework: what runs is timed, ours and the framework's alternately; what does not says why."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ Run = Callable[[], object]
 Maker = Callable[[Candidate], Run]
 
 BY_DIFFERENCE = "by difference"
-"""How a backward is timed that a framework runs only together with its forward."""
+"""How a backward is timed where a framework runs it only together with the forward."""
 
 LONGEST_REASON = 110
 """Characters of a framework's message that are shown."""
@@ -49,9 +49,9 @@ def measure(
     seconds : float
         Divided among forward, backward, and both.
     release : Release, optional
-        An earlier one, which is timed in the same rounds: its forward, and both.
+        An earlier one, timed in the same rounds: its forward, and both.
     device : str
-        On which the arrays are, where it is not the framework's choice.
+        Where the arrays are, unless the framework chooses.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
     Parameters
     ----------
     backend : Backend
-        The framework, in a process in which memory is given back as soon as it is free.
+        The framework, in a process that returns memory as soon as it is freed.
     case : BenchmarkCase
         What to run.
 
@@ -99,7 +99,7 @@ def measure_memory(backend: Backend, case: BenchmarkCase) -> Memory | None:
 def _makers(
     backend: Backend, case: BenchmarkCase, inputs: Arrays, put: Callable[[Any], Array]
 ) -> tuple[dict[str, Maker], str, Arrays]:
-    """Return what makes a run of each quantity from a function, why some cannot be had, and the cotangents."""
+    """Return what makes a run of each quantity from a function, why some are missing, and the cotangents."""
     compiled, mine = instruments(backend.name).compiled, taken(case.name, inputs)
     if case.name in COMPILED and compiled(ours(case.name)) is None:
         return {}, f"{backend.name} has no compiler besides that of its programs", ()

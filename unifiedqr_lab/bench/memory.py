@@ -1,6 +1,6 @@
 """How much memory a call takes at its peak, as the kernel of Linux counts it: pages in use, whoever allocated them.
 
-An allocator that keeps what is freed would hide the next peak. So peaks are measured in a process of their own, where
+An allocator that keeps what is freed would hide the next peak. So peaks are measured in a separate process, where
 every large array is mapped and unmapped.
 """
 
@@ -15,10 +15,10 @@ PEAK = "5"
 """What resets the peak of memory in use (proc(5), clear_refs)."""
 
 SMALLEST = 8_000_000
-"""Bytes of input below which a peak is lost among what allocators keep."""
+"""Bytes of input below which a peak is lost in what allocators keep."""
 
 UNPOOLED = {"MALLOC_MMAP_THRESHOLD_": "65536"}
-"""What makes glibc map arrays, from so many bytes on (mallopt(3))."""
+"""Makes glibc map arrays of at least this many bytes (mallopt(3))."""
 
 MIB = 2**20
 
@@ -29,7 +29,7 @@ def why_not() -> str:
         RESET.write_text(PEAK)
         _counter("VmHWM")
     except (OSError, LookupError):
-        return "peaks of memory are measured by /proc/self/clear_refs of Linux, which is not here"
+        return "peaks of memory are measured by Linux's /proc/self/clear_refs, which is not available here"
     return ""
 
 
@@ -39,7 +39,7 @@ def peak(run: Callable[[], object]) -> float:
     Parameters
     ----------
     run : callable
-        What it gives is held until the peak has been read.
+        Its result is held until the peak has been read.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def peak(run: Callable[[], object]) -> float:
 
 
 def _give_back() -> None:
-    """Let the allocator give the system what is free, or it would be used again without being counted."""
+    """Return free memory to the system, or it would be reused without being counted."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
     if trim is not None:
         trim(0)

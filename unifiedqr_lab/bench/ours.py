@@ -1,4 +1,4 @@
-"""Our functions, as they are measured. This file needs a release of unifiedqr, this or an earlier one, and no more."""
+"""Our functions, as they are measured. This file needs a release of unifiedqr, this or an earlier one, only."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -81,11 +81,11 @@ OURS: dict[str, Function] = {
 """By the names of `unifiedqr_lab.bench.cases`."""
 
 COMPILED = ("qr-compiled",)
-"""Those that the framework's compiler gets, where functions run eagerly otherwise."""
+"""Those given to the framework's compiler where functions otherwise run eagerly."""
 
 
 def measured(name: str, function: Function) -> Function:
-    """Return a function, ours or another with the same results, of the results that are measured."""
+    """Return a function, ours or another with the same results, restricted to the results that are measured."""
     part = DIFFERENTIABLE.get(name, slice(None))
 
     def measured(*inputs: Array) -> Arrays:
@@ -95,5 +95,5 @@ def measured(name: str, function: Function) -> Function:
 
 
 def ours(name: str) -> Function:
-    """Return our function, of the results that are measured."""
+    """Return our function, restricted to the results that are measured."""
     return measured(name, OURS[name])

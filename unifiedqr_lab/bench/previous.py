@@ -1,8 +1,8 @@
 """The process in which an earlier release of unifiedqr is timed: ``python -P previous.py NAME OURS``.
 
-It runs with that release first on its path, and uses of it `unifiedqr` and the instruments of a framework, which every
-release has. Of this release it is given two files to run: this one, and OURS, the functions as they are measured. Lines
-of JSON come in, and one line of JSON goes out for each:
+It runs with that release first on its path, and uses its `unifiedqr` and its instruments of a framework, which every
+release has. From the present release it runs two files: this one, and OURS, the functions as they are measured. It
+answers each line of JSON with another:
 
     {"case": NAME, "arrays": FILE, "inputs": n, "cotangents": n}  ->  {"ready": [quantity, ...], "reason": TEXT}
     {"run": quantity, "untimed": n, "timed": n}                   ->  {"seconds": SECONDS of a timed call}
@@ -95,7 +95,7 @@ class Server:
 def main() -> None:
     """Answer every line until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a framework prints is no answer
+    os.dup2(2, 1)  # what a framework prints is not an answer
     server = Server(*sys.argv[1:])
     for line in sys.stdin:
         print(json.dumps(server.answer(json.loads(line))), file=answers, flush=True)

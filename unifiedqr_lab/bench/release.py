@@ -1,4 +1,4 @@
-"""An earlier release of unifiedqr, from its wheel, in a process of its own that is timed in the same rounds."""
+"""An earlier release of unifiedqr, from its wheel, timed in the same rounds in a process of its own."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from unifiedqr_lab.bench import ours, previous
 from unifiedqr_lab.bench.rounds import Elsewhere
 
 QUANTITIES = ("forward", "both")
-"""What an earlier release is timed in."""
+"""The quantities in which an earlier release is timed."""
 
 
 def version_of(wheel: Path) -> str:
@@ -29,7 +29,7 @@ def version_of(wheel: Path) -> str:
     Raises
     ------
     InputError
-        There is no such file, or it is no wheel of unifiedqr.
+        There is no such file, or it is not a wheel of unifiedqr.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -57,7 +57,7 @@ class Release:
     name : str
         Of the backend.
     folder : Path
-        In which its wheel was unpacked.
+        Into which its wheel was unpacked.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -81,7 +81,7 @@ class Release:
         self._log.close()
 
     def prepare(self, name: str, inputs: Arrays, cotangents: Sequence[Any]) -> tuple[dict[str, Elsewhere], str]:
-        """Return what is timed of a case, by quantity, and why something is not."""
+        """Return what is timed for a case, by quantity, and why something is not."""
         path = self.folder / "case.npz"
         np.savez(path, *inputs, *cotangents)
         told = self._ask({"case": name, "arrays": str(path), "inputs": len(inputs), "cotangents": len(cotangents)})
@@ -105,5 +105,5 @@ class Release:
             code = self._process.wait()
             self._log.seek(0)
             lines = [text.strip() for text in self._log.read().splitlines() if text.strip()]
-            raise InputError(f"the earlier release ended with exit status {code}: {lines[-1] if lines else 'no word'}")
+            raise InputError(f"the earlier release ended with exit status {code}: {lines[-1] if lines else 'silent'}")
         return json.loads(line)

@@ -10,7 +10,7 @@ from unifiedqr_lab.pages.page import fitting, page
 
 
 def render(benchmark: Benchmark) -> str:
-    """Return the report of a benchmark as HTML text; of very many cases the first, as many as fit."""
+    """Return the report of a benchmark as HTML text; of the first cases, as many as fit."""
     document = benchmark.to_dict()
 
     def write(count: int) -> str:

@@ -31,7 +31,7 @@ class Quantity:
     timing : Timing or None
         None where ours could not be timed.
     via : str
-        How the framework's users have to do it where the framework has not the function itself.
+        How the framework's users do it where the framework lacks the function.
     reason : str
         Why there is no timing, or none of the framework's.
     """
@@ -77,7 +77,7 @@ class CaseResult:
     sha256 : str
         Of the inputs; "" in files of earlier versions.
     lacking : str
-        Why an earlier release was not timed that was asked for; "" if it was.
+        Why a requested earlier release was not timed; "" if it was.
     """
 
     case: str
@@ -111,9 +111,9 @@ class FrameworkResult:
     versions : dict of str to str
         Of the framework and of NumPy.
     gemm : dict of str to float
-        Operations a second of a large matrix product in the framework, by dtype.
+        Operations per second of a large matrix product in the framework, by dtype.
     results : tuple of CaseResult
-        In the order of the cases; fewer if it did not come to an end.
+        In the order of the cases; fewer if it did not finish.
     failure : str
         Why it did not, or what else failed; "" if nothing did.
     blas : str
@@ -189,11 +189,11 @@ class Benchmark:
     command : str
         What was typed to measure it; "" if that is not known.
     sharded : ScalingResult or None
-        What was found of one matrix on several workers.
+        The measurements of one matrix on several workers.
     against : str
         Version of the earlier release that was timed too; "" if none was.
     device : str
-        Where it was measured; "" for the device that each framework takes by itself.
+        Where it was measured; "" for each framework's default device.
     """
 
     machine: Machine

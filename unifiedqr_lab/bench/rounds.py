@@ -1,4 +1,4 @@
-"""Two functions timed against each other: in turns, so that what disturbs the machine disturbs both."""
+"""Two functions timed against each other, alternately, so that a disturbance of the machine affects both."""
 
 import gc
 import math
@@ -15,13 +15,13 @@ FAST = 200e-6
 """Seconds below which a function is repeated inside a timing."""
 
 AWAKE = 0.01
-"""Seconds of calls that are not timed after a rest, in which a core takes milliseconds to wake up."""
+"""Seconds of untimed calls after a rest, since a core takes milliseconds to wake up."""
 
 SLOW = 1.0
-"""Seconds from which a rest before a call makes no difference to it."""
+"""Seconds of a call from which a rest before it makes no difference."""
 
 RESOLVED = 1e-3
-"""Seconds that a timing of repetitions lasts at least: thousands of ticks of the clock."""
+"""The least time of repeated calls, in seconds: thousands of ticks of the clock."""
 
 REST = 0.15
 """Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep: those of
@@ -37,7 +37,7 @@ class Elsewhere(NamedTuple):
     Attributes
     ----------
     seconds : callable
-        Takes the numbers of calls that are not timed and of those that are; returns the seconds of one of these.
+        Takes the numbers of untimed and of timed calls; returns the seconds of one timed call.
     """
 
     seconds: Callable[[int, int], float]
@@ -96,7 +96,7 @@ def timing(
     Parameters
     ----------
     ours, native : callable
-        Return when their work is done; they have run before, so that nothing is compiled any more.
+        Return when their work is done; they have run before, so that nothing remains to be compiled.
     seconds : float
         When to stop, after `FEWEST` rounds at the earliest and `MOST` at the latest.
     clock : callable
@@ -104,7 +104,7 @@ def timing(
     pause : callable
         Waits before each turn.
     previous : Elsewhere, optional
-        Ours of an earlier release.
+        Our function in an earlier release.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def rounds(functions: Sequence[Timed], seconds: float, clock: Clock, pause: Paus
 
 
 class _Plan(NamedTuple):
-    """Calls of a turn: first those that are not timed, then those that are."""
+    """Calls of a turn: first untimed ones, then timed ones."""
 
     untimed: int
     timed: int

@@ -1,4 +1,4 @@
-"""One matrix on several workers: CPU time of each, and bytes that it gets, against what users do without unifiedqr."""
+"""One matrix on several workers: CPU time of each, and bytes it receives, against what users do without unifiedqr."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from unifiedqr_lab.workers.progress import Watcher, tell, unwatched
 TASK = "unifiedqr_lab.bench.sharded:run"
 
 CASE = "qr:262144x32:float64"
-"""What is decomposed unless something else is asked for."""
+"""The default case."""
 
 TIMED, COUNTED = (1, 2), (1, 2, 8)
 """Numbers of workers: those whose time is measured, and those whose bytes are counted."""
@@ -38,20 +38,20 @@ HEADINGS = (
     "what",
     *(f"CPU ms each,\n{count}" for count in TIMED),
     "ratio",
-    *(f"bytes got,\n{count}" for count in COUNTED[1:]),
+    *(f"bytes received,\n{count}" for count in COUNTED[1:]),
 )
 TEXTS = 3
 
 EXPLANATION = (
-    "CPU time of a process, the largest (of a thread, where there is one process), with one thread of linear algebra "
-    "each; ratio: that of one alone to that of each of two. Bytes are what a worker gets from the others: all that is "
+    "CPU time of the busiest process (per thread, where there is one process), with one thread of linear algebra each; "
+    "ratio: that of one alone to that of each of two. Bytes are what a worker receives from the others: all that is "
     "gathered, and one array for each sum."
 )
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """What one of two ways takes of one quantity on some workers.
+    """The cost of one quantity, computed in one of two ways, on some workers.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class Scaled:
     workers : int
         How many.
     cpu, wall : float or None
-        Seconds, medians of rounds: CPU time of the worker with the most, and time; None where they were not asked for.
+        Seconds, medians of rounds: CPU time of the busiest worker, and elapsed time; None where not asked for.
     received : int
-        Bytes that a worker gets.
+        Bytes that a worker receives.
     """
 
     backend: str
@@ -77,7 +77,7 @@ class Scaled:
 
 @dataclass(frozen=True)
 class ScalingResult:
-    """All of it, of one case, and the reasons for what is not there."""
+    """All measurements of one case, and the reasons for those that are missing."""
 
     case: str
     found: tuple[Scaled, ...]
@@ -101,19 +101,19 @@ def run_scaling(
     names : sequence of str
         Of installed backends.
     timeout : float
-        Seconds after which what has not come to an end is given up.
+        Seconds after which what has not finished is abandoned.
     watch : callable
-        Told of every step.
+        Called at every step.
 
     Raises
     ------
     InputError
-        The case is another one.
+        The case is of another kind.
     """
     if case.name != "qr" or case.batch > 1 or case.m % COUNTED[-1] or case.m // COUNTED[-1] < case.n:
         raise InputError(
-            f"{case.id}: spread over workers is measured for qr of one matrix, whose rows are a multiple of "
-            f"{COUNTED[-1]}, and of each eighth no fewer than columns."
+            f"{case.id}: --sharded measures qr of one matrix, whose number of rows is a multiple of "
+            f"{COUNTED[-1]} and at least {COUNTED[-1]} times that of columns."
         )
     found: list[Scaled] = []
     failures: list[str] = []
@@ -158,7 +158,7 @@ def _largest(found: list[dict[str, Any]], key: str) -> Any:
 
 
 def run(name: str, job_path: Path, result_path: Path) -> None:
-    """Take part as the process whose number the result is named after, and write what it took."""
+    """Take part as the process whose rank the result file is named after, and write the measurements."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
     engine = instruments(name).scaled(job["workers"])
     assert engine is not None

@@ -30,16 +30,16 @@ TRIANGLES: dict[str, dict[int, Callable[[Any], Any]]] = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to compute what ours does without it.
+    """A way to compute the same results without our function.
 
     Attributes
     ----------
     run : callable
         Of the framework's arrays, to a tuple of them.
     via : str
-        How, where the framework has not the function itself.
+        How, where the framework lacks the function.
     takes : slice
-        Which of the inputs of a case.
+        The inputs of a case that it takes.
     """
 
     run: Function
@@ -64,11 +64,11 @@ RIVALS: dict[str, tuple[Function, str]] = {
     "qr-cholesky": (_by_householder, "by our method='householder'"),
     "append-rows": (_afresh, "by our qr(mode='r') of all rows"),
 }
-"""What is measured against ours in the place of the framework's own function: another way of ours."""
+"""What is measured against ours instead of the framework's own function: another function of ours."""
 
 
 def candidates(backend: Backend, name: str) -> tuple[Candidate, ...]:
-    """Return the ways of the framework's users without us, the best first; those later are for where it fails."""
+    """Return how the framework's users do it without us, the best way first; the others are for where it fails."""
     natives, xp = instruments(backend.name).natives(), backend.xp
     if name in RIVALS:
         function, via = RIVALS[name]
@@ -133,7 +133,7 @@ def _of_products(xp: Any, qr: Function) -> Function:
 def inputs_of(case: BenchmarkCase) -> Arrays:
     """Return inputs as NumPy arrays: standard normal ones, one right-hand side, weights and damping that are positive.
 
-    Of a case of `PARTS` it is R of all rows but the last `APPENDED`, those, and all rows.
+    For a case of `PARTS`, they are R of all rows but the last `APPENDED`, these, and all rows.
     """
     rng, real = np.random.default_rng(SEED), np.finfo(case.dtype).dtype
     A = _normal(rng, case.shape, case.dtype)
@@ -156,7 +156,7 @@ def taken(name: str, inputs: Arrays) -> Arrays:
 
 
 def cotangents_of(case: BenchmarkCase, outputs: Arrays) -> Arrays:
-    """Return standard normal cotangents of outputs, all as NumPy arrays; a triangular one's has its triangle."""
+    """Return standard normal cotangents of outputs, all as NumPy arrays; that of a triangular one is triangular."""
     rng = np.random.default_rng(SEED + 1)
     bars = [_normal(rng, Y.shape, Y.dtype.name) for Y in outputs]
     for place, triangle in TRIANGLES.get(case.name, {}).items():

@@ -26,7 +26,7 @@ HEADINGS = (
 )
 """Of the columns of `row`; "both" is forward + backward."""
 
-RATIO = "A ratio is native / ours, the median over rounds of both in turns: above 1 ours is faster."
+RATIO = "A ratio is native / ours, the median over rounds that time both: above 1 ours is faster."
 
 
 def row(framework: FrameworkResult, result: CaseResult) -> tuple[str, ...]:

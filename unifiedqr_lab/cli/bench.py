@@ -39,8 +39,8 @@ def bench(
         bool,
         typer.Option(
             "--sharded",
-            help="Measure one matrix spread over workers instead (--shape gives another): CPU time of each of 1 and 2, "
-            "and bytes that each of 2 and 8 gets.",
+            help="Measure one matrix spread over workers instead (--shape gives another): CPU time per worker with "
+            "1 and 2, and bytes received by each of 2 and 8.",
         ),
     ] = False,
     against: Annotated[
@@ -55,7 +55,7 @@ def bench(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Measure on a device such as cuda, and print for which matrices CholeskyQR is the faster one there.",
+            help="Measure on a device such as cuda, and print for which matrices CholeskyQR is faster there.",
             show_default=False,
         ),
     ] = None,
@@ -97,7 +97,7 @@ def bench(
     )
     names = choose_backends(options.names("backends", backends))
     if against is not None:
-        version_of(against)  # which says what is wrong with it before anything is measured
+        version_of(against)  # which reports a bad wheel before anything is measured
     with watching() as watch:
         if sharded:
             found = run_scaling(cases[0], names, timeout=timeout, watch=watch)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unifiedqr_lab.conformance.sharded import EngineFinding
 
 RESERVE = 5.0
-"""Seconds of the time allowed that are kept for the report."""
+"""Seconds of the time limit reserved for the report."""
 
 STATUS = {"agreement": 0, "disagreement": 1, "not established": 3}
 """Exit status by the result of a comparison; 2 is bad input."""

@@ -33,7 +33,7 @@ RESERVE = 5.0
 """Seconds reserved for the verdict and the report: at least these, or a tenth of the time allowed."""
 
 LONG = 10.0
-"""Seconds from which on the expected time of a comparison is announced."""
+"""Expected seconds from which on a comparison announces its duration."""
 
 
 def compare_function(
@@ -108,7 +108,7 @@ def _as_input(x: Any, position: int) -> Array:
         own = isinstance(x, (list, tuple, int, float, complex, np.ndarray))
         values: Array = np.asarray(x if own else uqr.to_numpy(x))  # pyright: ignore[reportUnknownArgumentType]
     except ValueError as error:
-        raise InputError(f"argument {position} is no rectangular array: {error}.") from error
+        raise InputError(f"argument {position} is not a rectangular array: {error}.") from error
     wide, _ = as_floating(values, f"argument {position}")
     return values if values.dtype.name in DTYPES else wide
 
@@ -158,8 +158,8 @@ def run_comparison(
 ) -> Comparison:
     """Run a job in the backends named (all, if None and nothing is recorded), and compare with what is recorded.
 
-    Of the `timeout` so many seconds have `elapsed`. `announce` is told, before the work starts, what a long comparison
-    is expected to take.
+    Of the `timeout`, `elapsed` seconds have already passed. `announce` is called before the work starts with the
+    expected duration of a long comparison.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def read_records(paths: Sequence[Path], function: Function | None) -> tuple[Job,
     Raises
     ------
     InputError
-        A file is no record, the records are of different inputs, or `function` is not the one they were made with.
+        A file is not a record, the records are of different inputs, or `function` is not the one they were made with.
     """
     records = [Record.read(path) for path in paths]
     job = records[0].job

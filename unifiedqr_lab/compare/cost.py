@@ -1,6 +1,6 @@
-"""What a comparison costs, estimated from sizes alone: it decides which reference is used, the same one on every run.
+"""What a comparison costs, estimated from sizes alone: it decides which reference is used, the same on every run.
 
-All costs are in seconds of a nominal machine. No clock is read: a busy machine takes longer, and does the same.
+All costs are in seconds of a nominal machine. No clock is read: a busy machine takes longer, but does the same.
 """
 
 import contextlib
@@ -135,7 +135,7 @@ def estimate(job: Job, wanted: str, frameworks: int) -> tuple[float, float]:
     seconds : float
         For all of it.
     truth : float
-        For the reference, while which the frameworks run.
+        For the reference, during which the frameworks run.
     """
     truth = rest = judgement = 0.0
     for case in job.cases:

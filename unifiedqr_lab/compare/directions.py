@@ -79,7 +79,7 @@ def cotangent(seed: int, case_id: str, name: str, output: Array, inputs: Sequenc
 
 
 def in_units(X: Array, name: str, target: str, inputs: Sequence[Array]) -> Array:
-    """Scale an array of a decomposition's case, named as `evaluate` names it, to where all columns (rows) are alike."""
+    """Scale an array of a decomposition's case, named as `evaluate` names it, so that all columns (rows) are alike."""
     if target not in TRIANGLES or not X.size:
         return X
     triangle, wide = TRIANGLES[target], X.astype(np.result_type(X.dtype, np.float64))

@@ -1,4 +1,4 @@
-"""A comparison in Markdown, such as belongs in a pull request."""
+"""A comparison in Markdown, for a pull request."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from unifiedqr_lab.conformance import sharded_table
 from unifiedqr_lab.pages.markdown import escaped, folded, table
 
 SHOWN = 20
-"""Objections that are shown at most."""
+"""The largest number of objections shown."""
 
 
 def document(comparison: Any) -> str:
-    """Return the verdict, the table by framework, the errors of every case to unfold, and where they come from."""
+    """Return the verdict, the table by framework, the errors of every case, folded, and the provenance."""
     objections = comparison.objections()
     parts = [
         f"### unifiedqr compare: {comparison.status}\n",

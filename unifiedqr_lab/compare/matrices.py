@@ -74,7 +74,7 @@ def read_all(texts: Sequence[str]) -> tuple[Matrix, ...]:
             if matrix.label in named:
                 raise InputError(
                     f"{named[matrix.label]} and {text} both hold a matrix called {matrix.label!r}, and results are "
-                    f"told by name; rename one, or give it once."
+                    f"identified by name; rename one, or give it once."
                 )
             named[matrix.label] = text
             matrices.append(matrix)

@@ -24,14 +24,14 @@ from unifiedqr_lab.compare.extended import EXTENDED
 from unifiedqr_lab.compare.job import FUNCTION, ComparisonCase, Job
 
 REFERENCES = ("exact", "extended", "none")
-"""What can be asked for; "exact" falls back where it is too dear."""
+"""What can be asked for; "exact" falls back where it is too expensive."""
 
 SECOND_STEP = 2.0**-60
 """Outer step of second derivatives, in the units of the matrix; the inner step of the mpmath backend is 2^-116."""
 
 
 def check_reference(reference: str) -> str:
-    """Return the reference back, or raise `OptionError` if it is none."""
+    """Return the reference, or raise `OptionError` if there is none of that name."""
     if reference not in REFERENCES:
         raise OptionError(f"reference {reference!r} is unknown; choose among {', '.join(REFERENCES)}.")
     return reference

@@ -13,7 +13,7 @@ from unifiedqr_lab.pages.colours import LEVELS
 from unifiedqr_lab.pages.page import fits, fitting, page
 
 OBJECTIONS = 20
-"""That are shown at most."""
+"""The largest number shown."""
 
 
 def render(comparison: Any) -> str:

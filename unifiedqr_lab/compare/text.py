@@ -46,7 +46,7 @@ def read_text(path: Path) -> tuple[Array, tuple[str, ...]]:
     Raises
     ------
     InputError
-        The file is no text, has no numbers, is ragged, or has an entry that is no number or an ambiguous one.
+        The file is not text, has no numbers, is ragged, or has an entry that is ambiguous or not a number.
     """
     rows = _rows(_lines(path))
     body = next((i for i, (_, cells) in enumerate(rows) if _has_number(cells)), len(rows))

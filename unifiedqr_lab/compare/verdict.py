@@ -243,7 +243,7 @@ def _verdict(
     if name in errors and not errors[name] <= limit:
         return "disagrees", f"error {errors[name]:.1e} against the reference exceeds the tolerance {limit:.1e}", ""
     if kind not in WHOLE:
-        # Whoever misses the slopes that are known is no witness against the others.
+        # A framework that misses the known slopes is no evidence against the others.
         witnesses = [other for other in apart if other not in errors or errors[other] <= limit]
         opponent = max(witnesses, key=lambda other: apart[other], default="")
         if opponent and not apart[opponent] <= BETWEEN * limit:
@@ -328,7 +328,7 @@ def _is_triangular(case: ComparisonCase, outcome: Evaluation) -> bool:
 
 def _backward_error(job: Job, case: ComparisonCase, outcome: Evaluation) -> float | None:
     factor = TRIANGLES.get(case.target)
-    if factor is None or case.target not in REDUCED:  # of the others the truth alone tells
+    if factor is None or case.target not in REDUCED:  # only the truth can judge the others
         return None
     A = job.inputs_of(case)[0]
     rows = by_rows(case.target)

@@ -1,7 +1,7 @@
-"""The table of capabilities: what each framework does with our decompositions, and with its own, by running it.
+"""The table of capabilities: what each framework does with our decompositions and with its own, found by running it.
 
 Every `Transform` of a backend is run on problems whose truth is known. A planted wrong rule, twice the right
-derivative, tells whether it is our rule that ran: a first derivative must double, a second one quadruple.
+derivative, shows whether our rule ran: a first derivative must double, a second one quadruple.
 """
 
 import warnings
@@ -32,17 +32,17 @@ TIMES = {"value": 1, "vjp": 2, "jvp": 2, "hvp": 4}
 Verdicts = dict[str, str]
 
 PLANTED_SHOWS = 0.1
-"""Relative change from which a planted rule has been seen."""
+"""Relative change from which a planted rule counts as seen."""
 
 OF_MEMBERS = "complex128"
 """The dtype in which transforms are run on every decomposition."""
 
 
 ALL = {"qr": DTYPES, "lq": DTYPES, "native": tuple(f"{shape} {field}" for field in FIELDS for shape in SHAPES)}
-"""What is run of a transform."""
+"""What is run for a transform."""
 
 SLOW = {"qr": ("float64",), "native": ("deep real",)}
-"""What is run of one whose runs take seconds."""
+"""What is run for one whose runs take seconds."""
 
 
 def capabilities_of(backend: Backend, transform: Transform) -> dict[str, Verdicts]:
@@ -107,7 +107,7 @@ def _judge_member(backend: Backend, transform: Transform, name: str) -> str:
         return WRONG
     if kind == "value":
         return RIGHT
-    # Where a rule reads the matrix itself, a planted second derivative is a mixture of twice and four times the true.
+    # Where a rule reads the matrix itself, a planted second derivative mixes twice and four times the true one.
     return OURS if kind == "hvp" and given.error(kind, planted) > PLANTED_SHOWS else BYPASS
 
 
@@ -143,9 +143,9 @@ def _judge(backend: Backend, transform: Transform, decomposition: str, given: Pr
 
 
 def _judge_half(backend: Backend, transform: Transform, decomposition: str, dtype: str) -> str:
-    """Compare half precision with what single precision gives for the same rounded numbers, and look at its dtype.
+    """Compare half precision with single precision for the same rounded numbers, and check its dtype.
 
-    It is computed in single precision: what it loses is the rounding of what is handed over, not 50 times that.
+    It is computed in single precision: its error is one rounding of the results, not 50 of them.
     """
     given, xp, function = problem(decomposition, "float32", batched=transform.batched), backend.xp, _ours(decomposition)
     half = [

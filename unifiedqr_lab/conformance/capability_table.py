@@ -10,15 +10,15 @@ HEADINGS = {"value": "Values", "vjp": "Reverse mode", "jvp": "Forward mode", "hv
 
 INTRODUCTION = f"""# What works where
 
-Made by `make capabilities`, which runs every cell; `make test-all` fails if one has changed. Each cell
+Written by `make capabilities`, which runs every cell; `make test-all` fails if one has changed. Each cell
 of `qr` and `lq` is a program that decomposes a deep, a square and a wide matrix at once, compared with the truth
 (differences in 100 digits), in float32, float64, complex64, complex128 and, where the framework has them, float16 and
 bfloat16. Then a wrong rule is planted, twice the derivative. Rows marked *slow*, which compile what they run, are run
 for `qr` in float64 only, and for the framework's own function on a deep real matrix.
 
-- **{OURS}**: right, and the planted rule changed the result as it must: our rule is what ran.
-- **{BYPASS}**: right, but the planted rule changed nothing: the transform goes past custom rules by design.
-- **{RIGHT}**: a value, or half precision: computed in float32, rounded once.
+- **{OURS}**: right, and the planted rule changed the result as it must: our rule ran.
+- **{BYPASS}**: right, but the planted rule changed nothing: the transform bypasses custom rules by design.
+- **{RIGHT}**: a value; or half precision, computed in float32 and rounded once.
 - **refused**: the framework raised this error. **{WRONG}**: a finite wrong number.
 - **native**: the framework's own QR under the same transform, its signs made ours by constants, shape by shape in
   double precision. *none* where it has no differentiable QR of its own. (MXNet has an LQ of real wide matrices, the
@@ -30,8 +30,8 @@ Row = Mapping[str, Any]
 
 OF_EVERY_MEMBER = f"""## Every member
 
-Every decomposition there is, and what is built on them, under transforms that stand for the others, in {OF_MEMBERS}.
-The conformance suite (the table of support) takes the plain derivatives of all of them in every dtype.
+Every decomposition, and every function built on one, under transforms that represent the others, in {OF_MEMBERS}.
+The conformance suite (the table of support) checks the plain derivatives of all of them in every dtype.
 """
 
 
@@ -95,7 +95,7 @@ def excerpt(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 
 def cell(verdicts: Verdicts | None, nothing: str = "none", style: Callable[[str], str] | None = None) -> str:
-    """Return the verdict most keys share, then what is otherwise, and for which keys."""
+    """Return the verdict that most keys share, then the other verdicts with their keys."""
     if not verdicts:
         return nothing
     style = styled if style is None else style

@@ -1,4 +1,4 @@
-"""What every backend must pass: each check compares one thing with the truth, or with an identity that is no rule."""
+"""What every backend must pass: each check compares one thing with the truth, or an identity independent of rules."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -19,7 +19,7 @@ from unifiedqr_lab.conformance.tolerance import condition_of, member_tolerance, 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One number and the bound it must keep.
+    """A number and its bound.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether the error keeps the bound; NaN does not."""
+        """Whether the error is within the bound; NaN is not."""
         return self.error <= self.bound
 
 
@@ -125,7 +125,7 @@ class _Run:
         self.inputs = tuple(map(self.given, case.inputs))
 
     def given(self, X: Any) -> Any:
-        """Hand a matrix of the golden case to the framework, in the dtype of the run."""
+        """Pass a matrix of the golden case to the framework, in the dtype of the run."""
         return None if X is None else self.backend.from_numpy(X.astype(self.dtype))
 
     def factors(self) -> Iterator[Outcome]:
@@ -144,7 +144,7 @@ class _Run:
             yield from self.triangle(self.backend.to_numpy(outputs[self.row.outputs.index(self.row.triangle)]))
 
     def triangle(self, triangle: Any) -> Iterator[Outcome]:
-        """See that a triangular factor is exactly triangular, in the positive gauge."""
+        """Check that a triangular factor is exactly triangular, in the positive gauge."""
         orientation = self.row.orientation
         triangle = triangle.swapaxes(-1, -2) if orientation.adjoint else triangle  # conjugating would make -0
         triangle = triangle[..., ::-1, ::-1] if orientation.reversed else triangle
@@ -155,7 +155,7 @@ class _Run:
         yield exactly("real non-negative diagonal", bool(np.all(diagonal.imag == 0) and np.all(diagonal.real >= 0)))
 
     def gradient(self, pattern: str) -> Iterator[Outcome]:
-        """Compare a gradient with the truth, and see that nothing given was written to."""
+        """Compare a gradient with the truth, and check that no input was written to."""
         cotangents = self.cotangents(pattern)
         _, bars = self.routes.vjp(self.inputs, cotangents)
         for name, bar, truth in zip(self.row.inputs, bars, self.case.input_bars[pattern], strict=True):
@@ -180,7 +180,7 @@ class _Run:
             yield Outcome(f"jvp {name}", relative_error(computed, truth), self.bound)
 
     def adjoint_identity(self) -> Iterator[Outcome]:
-        """See that <A_bar, A_dot> equals the sum of <X_bar, X_dot> over the results, with the true tangents."""
+        """Check that <A_bar, A_dot> equals the sum of <X_bar, X_dot> over the results, with the true tangents."""
         _, bars = self.routes.vjp(self.inputs, self.cotangents("both"))
         given = zip(self.case.factor_bars, self.case.factor_dots, strict=True)
         pairs = [(X_bar, X_dot) for X_bar, X_dot in given if X_bar is not None]
@@ -193,16 +193,16 @@ class _Run:
         yield Outcome("adjoint identity", abs(difference) / (size or 1.0), self.bound)
 
     def cotangents(self, pattern: str) -> tuple[Any, ...]:
-        """Hand the cotangents of a pattern to the framework."""
+        """Pass the cotangents of a pattern to the framework."""
         return tuple(map(self.given, self.case.cotangents(pattern)))
 
     def same(self, given: Any, X: Any) -> bool:
-        """Return whether what was handed over still has its entries."""
+        """Return whether the inputs still have their entries."""
         return given is None or np.array_equal(self.backend.to_numpy(given), X.astype(self.dtype))
 
 
 def check_zero_size(backend: Backend, decomposition: str, dtype: str) -> Iterator[Outcome]:
-    """See that matrices without entries give factors and gradients of the right shapes."""
+    """Check that matrices without entries give factors and gradients of the right shapes."""
     derivatives = routes(backend, DECOMPOSITIONS[decomposition]())
     for shape in ZERO_SIZE:
         *batch, m, n = shape
@@ -257,7 +257,7 @@ def check_second_order(backend: Backend, case: Golden, dtype: str) -> Iterator[O
 
 
 def check_sentinel(backend: Backend, case: Golden, dtype: str) -> Iterator[Outcome]:
-    """Plant rules that give twice the derivative: what comes back must be twice the truth, or ours was not run."""
+    """Plant rules that give twice the derivative: the result must be twice the truth, or ours was not run."""
     run = _Run(backend, case, dtype, routes(backend, doubled(DECOMPOSITIONS[case.decomposition]())))
     _, bars = run.routes.vjp(run.inputs, run.cotangents("both"))
     for bar, truth in zip(bars, case.input_bars["both"], strict=True):
@@ -284,5 +284,5 @@ def _pairing(X: Any, Y: Any) -> float:
 
 
 def exactly(check: str, holds: bool) -> Outcome:
-    """Return the outcome of what holds or does not."""
+    """Return the outcome of a condition that holds or does not."""
     return Outcome(check, 0.0 if holds else 1.0, 0.0)

@@ -21,11 +21,11 @@ SPOIL: dict[str, tuple[Callable[[Any], Any], int]] = {
     "zeros": (lambda X: X.__setitem__(..., 0), 0),
     "a NaN": (lambda X: X.__setitem__((..., 0, 0), np.nan), 0),
 }
-"""What makes columns (rows) dependent that must not be, and how many leading ones are sound after it."""
+"""Ways to make columns (rows) dependent, and how many leading ones remain sound."""
 
 
 def spoiled(case: Golden) -> dict[str, tuple[Any, int]]:
-    """Return the matrix of a case in several ways spoiled, each with the number of leading columns that are sound."""
+    """Return the matrix of a case spoiled in several ways, each with the number of leading columns that are sound."""
     orientation = DECOMPOSITIONS[case.decomposition]().orientation
     square_or_wide = np.isrealobj(case.A) and case.A.shape[-1 if orientation.adjoint else -2] == 3
     matrices: dict[str, Any] = {}
@@ -40,7 +40,7 @@ def spoiled(case: Golden) -> dict[str, tuple[Any, int]]:
 
 
 def before(row: Primitive, output: str, shape: tuple[int, ...], sound: int) -> Any:
-    """Return which entries of an output have a derivative, as only so many leading columns (rows) are independent."""
+    """Return which entries of an output have a derivative if only this many leading columns (rows) are independent."""
     exists = np.zeros(shape, dtype=bool)
     if output not in ("Q", "R", "L", "C"):
         return exists
@@ -55,7 +55,7 @@ def check_dependent(backend: Backend, case: Golden, dtype: str) -> Iterator[Outc
     """Batch a matrix with others that have dependent columns: what has a derivative is right, all else is NaN."""
     row = DECOMPOSITIONS[case.decomposition]()
     if row.name in DECOMPOSED:
-        return  # columns of A may be dependent where those of what is decomposed are not
+        return  # columns of A may be dependent where those of the decomposed matrix are not
     if "A" not in row.inputs or row.pivots or ("b" in row.inputs and case.A.shape[-2] < case.A.shape[-1]):
         return
     matrices = {"": (case.A, -1), **spoiled(case)}

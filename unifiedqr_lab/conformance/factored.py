@@ -1,7 +1,7 @@
 """Rows that work on the factors of a matrix: the factors they take, and what they compute, from the matrix alone.
 
 The value of such a row comes from its factors, which follow from A, and its derivative goes to A. So the truth is that
-of a function of A in which the factors that are given take no part.
+of a function of A that does not use the given factors.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ CARRIED = ("Q", "R", "P", "G", "S")
 
 
 def factors_of(row: Primitive, A: Matrix) -> dict[str, Matrix]:
-    """Return what a row takes that follows from the matrix, by name; nothing, of a row of another kind."""
+    """Return the inputs of a row that follow from the matrix, by name; none for a row of another kind."""
     if row.name not in factors.ROWS:
         return {}
     xp = get_backend("numpy").xp
@@ -46,7 +46,7 @@ def free_of_factors(row: Primitive, inputs: Arrays) -> Arrays:
 def composed(backend: Backend, row: Primitive) -> Callable[..., Arrays]:
     """Return a row as users have it: a function of its inputs in which the factors are those of the matrix.
 
-    A rule that is differentiated again must find them so. Of rows of another kind it is the row itself.
+    That is how a rule that is differentiated again must find them. Rows of another kind are returned as they are.
     """
     bound = backend.bind(row)
     if row.name not in factors.ROWS:
@@ -127,4 +127,4 @@ _DEFINED: dict[str, Callable[..., Any]] = {
 FACTORED: dict[str, Callable[..., Arrays]] = {
     name: partial(_DEFINED[name.removesuffix("-pivoted")], pivoted=row.pivots) for name, row in factors.ROWS.items()
 }
-"""By row: a forward that says what the row computes, from A and what is multiplied or solved for."""
+"""By row: a forward that defines what it computes, from A and the array to multiply or solve for."""

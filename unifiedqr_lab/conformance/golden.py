@@ -31,7 +31,7 @@ from unifiedqr_lab.conformance.matrices import (
 )
 
 TRUTH_BACKEND = "mpmath"
-"""The backend that is the truth itself: 100-digit arithmetic, derivatives by differences.
+"""The backend that gives the truth: 100-digit arithmetic, derivatives by differences.
 
 As a framework it takes part in a comparison only when it is named.
 """
@@ -48,7 +48,7 @@ SECOND_STEP = 2.0**-70
 
 
 FEW = ("graded", "laeuchli")
-"""The adversarial matrices of what is not `REDUCED`, besides random ones of the `SECOND_ORDER_SHAPES`."""
+"""The adversarial matrices for what is not `REDUCED`, in addition to random ones of the `SECOND_ORDER_SHAPES`."""
 
 FEW_WITHOUT_TIES = ("graded",)
 
@@ -70,7 +70,7 @@ class Golden:
     input_bars : dict of str to tuple of numpy.ndarray
         Gradients for each of `patterns`.
     input_bar_dots : tuple of numpy.ndarray or None
-        Derivatives along the tangents of the gradients for all cotangents; of the `SECOND_ORDER_SHAPES` only.
+        Derivatives along the tangents of the gradients for all cotangents; only for the `SECOND_ORDER_SHAPES`.
     weight : numpy.ndarray or None
         For a basis Q that matters through its space alone: the Hermitian M of the loss Re tr(Q^H M Q) / 2, whose
         cotangent is M Q.
@@ -114,7 +114,7 @@ class Golden:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """Those of `PATTERNS` there are gradients for."""
+        """The `PATTERNS` with gradients."""
         return tuple(self.input_bars)
 
     def cotangents(self, pattern: str) -> tuple[Any, ...]:

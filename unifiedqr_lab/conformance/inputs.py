@@ -1,4 +1,4 @@
-"""What each row of the table takes besides a matrix, and what it is the decomposition of.
+"""What each row of the table takes in addition to a matrix, and which matrix it decomposes.
 
 A golden vector or a comparison starts from one matrix. What else a row takes is drawn at random, or follows from the
 matrix: a row that works on factors takes those of the matrix.
@@ -20,7 +20,7 @@ from unifiedqr_lab.conformance.factored import FACTORED, factors_of, rows_of
 from unifiedqr_lab.conformance.matrices import Matrix, rounded
 
 Draw = Callable[[tuple[int, ...], int], Matrix]
-"""Gives standard normal numbers of a shape, complex ones for a complex matrix; by the number of the array."""
+"""Draws standard normal numbers of a shape, complex ones for a complex matrix, by the number of the array."""
 
 RIGHT_HAND_SIDES = 2
 
@@ -28,10 +28,10 @@ RANK = 2
 """Rank of an update."""
 
 APPENDED = 2
-"""Number of the rows that are appended."""
+"""Number of appended rows."""
 
 GOES = slice(1, 2)
-"""The row that goes: without it the exact products of the suite are well conditioned."""
+"""The deleted row: without it the exact products of the suite are well conditioned."""
 
 
 def _factors(A: Matrix) -> tuple[Matrix, Matrix]:
@@ -50,7 +50,7 @@ DRAWN: dict[str, tuple[int, Callable[[Matrix, Draw, int], Matrix]]] = {
     "V": (17, lambda A, draw, number: draw((*A.shape[:-2], A.shape[-1], RANK), number)),
     "B": (19, lambda A, draw, number: draw((*A.shape[:-2], APPENDED, A.shape[-1]), number)),
 }
-"""Inputs drawn at random, by name: the number of the array, and what gives it. Weights are positive."""
+"""Inputs drawn at random, by name: the number of the array, and the function that draws it. Weights are positive."""
 
 REAL = ("w",)
 """Inputs that are real numbers, in the dtype of the matrix."""
@@ -82,7 +82,7 @@ def _in_numpy(matrix: Callable[..., Matrix]) -> Callable[..., Matrix]:
 
 
 def _sketched(A: Matrix, Omega: Matrix) -> Matrix:
-    """Return A A^H A Omega, of which the range finder of one power iteration gives Q (LR.2)."""
+    """Return A A^H A Omega, whose Q the range finder gives after one power iteration (LR.2)."""
     return A @ (np.conj(np.swapaxes(A, -1, -2)) @ (A @ Omega))
 
 
@@ -92,7 +92,7 @@ DECOMPOSED: dict[str, Callable[..., Matrix]] = {
     "qr-append": _in_numpy(_append),
     "range_finder": _sketched,
 }
-"""By row: the matrix that is decomposed, from the inputs, where it is not the first of them."""
+"""By row: the decomposed matrix as a function of the inputs, where it is not the first of them."""
 
 
 def _factored(matrix: Callable[..., Matrix], *, r_alone: bool = False) -> Callable[..., Arrays]:
@@ -109,7 +109,7 @@ DEFINITIONS: dict[str, Callable[..., Arrays]] = {
     "qr-append": _factored(_append, r_alone=True),
     **FACTORED,
 }
-"""By row: a forward that says what the row computes, where its own takes a shorter way. The truth is taken from it."""
+"""By row: a forward that defines what it computes, where its own takes a shorter way. It gives the truth."""
 
 
 def takes_factors(row: Primitive) -> bool:
@@ -118,7 +118,7 @@ def takes_factors(row: Primitive) -> bool:
 
 
 def inputs_of(row: Primitive, A: Matrix, draw: Draw) -> Arrays:
-    """Return what a row takes for a matrix: the matrix itself, what is drawn for it, and what follows from it."""
+    """Return the inputs of a row for a matrix: the matrix itself, random arrays, and what follows from the matrix."""
     carried = factors_of(row, A)
     return tuple(carried[name] if name in carried else _input(row, name, A, draw) for name in row.inputs)
 
@@ -133,9 +133,9 @@ def _input(row: Primitive, name: str, A: Matrix, draw: Draw) -> Matrix:
 
 
 def tangents_of(row: Primitive, inputs: Arrays, draw: Draw) -> Arrays:
-    """Return random tangents of a row's inputs; that of the matrix has columns (rows, for LQ) of the sizes of its own.
+    """Return random tangents of a row's inputs; that of the matrix is graded like its columns (rows, for LQ).
 
-    A tangent graded as the matrix is leaves all of the truth visible.
+    Then no part of the truth is swamped by another.
     """
     dots: list[Matrix] = []
     for name, X in zip(row.inputs, inputs, strict=True):

@@ -21,7 +21,7 @@ ZERO_SIZE: tuple[tuple[int, ...], ...] = ((0, 0), (3, 0), (0, 3), (2, 3, 0), (2,
 
 
 def random(shape: tuple[int, ...], *, complex_: bool, seed: int) -> Matrix:
-    """Return independent standard normal entries; the imaginary part likewise."""
+    """Return independent standard normal entries, imaginary parts included."""
     generator = np.random.default_rng(seed)
     X = generator.standard_normal(shape)
     if complex_:

@@ -1,6 +1,6 @@
 """Problems for every member of the table of decompositions under a transform, one matrix each.
 
-Results take the form in which a framework can differentiate them whatever the member is: pivots and ranks are left out,
+Results are in a form that a framework can differentiate for every member: pivots and ranks are left out,
 a basis that matters through its space alone becomes its projector (but for reverse mode, where the cotangent says so),
 and what is real is handed over as real.
 """

@@ -21,23 +21,23 @@ OPERATORS = "Operators and attributes"
 INTRODUCTION = f"""# What every namespace has
 
 `uqr.namespace(x)` gives the functions of the Array API standard (2024.12) for the arrays of one framework. `make names`
-makes this page by running each of them on small arrays, real and complex, wherever the standard has it of both; `make
+writes this page by running each of them on small arrays, real and complex where the standard has both; `make
 test` runs them again and fails if anything has changed.
 
 - **{RIGHT}**: the values are NumPy's, and the gradient, wherever the function has one and the framework has autodiff,
   is that of central differences. (The derivatives of mpmath, the comparison's truth in 100 digits, are differences
   themselves.)
 - **{VALUE}**: the values are right, and the gradient is refused with this error.
-- **{REFUSED}**: the framework raised this error. **{LACKS}**: there is no such name, and what asks for one gets an
+- **{REFUSED}**: the framework raised this error. **{LACKS}**: there is no such name, and using it raises an
   `AttributeError` that says what to use instead. **{WRONG_VALUE}**, **{WRONG_GRADIENT}**: wrong, without an error.
 
-Operators and attributes are those of the frameworks' own arrays, of which we change nothing; functions promote dtypes
-as the standard has it even where operators do not. The extension `fft` is not part of the namespace of every backend.
+Operators and attributes are those of the frameworks' own arrays, which we do not change; functions promote dtypes
+as the standard says even where operators do not. The extension `fft` is not part of the namespace of every backend.
 """
 
 
 def common_names(table: Table) -> list[str]:
-    """Return the names that are right in every framework, real and complex; of ``linalg`` with that before it."""
+    """Return the names that are right in every framework, real and complex; those of ``linalg`` with that prefix."""
     frameworks = [found for backend, found in table.items() if backend not in BY_DIFFERENCES]
     right = [key for key in frameworks[0] if all(set(found[key].values()) == {RIGHT} for found in frameworks)]
     return [_spelled(key) for key in right if not key.startswith(OPERATORS)]
@@ -67,7 +67,10 @@ def document(table: Table, versions: Mapping[str, str]) -> str:
     common = common_names(table)
     sections = [INTRODUCTION, "## In every framework, real and complex", "", _listed(common), ""]
     for backend in BY_DIFFERENCES:
-        sections += [f"Of these {backend} lacks, or has in part: {_listed(lacking_names(table[backend], common))}", ""]
+        sections += [
+            f"Of these {backend} lacks, or has only in part: {_listed(lacking_names(table[backend], common))}",
+            "",
+        ]
     subjects: dict[str, list[str]] = {}
     for key in next(iter(table.values())):
         subjects.setdefault(key.partition("/")[0], []).append(key)

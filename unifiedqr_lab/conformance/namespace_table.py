@@ -1,4 +1,4 @@
-"""The table of names: what each backend's namespace has of the Array API standard, by running it.
+"""The table of names: what each backend's namespace has of the Array API standard, found by running it.
 
 Values are compared with NumPy's, gradients with central differences of NumPy's values.
 """
@@ -27,7 +27,7 @@ STEP = eps("float64") ** (1 / 3)
 """Of central differences, whose error is then of the order of its square times a third derivative."""
 
 BY_DIFFERENCES = ("mpmath",)
-"""Backends that differentiate no function, but take differences of it in 100 digits."""
+"""Backends that take differences in 100 digits instead of derivatives."""
 
 COMPILING = ("jax",)
 """Backends that compile every operation, so that a whole function takes no longer than one of them."""
@@ -40,15 +40,15 @@ Verdicts = dict[str, str]
 def verdicts_of(
     backend: Backend, case: NameCase, *, fields: Sequence[str] = FIELDS, gradients: bool = True
 ) -> Verdicts:
-    """Return what a backend makes of a case, for each of these fields that the standard has the function of."""
+    """Return a backend's verdict on a case, for each of these fields in which the standard has the function."""
     case = case if gradients else replace(case, smooth=False)
     return {field: _verdict(backend, case, field) for field in case.fields if field in fields}
 
 
 def names_of(backend: Backend, *, fields: Sequence[str] = FIELDS, gradients: bool = True) -> dict[str, Verdicts]:
-    """Return what a backend makes of every case, by ``section/name``.
+    """Return a backend's verdict on every case, by ``section/name``.
 
-    Without `gradients` what is right is so in its values.
+    Without `gradients`, right means right values.
     """
     return {
         f"{section}/{name}": verdicts_of(backend, case, fields=fields, gradients=gradients)
@@ -164,7 +164,7 @@ def _ran(backend: Backend, f: Callable[..., Any], given: list[Any]) -> Any:
         try:
             return instruments(backend.name).program(f)(*given)
         except (AttributeError, IndexError, TypeError, ValueError):
-            pass  # a program has no values: as it stands, the function may be right
+            pass  # a program has no values: run directly, the function may be right
     return f(*given)
 
 

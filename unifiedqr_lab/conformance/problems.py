@@ -20,7 +20,7 @@ SHAPES = {"deep": "5x3", "square": "4x4", "wide": "3x5"}
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is given to a transform, and what must come out; each member is a tuple of NumPy arrays.
+    """The inputs of a transform, and its correct results; each member is a tuple of NumPy arrays.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Problem:
     bounds: dict[str, float]
 
     def given(self, kind: str) -> tuple[tuple[Any, ...], ...]:
-        """Return what a transform of this kind takes besides the function."""
+        """Return what a transform of this kind takes in addition to the function."""
         return {
             "value": (self.primals,),
             "vjp": (self.primals, self.bars),

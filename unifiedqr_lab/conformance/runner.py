@@ -1,4 +1,4 @@
-"""Run the suite on backends, a third party's included, and tell what was seen."""
+"""Run the suite on backends, including those of third parties, and report the findings."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,7 +54,7 @@ class SuiteFinding:
 
     @property
     def share(self) -> float:
-        """The error as a share of the allowed one; 0 or inf where nothing is allowed."""
+        """The error as a fraction of the bound; 0 or inf where the bound is zero."""
         if self.outcome.bound > 0:
             return self.outcome.error / self.outcome.bound
         return 0.0 if self.outcome.passed else math.inf
@@ -62,9 +62,9 @@ class SuiteFinding:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """Everything a run of the suite has seen, and the backends, decompositions and dtypes it was run on.
+    """All findings of a run of the suite, and the backends, decompositions and dtypes it was run on.
 
-    `sharded` is what `unifiedqr_lab.conformance.sharded.run_engines` saw, where that was run too.
+    `sharded` has those of `unifiedqr_lab.conformance.sharded.run_engines`, where that was run too.
     """
 
     findings: tuple[SuiteFinding, ...]
@@ -92,7 +92,7 @@ class SuiteResult:
         return sum(passed), len(passed) - sum(passed)
 
     def verdict(self, backend: str) -> str:
-        """Say in one line whether a backend conforms, and in what, if not everything was run."""
+        """Say in one line whether a backend conforms, and in what if not everything was run."""
         passed, failed = self._counts(backend)
         chosen = ((self.decompositions, DECOMPOSITIONS), (self.dtypes, DTYPES))
         asked = "; ".join(", ".join(some) for some, every in chosen if len(some) < len(every))
@@ -101,7 +101,7 @@ class SuiteResult:
         return f"{backend}: {passed} checks passed, {failed} failed: {told}{within}"
 
     def rows(self) -> Iterator[tuple[tuple[str, str, str], list[SuiteFinding], SuiteFinding]]:
-        """Give, by backend, decomposition and dtype, the findings and the one nearest to its bound, or farthest off."""
+        """Return, by backend, decomposition and dtype, the findings and the worst relative to its bound."""
         groups: dict[tuple[str, str, str], list[SuiteFinding]] = {}
         for finding in self.findings:
             groups.setdefault((finding.backend, finding.decomposition, finding.dtype), []).append(finding)
@@ -126,7 +126,7 @@ class SuiteResult:
         return fragment("unifiedqr conformance", COLUMNS, self._cells(), texts=3, before=verdicts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that was seen, ready for JSON; infinite and undefined numbers are "inf" or None."""
+        """Return all findings, ready for JSON; infinite and undefined numbers are "inf" or None."""
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -178,7 +178,7 @@ def run_suite(
     backend_names : sequence of str
         Names of installed backends.
     progress : callable
-        Told a backend's name, how many of its checks are done, and how many there are; first before any of them.
+        Called with a backend's name, how many of its checks are done, and how many there are; first before any.
     decompositions : sequence of str
         Names in the table of decompositions.
     dtypes : sequence of str
@@ -242,7 +242,7 @@ def _checks(decomposition: str, dtype: str) -> Iterator[tuple[str, Check]]:
 
 
 def _outcomes(check: Check, backend: Backend) -> Iterator[Outcome]:
-    """Run a check; what a backend raises in it is a failure that is told, and the others go on."""
+    """Run a check; what a backend raises in it is a reported failure, and the others go on."""
     try:
         yield from check(backend)
     except Exception as error:
@@ -251,7 +251,7 @@ def _outcomes(check: Check, backend: Backend) -> Iterator[Outcome]:
 
 
 def _is_wanted(case: Golden, dtype: str) -> bool:
-    """Leave out single precision, but for one matrix, of what the same rules make: some frameworks compile each."""
+    """Leave out single precision except for one matrix where the rules are the same: some frameworks compile each."""
     if dtype in ("float64", "complex128") or case.decomposition in REDUCED:
         return True
     known, field = golden(case.decomposition), "complex" if dtype == "complex64" else "real"

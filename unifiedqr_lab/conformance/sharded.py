@@ -1,6 +1,6 @@
 """Spread matrices: every engine on problems whose truth is known, in processes of its own.
 
-As in the table of capabilities a wrong rule is planted, twice the right derivative, which must double what comes out.
+As in the table of capabilities, a wrong rule is planted, twice the right derivative, which must double what comes out.
 """
 
 import json
@@ -25,15 +25,15 @@ from unifiedqr_lab.workers.progress import Watcher, tell, unwatched
 TASK = "unifiedqr_lab.conformance.sharded:run"
 
 TIMEOUT = 3600.0
-"""Seconds after which engines are given up."""
+"""Seconds after which engines are abandoned."""
 
 DTYPES = ("complex128",)
-"""In which engines are run unless others are named."""
+"""The dtypes in which engines are run by default."""
 
 GATHERED = "right, but gathered"
 
 LACKING = ("refused: CapabilityError", "refused: NotImplementedError")
-"""What is said of what a framework has not: by us, or by itself."""
+"""What a missing feature of a framework raises: from us, or from itself."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class EngineFinding:
     backend, engine, transform, kind, member, dtype : str
         What was run.
     verdict : str
-        As in the table of capabilities, or `GATHERED` where what has the long side is not spread.
+        As in the table of capabilities, or `GATHERED` where an array with the long side is not spread.
     error, bound : float or None
-        The relative error, and what is allowed; None where nothing came out.
+        The relative error, and the bound; None where there was no result.
     """
 
     backend: str
@@ -62,7 +62,7 @@ class EngineFinding:
 
     @property
     def passed(self) -> bool:
-        """Whether it is right, or what the framework lacks is refused as that."""
+        """Whether it is right, or refused because the framework lacks it."""
         return self.verdict in (OURS, RIGHT, *LACKING)
 
 
@@ -85,14 +85,14 @@ def run_engines(
     dtypes : sequence of str
         Some of `unifiedqr.backend.DTYPES`.
     timeout : float
-        Seconds after which the engines that have not come to an end are given up.
+        Seconds after which the engines that have not finished are abandoned.
     watch : callable
-        Told of every step.
+        Called at every step.
 
     Returns
     -------
     tuple of EngineFinding
-        An engine of which a process failed has one, which says why.
+        An engine with a failed process has one, which says why.
     """
     told = {"members": [member for member in MEMBERS if member in decompositions], "dtypes": list(dtypes)}
     pairs = [(name, engine) for name in names for engine in instruments(name).engines() if told["members"]]
@@ -123,7 +123,7 @@ def _run_engine(
 
 
 def run(name: str, job_path: Path, result_path: Path) -> None:
-    """Take part in an engine, as the process whose number the result is named after, and write what was found."""
+    """Take part in an engine, as the process whose rank the result file is named after, and write the findings."""
     job = json.loads(job_path.read_text(encoding="utf-8"))
     engine = next(engine for engine in instruments(name).engines() if engine.name == job["engine"])
     place = Place(int(result_path.stem), job["size"], job_path.parent)
@@ -166,7 +166,7 @@ def _judged(
     if kind == "value":
         return RIGHT, error, bound
     planted, _ = _run(spreading, transform, member, given, doubled)
-    # Where a rule reads the matrix itself, a planted second derivative is a mixture of twice and four times the true.
+    # Where a rule reads the matrix itself, a planted second derivative mixes twice and four times the true one.
     seen = given.error(planted, TIMES[kind]) <= bound or (kind == "hvp" and given.error(planted) > PLANTED_SHOWS)
     return OURS if seen else BYPASS, error, bound
 
@@ -174,7 +174,7 @@ def _judged(
 def _run(
     spreading: Spreading, transform: Transform, member: str, given: SpreadProblem, change: Change
 ) -> tuple[list[Any], bool]:
-    """Return what a transform gives, as NumPy arrays, and whether what has the long side is spread."""
+    """Return what a transform gives, as NumPy arrays, and whether the arrays with the long side are spread."""
     function = spreading.function(member, change)
     if given.along is not None:
         function = _projecting(spreading, function, spreading.spread(given.along.X, given.along.axis))

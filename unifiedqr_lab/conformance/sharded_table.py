@@ -1,4 +1,4 @@
-"""What was found of spread matrices, as tables: verdicts for the document of capabilities, errors elsewhere."""
+"""The findings for spread matrices, as tables: verdicts for the document of capabilities, errors elsewhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,13 +17,13 @@ __all__ = ["HEADINGS", "ROWS", "TEXTS", "TITLE", "objections", "rows_of", "secti
 
 HEADINGS = ("framework", "engine", "derivative", "worst error vs truth", "of its tolerance", "result")
 TEXTS = 3
-"""Of the headings, those of text; the last one is too."""
+"""How many of the headings are of text; so is the last one."""
 
 INTRODUCTION = f"""## {TITLE}
 
-One matrix of {ROWS} rows that no device has all of (columns, for LQ), in complex128. It is a golden one multiplied by a
-matrix with orthonormal columns, so that its factors and derivatives are known to 100 digits. Verdicts as above;
-**{GATHERED}** where Q, or a gradient, is not spread as the matrix is.
+One matrix of {ROWS} rows (columns, for LQ), no device holding all of them, in complex128. It is a golden matrix
+multiplied by one with orthonormal columns, so its factors and derivatives are known to 100 digits. Verdicts as above;
+**{GATHERED}** where Q, or a gradient, is not spread like the matrix.
 """
 
 Rows = Sequence[Mapping[str, Any]]
@@ -80,7 +80,7 @@ def table(findings: Sequence[EngineFinding]) -> Table:
 
 
 def objections(findings: Iterable[EngineFinding]) -> list[str]:
-    """Return a line for everything that is not right, nor refused as what a framework lacks."""
+    """Return a line for everything that is not right, nor refused because the framework lacks it."""
     return [
         ", ".join(filter(None, (f"{f.backend} {f.engine}", f.transform, f.member, f.dtype))) + f": {f.verdict}"
         for f in findings

@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class SpreadProblem:
-    """What is given to a transform of one kind, and what must come out.
+    """The inputs of a transform of one kind, and its correct results.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class SpreadProblem:
     given : tuple of tuple of Part
         Primals, and cotangents and tangents as the kind takes them.
     truth : tuple of Part
-        What must come out; of a basis that matters through its space alone, the projector or its tangent.
+        The correct results; for a basis that matters through its space alone, the projector or its tangent.
     bound : float
         The largest relative error.
     basis : numpy.ndarray or None
@@ -73,7 +73,7 @@ class SpreadProblem:
 def spread_problem(name: str, dtype: str, kind: str) -> SpreadProblem:
     """Make the problem of a decomposition in a dtype for a kind of transform.
 
-    Of a basis Q "hvp" is that of Q Q^H W, with W half the weight for its cotangent.
+    For a basis Q, "hvp" is that of Q Q^H W, with W half the weight for its cotangent.
     """
     row, field = DECOMPOSITIONS[name](), "complex" if "complex" in dtype else "real"
     case = golden(name)[f"{name}-random-{'3x5' if row.orientation.adjoint else '5x3'}-{field}"]
@@ -116,6 +116,6 @@ def _W() -> Array:
 
 
 def _raised(row: Primitive, name: str, X: Array) -> Array:
-    """Return an array of a golden case with as many rows (columns) as the matrix that is spread."""
+    """Return an array of a golden case with as many rows (columns) as the spread matrix."""
     axis = axis_of(row, name)
     return X if axis is None else _W() @ X if axis == -2 else X @ _W().T

@@ -25,7 +25,7 @@ Program = Callable[..., Any]
 
 @dataclass(frozen=True)
 class NameCase:
-    """What one name is to do.
+    """What one name must do.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class NameCase:
     arrays : str
         The arrays it takes, by their letters in `arrays_of`.
     fields : tuple of str
-        Of which of `FIELDS` the arrays may be, as the standard has it.
+        Which of the `FIELDS` the arrays may have, by the standard.
     smooth : bool
-        Whether the result has a derivative by the arrays.
+        Whether the result has a derivative with respect to the arrays.
     truth : callable or None
-        The same of NumPy, where its namespace lacks the name.
+        The same in NumPy, where its namespace lacks the name.
     """
 
     call: Program

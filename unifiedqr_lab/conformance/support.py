@@ -1,4 +1,4 @@
-"""The table of what each backend supports, made from what the suite saw and from nothing else."""
+"""The table of what each backend supports, made only from the findings of the suite."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ BEGIN, END = "<!-- support table: begin -->", "<!-- support table: end -->"
 
 
 def support_table(results: Mapping[str, SuiteResult], versions: Mapping[str, str]) -> str:
-    """Return a Markdown table: what met the truth in each backend, in which dtypes.
+    """Return a Markdown table: what agreed with the truth in each backend, in which dtypes.
 
     Parameters
     ----------
     results : mapping of str to SuiteResult
-        What the suite saw, by backend.
+        The findings of the suite, by backend.
     versions : mapping of str to str
         Version of each backend's framework.
 
@@ -34,7 +34,7 @@ def support_table(results: Mapping[str, SuiteResult], versions: Mapping[str, str
 
 
 def support_cell(result: SuiteResult, decomposition: str) -> str:
-    """Say what of a decomposition met the truth: everything in a cell did so in every dtype, or in those it names."""
+    """Say what of a decomposition agreed with the truth: all in a cell did so in every dtype, or in those it names."""
     said: list[str] = []
     for kind, title in KINDS.items():
         seen = [f for f in result.findings if f.decomposition == decomposition and f.outcome.check.startswith(kind)]

@@ -1,4 +1,4 @@
-"""How large an error may be: the one function from which every tolerance of tests, suite and comparison comes.
+"""How large an error may be: a single function gives every tolerance of tests, suite and comparison.
 
 Errors are relative in the Frobenius norm. What a derivative inherits from the computed factors is of the order u κ_c,
 whatever the arrangement of the rule, with κ_c the condition of the column-equilibrated leading block (row-equilibrated
@@ -19,7 +19,7 @@ FACTOR = 50.0
 """Multiple of the unit that is allowed; adversarial matrices reach about 3."""
 
 MARGIN = 10.0
-"""Multiple of the measured error that is allowed where the matrix is well conditioned: the loss of a digit shows."""
+"""Multiple of the measured error that is allowed for a well-conditioned matrix: the loss of a digit is noticed."""
 
 WELL = 1e3
 """Condition up to which a matrix counts as well conditioned."""
@@ -160,7 +160,7 @@ def leading_condition(A: Any, *, rows: bool = False) -> float:
 
 
 def condition_of(row: Primitive, *matrices: Any) -> float:
-    """Return the largest condition of what a decomposition orthonormalizes, over matrices and their batches.
+    """Return the largest condition of the columns a decomposition orthonormalizes, over matrices and batches.
 
     With pivots these are the pivot columns; least squares sees the square of the condition of all columns (rows).
     """

@@ -1,1 +1,1 @@
-"""What the reports of the comparison and the benchmark share: shell, style, script, colours, scales, other formats."""
+"""What the reports of comparison and benchmark share: shell, style, script, colours, scales, other formats."""

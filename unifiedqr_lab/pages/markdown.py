@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 SYNTAX = re.compile(r"[\\`*\[<|~$&]|_(?![^\W_])|^(?:>|(?:[+-]|#+)(?= ))")
-"""What Markdown would not show as it is: underscores that could end an emphasis, some signs at the start alone."""
+"""What Markdown would not show as it is: underscores that could end an emphasis, and some signs at the start."""
 
 
 def table(
@@ -17,7 +17,7 @@ def table(
 ) -> str:
     """Return a table whose first columns, as many as `texts`, are aligned left, and the last one if it is text too.
 
-    `as_is` leaves Markdown in the cells what it is.
+    `as_is` leaves Markdown in the cells unescaped.
     """
     numbers = len(headings) - texts - last_text
     rule = f"|{'---|' * texts}{'--:|' * numbers}{'---|' * last_text}\n"

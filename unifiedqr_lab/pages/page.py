@@ -1,6 +1,6 @@
 """A page of HTML: one file with style, script, pictures and data inside, which needs nothing else.
 
-It stays below `LARGEST` bytes whatever was compared: what does not fit is left to the data, and the page says so. The
+It stays below `LARGEST` bytes whatever was compared: what does not fit remains in the data, and the page says so. The
 data are embedded as compressed JSON.
 """
 
@@ -28,7 +28,7 @@ EMBEDDED = 250_000
 
 
 LONGEST = 32
-"""Characters of a word that is not broken: as many as a narrow screen has room for."""
+"""The longest word that is not broken, in characters: as long as fits a narrow screen."""
 
 
 def page(template: str, document: dict[str, Any], **told: Any) -> str:
@@ -141,7 +141,7 @@ def fits(text: str) -> bool:
 
 
 def fitting(write: Callable[[int], str], count: int) -> tuple[str, int]:
-    """Return the page of as many of `count` parts as stay below `LARGEST`, and how many; `write` makes one of them."""
+    """Return the page with as many of `count` parts as fit below `LARGEST`, and their number; `write` makes a page."""
     text = write(count)
     if fits(text):
         return text, count
@@ -164,7 +164,7 @@ def number(x: float | str | None) -> str:
 
 
 def share(x: float | None) -> str:
-    """Return a share of what is allowed in percent, or as a multiple where it is far more."""
+    """Return a fraction of the tolerance in percent, or as a multiple where it is far more."""
     if x is None or math.isnan(x):
         return "–"
     if x >= 10:

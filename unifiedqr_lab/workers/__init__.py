@@ -1,1 +1,1 @@
-"""Frameworks in processes of their own, whatever runs in each: environment, progress, time, end and failure."""
+"""Frameworks in processes of their own, whatever runs in them: environment, progress, time limit, end and failure."""

@@ -1,4 +1,4 @@
-"""Signals, and the end of the time allowed, as exceptions: so `with` and `finally` end what was started."""
+"""Signals and the time limit as exceptions, so that `with` and `finally` end what was started."""
 
 import signal
 import time
@@ -15,7 +15,7 @@ ALARM = getattr(signal, "SIGALRM", None)  # not on every system
 
 
 class Interrupted(BaseException):
-    """A signal arrived; no `except Exception` may take it for an error of what it interrupted.
+    """A signal arrived; no `except Exception` can mistake it for an error of what it interrupted.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Interrupted(BaseException):
 
 def _interrupt(number: int, _: FrameType | None) -> None:
     for other in ENDING:
-        signal.signal(other, signal.SIG_IGN)  # what is being ended is ended in peace
+        signal.signal(other, signal.SIG_IGN)  # let the clean-up finish undisturbed
     raise Interrupted(number)
 
 

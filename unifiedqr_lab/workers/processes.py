@@ -67,16 +67,16 @@ class Workers:
     Parameters
     ----------
     timeout : float
-        Seconds from now after which every worker is given up.
+        Seconds from now after which every worker is abandoned.
     slots : int
         How many run at a time.
     watch : callable
-        Told of every step.
+        Called at every step.
 
     Attributes
     ----------
     folder : Path
-        For files of theirs; removed at the end.
+        For their files; removed at the end.
     """
 
     def __init__(self, timeout: float, *, slots: int = 1, watch: Watcher = unwatched) -> None:
@@ -97,7 +97,7 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         try:
             self._end()
-        finally:  # even if a signal comes now
+        finally:  # even if a signal arrives now
             self._end()
             self._temporary.cleanup()
 

@@ -1,4 +1,4 @@
-"""Graphs of tasks: small matrices as single tasks, and blocks that are read again instead of kept.
+"""Graphs of tasks: small matrices as single tasks, and blocks that are read again instead of stored.
 
 What passes over a tall matrix twice names its blocks twice. A scheduler that meets one name keeps the block from the
 first pass to the second, and with it the matrix, in memory or on disk.
@@ -14,7 +14,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 SMALL = "unifiedqr-small-"
-"""How the names of small matrices begin, which are computed once."""
+"""The prefix of the names of small matrices, which are computed once."""
 
 
 def task(f: Callable[..., Any], *Xs: Any, shape: tuple[int, int], dtype: Any = None) -> Any:

@@ -1,7 +1,7 @@
 """Dask as an Array API namespace, by array-api-compat, for matrices of many blocks of rows.
 
 QR is TSQR: each block gives a triangle, the triangles are decomposed together, and each block, read again, is
-decomposed again and multiplied by its share. No value is looked at, and nothing is computed before it is asked for.
+decomposed again and multiplied by its share. No value is inspected, and nothing is computed before it is requested.
 
 References
 ----------

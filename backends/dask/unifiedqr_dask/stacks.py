@@ -1,4 +1,4 @@
-"""Stacks of matrices, of which each is whole in its block: a block is decomposed, and differentiated, by itself."""
+"""Stacks of matrices, each whole in its block: every block is decomposed, and differentiated, by itself."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -16,7 +16,7 @@ Arrays = tuple[Array, ...]
 
 
 class Unseen(type(namespace.xp.beyond)):
-    """NumPy's operations, but no value is looked at: blocks are computed long after the call, by threads of Dask's."""
+    """NumPy's operations, but no value is inspected: blocks are computed long after the call, by Dask's threads."""
 
     def seen(self, x: np.ndarray) -> None:
         return None

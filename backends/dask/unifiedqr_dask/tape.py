@@ -17,7 +17,7 @@ Arrays = tuple[Array, ...]
 
 
 class Step(NamedTuple):
-    """What became of some arrays, and both derivatives."""
+    """The inputs and outputs of an operation, and both derivatives."""
 
     inputs: Arrays
     outputs: Arrays
@@ -40,7 +40,7 @@ class Tape:
         self._noted = {id(X): X for X in self.primals}
 
     def note(self, step: Step) -> None:
-        """Write down a step, unless nothing that goes in depends on the primals."""
+        """Record a step, unless none of its inputs depends on the primals."""
         if any(self.depends(X) for X in step.inputs):
             self.steps.append(step)
             self._noted.update((id(Y), Y) for Y in step.outputs)

@@ -50,13 +50,10 @@ class JaxOperations(Operations):
     """What JAX does better than the portable forms."""
 
     traces = True
+    skips = True
     has_cholesky = True
     limits = Limits(slenderness=16, columns=256, rows=512)  # measured on two cores of a CPU
     tiny = Tiny(longest=8, shortest=4, matrices=256)  # the same; larger ones take seconds to compile
-
-    @property
-    def skips(self) -> bool:
-        return True
 
     def solve_triangular(self, A: jax.Array, B: jax.Array, *, upper: bool) -> jax.Array:
         return jax.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper)

@@ -96,7 +96,7 @@ def distributed(
         length *= max(shape[axis], 1)
     made = DTensor.from_local(local, mesh, placements, run_check=False, shape=torch.Size(shape), stride=tuple(strides))
     if made.requires_grad:
-        # A cotangent that lies elsewhere PyTorch moves without a derivative, and what follows it would be lost.
+        # PyTorch moves a cotangent placed elsewhere without a derivative, and what follows it would be lost.
         made.register_hook(lambda bar: _moved(bar, [Replicate() if p.is_partial() else p for p in placements]))
     return made
 

@@ -273,7 +273,7 @@ _functions: dict[Primitive, type[torch.autograd.Function]] = {}
 
 @untraced
 def _see_to(row: Primitive) -> bool:
-    """Have a primitive as a function of DTensors, in reverse mode alone."""
+    """Make a primitive a function of DTensors, in reverse mode only."""
     if row not in _functions:
         _functions[row] = _differentiable(row)
     return True

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import record  # no public name
 
 from unifiedqr import host
 from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
@@ -27,11 +26,6 @@ class TensorFlowOperations(Operations):
     traces = True
     has_cholesky = True
     limits = Limits(slenderness=4, columns=512, rows=256)  # measured on two cores of a CPU
-
-    @property
-    def skips(self) -> bool:
-        # Who records a rule wants its derivative, and a vectorizing map cannot carry that of a tf.cond.
-        return not record.could_possibly_record()
 
     def solve_triangular(self, A: tf.Tensor, B: tf.Tensor, *, upper: bool) -> tf.Tensor:
         return solve_triangular(A, B, upper=upper)

@@ -38,10 +38,11 @@ def pytest_ignore_collect(collection_path):
     return None
 
 
-COMPILING = ("tensorflow", "jax")
-"""Frameworks that compile anew for each shape and dtype, which takes most of a second."""
-MANY, STRIDE = 10, 5
-"""Of more than so many cases of one test, such a framework runs every fifth; `make test-all` runs the others."""
+COMPILING = {"tensorflow": 5, "jax": 10}
+"""Frameworks that compile anew for each shape and dtype, which takes most of a second: of many cases each runs one in
+this many, and `make test-all` runs the others."""
+MANY = 10
+"""Number of cases of one test that are many."""
 
 
 def framework_of(item, names):
@@ -62,9 +63,9 @@ def pytest_collection_modifyitems(config, items):
         framework = None if getattr(item, "cls", None) else framework_of(item, COMPILING)
         if framework is not None:
             cases.setdefault((item.path, item.originalname, framework), []).append(item)
-    for found in cases.values():
+    for (*_, framework), found in cases.items():
         for number, item in enumerate(found):
-            if len(found) > MANY and number % STRIDE:
+            if len(found) > MANY and number % COMPILING[framework]:
                 item.add_marker(pytest.mark.exhaustive)
 
 

@@ -105,7 +105,7 @@ def test_every_attempt_is_made_where_the_one_before_is_refused(condition, passes
 @pytest.mark.parametrize(
     ("framework", "decomposition"),
     [
-        pytest.param(framework, name, marks=pytest.mark.exhaustive if framework == "jax" else ())
+        pytest.param(framework, name, marks=pytest.mark.exhaustive if framework in ("jax", "tensorflow") else ())
         for framework in FRAMEWORKS
         for name in ("qr", "lq", "qr-r")
     ],

@@ -10,7 +10,7 @@ SOURCES = sorted(path for folder in ("arrays", "rules", "kernels") for path in R
 for _names in ("arrays/namespaces.py", "rules/mirroring.py"):
     SOURCES.remove(ROOT / "unifiedqr" / _names)  # which compare names
 
-SIZES = {"m", "n", "k", "r"}
+SIZES = {"m", "n", "k", "r", "shape", "shapes"}
 """Names that stand for sizes alone."""
 
 OF_NO_ARRAY = {"shape", "ndim", "dtype", "bits", "entries"}

@@ -50,7 +50,7 @@ class Stack:
 
     def __getitem__(self, key: Any) -> "Stack":
         places: list[Any] = [*key] if type(key) is tuple else [key]
-        return Stack(self.xp, self.data[(*places, slice(None) if ... in places else ...)])
+        return Stack(self.xp, self.data[(*places, slice(None) if any(place is ... for place in places) else ...)])
 
     def __matmul__(self, other: "Stack") -> "Stack":
         xp = self.xp

@@ -19,8 +19,12 @@ def value(f: Function, primals: Tensors) -> Tensors:
     return tuple(f(*primals))
 
 
-def tape(f: Function, primals: Tensors, bars: Tensors) -> Tensors:
-    """Pull cotangents back by a gradient tape."""
+def tape(f: Function, primals: Tensors, bars: Tensors, *, unconnected: str = "none") -> Tensors:
+    """Pull cotangents back by a gradient tape.
+
+    A None that stands for a lost derivative is an error, unless `unconnected` is "zero".
+    """
+    unreached = tf.UnconnectedGradients(unconnected)
     with tf.GradientTape() as tape:
         tape.watch(primals)
         outputs = list(f(*primals))

@@ -69,7 +69,7 @@ class JaxOperations(Operations):
 
     def rows_apart(self, A: jax.Array) -> Blocks | None:
         # As many blocks as possible, so that each is on one device wherever rows are spread over all axes of the mesh.
-        # Rows that these do not divide evenly XLA pads where it spreads them, and it cuts blocks out of such rows wrong.
+        # Rows that these do not divide evenly XLA pads, and it cuts blocks out of padded rows wrong.
         m, n = A.shape[-2:]
         p = devices_of(A)
         if p == 1 or not isinstance(m, int) or not isinstance(n, int) or m % p != 0:

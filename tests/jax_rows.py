@@ -181,6 +181,22 @@ def difficult():
     say(name="dependent", all=bool(jnp.isnan(jax.jit(jax.grad(lambda A: cubes(uqr.qr(A).Q)))(A)).all()))
 
 
+def uneven():
+    """Rows that the devices do not divide evenly, such as what is left of spread ones: XLA pads them."""
+    X = random(64, 3, 1)
+    A = jax.device_put(X, NamedSharding(mesh_of(AxisType.Auto), ROWS))
+
+    def left(A):
+        return jnp.concatenate([A[:3], A[4:7], A[8:]])
+
+    for name, f in {
+        "qr": lambda A: uqr.qr(left(A), positive=False).R ** 2,
+        "r": lambda A: uqr.qr(left(A), mode="r"),
+        "delete": lambda A: uqr.qr_delete(*uqr.qr(A), [3, 7]).R,
+    }.items():
+        say(name=name, error=relative_error(jax.jit(f)(A), f(jnp.asarray(X))))
+
+
 def explicit():
     mesh = mesh_of(AxisType.Explicit)
     with jax.set_mesh(mesh):
@@ -353,4 +369,4 @@ def dying(rank, port):
 
 if __name__ == "__main__":
     section, *options = sys.argv[1:]
-    {f.__name__: f for f in (automatic, difficult, explicit, advice, shards, process, dying)}[section](*options)
+    {f.__name__: f for f in (automatic, difficult, uneven, explicit, advice, shards, process, dying)}[section](*options)

@@ -131,6 +131,12 @@ def test_dependent_columns():
     assert of(section("difficult"), name="dependent", all=True)
 
 
+@pytest.mark.parametrize("name", ["qr", "r", "delete"])
+def test_rows_that_are_not_divided_evenly(name):
+    (found,) = of(section("uneven"), name=name)
+    assert found["error"] <= bound()
+
+
 def test_types_say_where_results_are():
     (found,) = of(section("explicit"), name="specs")
     rows, same = "PartitionSpec('w', None)", "PartitionSpec(None, None)"

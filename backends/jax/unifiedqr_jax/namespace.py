@@ -66,11 +66,12 @@ class JaxOperations(Operations):
 
     def rows_apart(self, A: jax.Array) -> Blocks | None:
         # As many blocks as possible, so that each is on one device wherever rows are spread over all axes of the mesh.
+        # Rows that these do not divide evenly XLA pads, and it cuts blocks out of padded rows wrong.
         m, n = A.shape[-2:]
         p = devices_of(A)
-        if p == 1 or not isinstance(m, int) or not isinstance(n, int):
+        if p == 1 or not isinstance(m, int) or not isinstance(n, int) or m % p != 0:
             return None
-        counts = [count for count in range(2, p + 1) if p % count == 0 and m % count == 0 and m // count >= max(n, 1)]
+        counts = [count for count in range(2, p + 1) if p % count == 0 and m // count >= max(n, 1)]
         return Blocks(self.xp, counts[-1]) if counts else None
 
     def shape_of_product(self, X: jax.Array, Y: jax.Array) -> Shape:

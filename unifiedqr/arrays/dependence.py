@@ -77,17 +77,23 @@ def reached(
 ) -> Array:
     """Return per matrix, (..., 1, 1), whether a cotangent is not zero in the columns, rows or matrices that are marked.
 
-    `of_Q` are marks of columns and a cotangent that has the rows of A. The moduli are summed up before the marks are
-    looked at: a sum of columns is quick, and zero if and only if each term is; NaN is not.
+    `of_Q` are marks of columns and a cotangent that has the rows of A. Whole lines are looked at before the marks:
+    nothing as large as a cotangent is made, but of booleans.
     """
-    sums = [(marks, xp.sum(xp.abs(X), axis=axis, keepdims=True)) for marks, X, axis in terms if X is not None]
+    sums = [(marks, _found(xp, X, axis)) for marks, X, axis in terms if X is not None]
     if of_Q is not None and of_Q[1] is not None:
-        sums.append((of_Q[0], xp.beyond.total(xp.sum(xp.abs(of_Q[1]), axis=COLUMNS, keepdims=True))))
+        sums.append((of_Q[0], xp.beyond.total(_found(xp, of_Q[1], COLUMNS))))
     found = [anywhere(xp, xp.logical_and(marks, xp.logical_not(total <= 0))) for marks, total in sums]
     struck = found[0]
     for each in found[1:]:
         struck = xp.logical_or(struck, each)
     return struck
+
+
+def _found(xp: Namespace, X: Array, axis: int | tuple[int, int]) -> Array:
+    """Return 1 where something along an axis is not zero, NaN included, and 0 elsewhere; real numbers."""
+    found = xp.any(xp.logical_not(xp.equal(X, xp.zeros_like(X))), axis=axis, keepdims=True)
+    return xp.astype(found, xp.real(X).dtype if is_complex(xp, X) else X.dtype)
 
 
 def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
@@ -136,12 +142,15 @@ def undefined(
 
 
 def _sum(xp: Namespace, terms: tuple[tuple[Array, Array | None], ...]) -> Array:
-    sums = [
-        xp.sum(xp.where(marks, X, xp.zeros_like(X)), axis=(-2, -1), keepdims=True)
-        for marks, X in terms
-        if X is not None
-    ]
+    sums = [_sum_of_marked(xp, marks, X) for marks, X in terms if X is not None]
     return sum(sums[1:], sums[0])
+
+
+def _sum_of_marked(xp: Namespace, marks: Array, X: Array) -> Array:
+    """Return the sum of the marked rows, columns or matrices, each summed up first: nothing as large as X is made."""
+    axis = ROWS if marks.shape[-1] == 1 else COLUMNS
+    sums = xp.sum(X, axis=axis, keepdims=True)
+    return xp.sum(xp.where(marks, sums, xp.zeros_like(sums)), axis=(-2, -1), keepdims=True)
 
 
 def _rounding(xp: Namespace, U: Array, shape: Shape) -> Array:

@@ -10,9 +10,6 @@ from unifiedqr_tensorflow.instruments.wrappers import Function, vectorized_map
 Tensors = tuple[tf.Tensor, ...]
 Run = Callable[..., Tensors]
 
-ZERO = tf.UnconnectedGradients.ZERO
-"""What a gradient is by an input that a function keeps besides the matrix that it belongs to."""
-
 
 def value(f: Function, primals: Tensors) -> Tensors:
     """Call the function."""
@@ -28,7 +25,7 @@ def tape(f: Function, primals: Tensors, bars: Tensors, *, unconnected: str = "no
     with tf.GradientTape() as tape:
         tape.watch(primals)
         outputs = list(f(*primals))
-    return _dense(tape.gradient(outputs, primals, output_gradients=list(bars), unconnected_gradients=ZERO))
+    return _dense(tape.gradient(outputs, primals, output_gradients=list(bars), unconnected_gradients=unreached))
 
 
 def persistent_tape(f: Function, primals: Tensors, bars: Tensors) -> Tensors:
@@ -37,7 +34,7 @@ def persistent_tape(f: Function, primals: Tensors, bars: Tensors) -> Tensors:
         tape.watch(primals)
         outputs = tuple(f(*primals))
     parts = [
-        tape.gradient([y], primals, output_gradients=[bar], unconnected_gradients=ZERO)
+        tape.gradient([y], primals, output_gradients=[bar], unconnected_gradients=tf.UnconnectedGradients.ZERO)
         for y, bar in zip(outputs, bars, strict=True)
     ]
     return tuple(tf.add_n(list(of_primal)) for of_primal in zip(*parts, strict=True))
@@ -48,12 +45,12 @@ def variables(f: Function, primals: Tensors, bars: Tensors) -> Tensors:
     held = tuple(map(tf.Variable, primals))
     with tf.GradientTape() as tape:
         outputs = list(f(*held))
-    return _dense(tape.gradient(outputs, held, output_gradients=list(bars), unconnected_gradients=ZERO))
+    return _dense(tape.gradient(outputs, held, output_gradients=list(bars)))
 
 
 def gradients(f: Function, primals: Tensors, bars: Tensors) -> Tensors:
     """Walk the graph of a `tf.function` backwards."""
-    return _dense(tf.gradients(f(*primals), primals, grad_ys=bars, unconnected_gradients=ZERO))
+    return _dense(tf.gradients(f(*primals), primals, grad_ys=bars))
 
 
 def jacobian(f: Function, primals: Tensors, bars: Tensors, *, experimental_use_pfor: bool) -> Tensors:

@@ -8,7 +8,7 @@ import pytest
 
 import unifiedqr as uqr
 from unifiedqr.checks import checks
-from unifiedqr.discovery import plugin
+from unifiedqr.discovery import get_backend, plugin
 from unifiedqr_lab.conformance.matrices import random
 
 SOUND = random((5, 3), complex_=False, seed=1)
@@ -153,3 +153,22 @@ uqr.rules.qr_vjp(Q, R, Q, None)
 def test_unknown_modes_are_refused():
     with pytest.raises(uqr.OptionError, match="mode='on' is unknown; choose one of 'off', 'warn', 'raise'"):
         uqr.set_checks("on")
+
+
+@pytest.mark.parametrize("name", ["torch", "jax", "tensorflow"])
+def test_a_matrix_masked_before_it_is_decomposed_is_out_of_second_derivatives(name):
+    xp = get_backend(name).xp
+    A = np.random.default_rng(0).standard_normal((2, 5, 3))
+    A[1, :, 1] = A[1, :, 0]
+    mask, other = xp.asarray(np.array([True, False])), xp.asarray(np.eye(5, 3))
+
+    def loss(A):
+        Q, R = uqr.qr(xp.where(mask[:, None, None], A, other))
+        each = xp.sum(Q**3, axis=(-2, -1)) + xp.sum(R**2, axis=(-2, -1))
+        return xp.sum(xp.where(mask, each, xp.zeros_like(each)))
+
+    (product,) = uqr.hvp(loss, [xp.asarray(A)], [xp.asarray(np.ones_like(A))])
+    product = uqr.to_numpy(product)
+    assert np.isfinite(product[0]).all()
+    assert product[0].any()
+    assert not product[1].any()

@@ -18,12 +18,6 @@ from unifiedqr_jax import triangles
 from unifiedqr_jax.meshes import devices_of
 from unifiedqr_jax.values import seen, value_at_hand
 
-BLOCKS = 16
-"""Into how many blocks of rows tall matrices are divided to be computed in place: temporaries are as much smaller."""
-
-LEAST_ROWS = 512
-"""The least number of rows of such a block."""
-
 
 def argsort(x: jax.Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> jax.Array:
     """Return the indices that sort, which have no derivative: JAX would look for one, and fails on empty arrays."""
@@ -103,45 +97,11 @@ class JaxOperations(Operations):
     def limits_of(self, A: jax.Array) -> Limits | None:
         return self.limits if _is_on_cpu(A) else ON_DEVICES
 
-    def turn(self, Q: jax.Array, R: jax.Array) -> tuple[jax.Array, jax.Array]:
-        # The branches are a boundary. Without one XLA makes Q and R anew from LAPACK's arrays wherever they are read,
-        # and keeps these as long.
-        if not self.shape_of_product(Q, R).tall:
-            return super().turn(Q, R)
-        negative = jnp.any(self.phases(R) != 1)
-        turn = super().turn
-        return self.branch(negative, lambda: turn(Q, R), lambda: (Q, jnp.triu(R)))
-
     def repeat(self, count: Any, step: Callable[[Any, Any], Any], state: Any) -> Any:
         return jax.lax.fori_loop(0, count, step, state)
 
     def branch(self, predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
         return jax.lax.cond(predicate, then, otherwise)
-
-    def unless(self, done: jax.Array, state: Any, again: Callable[..., Any]) -> Any:
-        # A loop runs in place, while a branch keeps what it is given beside what it returns.
-        def step(carried: Any) -> Any:
-            return *again(*carried[:-1]), done | True
-
-        return jax.lax.while_loop(lambda carried: ~carried[-1], step, (*state, done))[:-1]
-
-    def by_rows(self, function: Callable[..., jax.Array], X: jax.Array, *others: jax.Array) -> jax.Array:
-        m = X.shape[-2]
-        rows = m // BLOCKS if isinstance(m, int) and not self.is_spread(X) else 0
-        if rows < LEAST_ROWS:
-            return function(X, *others)
-
-        def block(start: Any, rows: int, Y: jax.Array) -> jax.Array:
-            return function(*(jax.lax.dynamic_slice_in_dim(Z, start, rows, -2) for Z in (Y, *others)))
-
-        def step(j: Any, Y: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_update_slice_in_dim(Y, block(j * rows, rows, Y), j * rows, -2)
-
-        Y = jax.lax.fori_loop(0, BLOCKS, step, X)
-        rest = m - BLOCKS * rows
-        if rest == 0:
-            return Y
-        return jax.lax.dynamic_update_slice_in_dim(Y, block(m - rest, rest, Y), m - rest, -2)
 
     def power_of_two(self, exponents: jax.Array) -> jax.Array:
         return power_of_two(exponents)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 from unifiedqr import factors
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.arguments import resolve
-from unifiedqr.backend import COMPLEX_OF_REAL, Backend
+from unifiedqr.backend import Backend
 from unifiedqr.errors import ShapeError
-from unifiedqr.functional.inputs import computed_dtype, floating_dtype, rank_of
+from unifiedqr.functional.inputs import computed_dtype, floating_dtype, promoted, rank_of
 from unifiedqr.functional.least_squares import broadcast, real_of, without_entries
 from unifiedqr.results import LstsqResult
 
@@ -74,15 +74,10 @@ def _met(factor: Any, X: Any, what: str, rows: int | None, *, lq: bool) -> _Call
             f"(..., {rows}, s). An array of one dimension fewer than A is a stack of vectors: add an axis to make it "
             f"one matrix."
         )
-    real = "float64" if any(dtype in ("float64", "complex128") for dtype in dtypes) else "float32"
-    common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
-
-    def cast(Y: Array) -> Array:
-        return Y if backend.dtype_name(Y) == common else xp.astype(Y, getattr(xp, common))
-
-    X = cast(xp.expand_dims(X, axis=-1) if is_vector else X)
+    X = xp.expand_dims(X, axis=-1) if is_vector else X
+    X, A, Q, R, *WY = promoted(backend, dtypes, X, A, factor.Q, factor.R, *factor.WY)
     P = factor.P if not is_pivoted(factor) else xp.astype(xp.expand_dims(factor.P, axis=-2), X.dtype)
-    factor = factor._replace(A=cast(A), Q=cast(factor.Q), R=cast(factor.R), P=P, WY=tuple(map(cast, factor.WY)))
+    factor = factor._replace(A=A, Q=Q, R=R, P=P, WY=tuple(WY))
     return _stacked(_Call(backend, factor, X, is_vector))
 
 

@@ -1,5 +1,6 @@
 """What every function does with its input before the primitive runs, and with its output."""
 
+from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
 
@@ -137,13 +138,18 @@ def as_matrix(backend: Backend, X: Array, Q: Array, name: str, axis: int) -> Arr
     return backend.xp.expand_dims(X, axis=axis) if ndim in (1, len(Q.shape) - 1) else X
 
 
-def together(backend: Backend, name: str, *arrays: Array) -> tuple[Array, ...]:
-    """Return arrays in the dtype of all of them, with the same batch dimensions."""
-    dtypes = {floating_dtype(backend, X, name) for X in arrays}
+def promoted(backend: Backend, dtypes: Iterable[str], *arrays: Array) -> tuple[Array, ...]:
+    """Return arrays in the dtype that several of `DTYPES` are promoted to."""
+    dtypes = set(dtypes)
     real = "float64" if dtypes & {"float64", "complex128"} else "float32"
     common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
     xp = backend.xp
-    arrays = tuple(X if backend.dtype_name(X) == common else xp.astype(X, getattr(xp, common)) for X in arrays)
+    return tuple(X if backend.dtype_name(X) == common else xp.astype(X, getattr(xp, common)) for X in arrays)
+
+
+def together(backend: Backend, name: str, *arrays: Array) -> tuple[Array, ...]:
+    """Return arrays in the dtype of all of them, with the same batch dimensions."""
+    xp, arrays = backend.xp, promoted(backend, [floating_dtype(backend, X, name) for X in arrays], *arrays)
     batches = [tuple(X.shape[:-2]) for X in arrays]
     if all(batch == batches[0] for batch in batches[1:]):
         return arrays

@@ -9,7 +9,7 @@ from unifiedqr.arguments import resolve
 from unifiedqr.backend import COMPLEX_OF_REAL, HALF_DTYPES, Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, OptionError, ShapeError
-from unifiedqr.functional.inputs import computed_dtype, floating_dtype, rank_of, sizes_of
+from unifiedqr.functional.inputs import computed_dtype, floating_dtype, promoted, rank_of, sizes_of
 from unifiedqr.results import LstsqResult
 
 
@@ -294,12 +294,8 @@ def _is_vector(backend: Backend, A: Array, b: Array) -> bool:
 
 
 def _promoted(backend: Backend, A: Array, b: Array) -> tuple[Array, Array]:
-    dtypes = {computed_dtype(backend, A, "lstsq"), floating_dtype(backend, b, "lstsq")}
-    double = any(dtype in ("float64", "complex128") for dtype in dtypes)
-    real = "float64" if double else "float32"
-    common = COMPLEX_OF_REAL[real] if any("complex" in dtype for dtype in dtypes) else real
-    xp = backend.xp
-    A, b = (X if backend.dtype_name(X) == common else xp.astype(X, getattr(xp, common)) for X in (A, b))
+    dtypes = (computed_dtype(backend, A, "lstsq"), floating_dtype(backend, b, "lstsq"))
+    A, b = promoted(backend, dtypes, A, b)
     return A, b
 
 

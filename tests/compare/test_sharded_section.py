@@ -19,7 +19,7 @@ def test_a_comparison_tells_who_is_wrong(small_job, small_records, tmp_path):
     assert comparison.status == "agreement"
     comparison.sharded = (BAD,)
     assert comparison.status == "disagreement"
-    assert comparison.verdict() == "No agreement: numpy (engine) disagrees."
+    assert comparison.verdict() == "No agreement: numpy (engine) disagrees in qr."
     assert "numpy engine, vjp, qr, float64: WRONG" in comparison.objections()
     comparison.to_markdown(tmp_path / "c.md")
     assert "| numpy | engine | vjp | 1.0e+00 | 1e+14 x | WRONG |" in (tmp_path / "c.md").read_text()

@@ -44,7 +44,7 @@ def free_of_factors(row: Primitive, inputs: Arrays) -> Arrays:
 
 
 def composed(backend: Backend, row: Primitive) -> Callable[..., Arrays]:
-    """Return a row as users have it: a function of its inputs in which the factors are those of the matrix.
+    """Return a row as users have it: a function of its free inputs in which the factors are those of the matrix.
 
     That is how a rule that is differentiated again must find them. Rows of another kind are returned as they are.
     """
@@ -54,11 +54,11 @@ def composed(backend: Backend, row: Primitive) -> Callable[..., Arrays]:
     decompose = backend.bind(DECOMPOSITIONS["qr-pivoted" if row.pivots else "qr"]())
     complete = backend.bind(factors.row("qr-completion-pivoted" if row.pivots else "qr-completion"))
 
-    def function(*inputs: Any) -> Arrays:
-        named = dict(zip(row.inputs, inputs, strict=True))
+    def function(*free: Any) -> Arrays:
+        named = dict(zip(free_of_factors(row, row.inputs), free, strict=True))
         found = tuple(decompose(named["A"]))
         named |= zip(("Q", "R", "P"), found, strict=False)
-        if "G" in named:
+        if "G" in row.inputs:
             named |= zip(("G", "S"), complete(named["A"], *found), strict=True)
         return bound(*(named[name] for name in row.inputs))
 

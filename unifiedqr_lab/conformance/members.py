@@ -6,6 +6,7 @@ and what is real is handed over as real.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from unifiedqr._typing import Array, Arrays, Namespace
 from unifiedqr.backend import Backend
 from unifiedqr.decomposition import DECOMPOSITIONS, Primitive
 from unifiedqr_lab.conformance.case_checks import projector, projector_dot
-from unifiedqr_lab.conformance.factored import composed
+from unifiedqr_lab.conformance.factored import composed, free_of_factors
 from unifiedqr_lab.conformance.golden import Golden, golden
 from unifiedqr_lab.conformance.problems import Problem
 from unifiedqr_lab.conformance.tolerance import condition_of, tolerance
@@ -53,19 +54,20 @@ def member_problem(decomposition: str, dtype: str, kind: str, *, batched: bool =
 
     values, dots, bars = _forms(row, case, kind)
     single = np.finfo(dtype).dtype
+    free = partial(free_of_factors, row) if kind == "hvp" else tuple
 
     def cast(arrays: Arrays) -> Arrays:
         return tuple(X.astype(dtype if np.iscomplexobj(X) else single) for X in stacked(arrays))
 
     return Problem(
-        primals=cast(case.inputs),
+        primals=cast(free(case.inputs)),
         bars=cast(bars),
-        dots=cast(case.input_dots),
+        dots=cast(free(case.input_dots)),
         truth={
             "value": stacked(values),
             "vjp": stacked(case.input_bars["both"]),
             "jvp": stacked(dots),
-            "hvp": stacked(case.input_bar_dots or ()),
+            "hvp": stacked(free(case.input_bar_dots) if case.input_bar_dots else ()),
         },
         bounds={"value": first, "vjp": first, "jvp": first, "hvp": second},
     )
@@ -91,7 +93,10 @@ def space(xp: Namespace, Q: Array, *, complex_: bool) -> Array:
 
 
 def member(backend: Backend, row: Primitive, kind: str, *, complex_: bool) -> Callable[..., Arrays]:
-    """Return a member's differentiable results, in the form of the problem, as a function of the framework's arrays."""
+    """Return a member's differentiable results, in the form of the problem, as a function of the framework's arrays.
+
+    A second derivative is one with respect to what determines the results, factors of the matrix left out.
+    """
     bound, xp = composed(backend, row) if kind == "hvp" else backend.bind(row), backend.xp
 
     def results(*inputs: Any) -> Arrays:

@@ -40,8 +40,8 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
     if not every and last_pivot_is_free(xp, U, shape):
         bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (QR.6)
     dependent = xp.logical_not(xp.abs(xp.linalg.diagonal(U)) > bound)
-    count = xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ xp.triu(_ones_of_squares(xp, U))
-    return count > 0.5
+    ones = xp.ones_like(U, dtype=bound.dtype)
+    return xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ xp.triu(ones) > 0.5
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
@@ -63,37 +63,33 @@ def unless_empty(xp: Namespace, marks: Array) -> Array | None:
 
 def anywhere(xp: Namespace, marks: Array) -> Array:
     """Return per matrix, (..., 1, 1), whether an entry is marked."""
-    return xp.any(xp.any(marks, axis=-1, keepdims=True), axis=-2, keepdims=True)
+    return xp.any(marks, axis=(-2, -1), keepdims=True)
 
 
 COLUMNS, ROWS, ENTRIES = -2, -1, (-2, -1)
-"""The axes along which cotangents are summed up, where columns, rows or whole matrices are marked."""
+"""The axes along which cotangents are summed up or looked through: those of columns, of rows, of whole matrices."""
+
+Axes = int | tuple[int, int]
 
 
-def reached(
-    xp: Namespace,
-    *terms: tuple[Array, Array | None, int | tuple[int, int]],
-    of_Q: tuple[Array, Array | None] | None = None,
-) -> Array:
-    """Return per matrix, (..., 1, 1), whether a cotangent is not zero in the columns, rows or matrices that are marked.
-
-    `of_Q` are marks of columns and a cotangent that has the rows of A. Whole lines are looked at before the marks:
-    nothing as large as a cotangent is made, but of booleans.
-    """
-    sums = [(marks, _found(xp, X, axis)) for marks, X, axis in terms if X is not None]
-    if of_Q is not None and of_Q[1] is not None:
-        sums.append((of_Q[0], xp.beyond.total(_found(xp, of_Q[1], COLUMNS))))
-    found = [anywhere(xp, xp.logical_and(marks, xp.logical_not(total <= 0))) for marks, total in sums]
-    struck = found[0]
-    for each in found[1:]:
-        struck = xp.logical_or(struck, each)
-    return struck
+def sums(xp: Namespace, X: Array, axes: Axes) -> Array:
+    """Return the sum of each column or row, (..., 1, k), or of each matrix, (..., 1, 1)."""
+    return _in_a_row(xp, xp.sum(X, axis=axes, keepdims=True), axes)
 
 
-def _found(xp: Namespace, X: Array, axis: int | tuple[int, int]) -> Array:
-    """Return 1 where something along an axis is not zero, NaN included, and 0 elsewhere; real numbers."""
-    found = xp.any(xp.logical_not(xp.equal(X, xp.zeros_like(X))), axis=axis, keepdims=True)
-    return xp.astype(found, xp.real(X).dtype if is_complex(xp, X) else X.dtype)
+def met(xp: Namespace, X: Array, axes: Axes) -> Array:
+    """Return sums of moduli likewise: zero where every entry is, and nowhere else."""
+    return sums(xp, xp.abs(X), axes)
+
+
+def _in_a_row(xp: Namespace, X: Array, axes: Axes) -> Array:
+    return xp.matrix_transpose(X) if axes == ROWS else X
+
+
+def total(*terms: Array | None) -> Array:
+    """Return the sum of what is given."""
+    given = [X for X in terms if X is not None]
+    return sum(given[1:], given[0])
 
 
 def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
@@ -106,7 +102,7 @@ def nan_where(xp: Namespace, marks: Array, dtype: object) -> Array:
 
 
 def undefined(
-    xp: Namespace, factor: Array, marked: Array, struck: Callable[[], Array], *terms: tuple[Array, Array | None]
+    xp: Namespace, factor: Array, marked: Array, meetings: Callable[[], Array], summed: Callable[[], Array]
 ) -> Array:
     """Return a number per matrix, (..., 1, 1): NaN where a cotangent meets what has no derivative, 0 elsewhere.
 
@@ -117,11 +113,12 @@ def undefined(
         Finite where A is: it tells, in a report, dependent columns from NaN or Inf. Of the dtype of A.
     marked : array, shape (..., 1, k)
         Marked columns.
-    struck : callable
-        Gives whether a cotangent of what has no derivative is not zero, (..., 1, 1), see `reached`.
-    *terms : (array, array or None)
-        Marks, and the cotangents to which they belong, or their products with Q^H. A derivative of the result with
-        respect to these is NaN where marked: a loss that vanishes there to first order need not to second.
+    meetings : callable
+        Gives for each column, (..., 1, k), or for all of them, (..., 1, 1), a number that is zero where every cotangent
+        of what has no derivative if that column is marked is zero, and positive elsewhere.
+    summed : callable
+        Gives likewise sums of these cotangents, or of their products with Q^H. A derivative of the result with respect
+        to these is NaN where marked: a loss that vanishes there to first order need not to second.
 
     Notes
     -----
@@ -129,10 +126,11 @@ def undefined(
     """
 
     def found() -> tuple[Array]:
-        hit = struck()
+        met = _sum_of_marked(xp, marked, meetings())
+        hit = xp.not_equal(met, xp.zeros_like(met))
         report_dependent(xp, hit, factor)
-        total = _sum(xp, terms)
-        result = xp.where(hit, total * nan_where(xp, anywhere(xp, marked), total.dtype), xp.zeros_like(total))
+        X = _sum_of_marked(xp, marked, summed())
+        result = xp.where(hit, X * nan_where(xp, anywhere(xp, marked), X.dtype), xp.zeros_like(X))
         return (result if result.dtype == factor.dtype else xp.astype(result, factor.dtype),)
 
     if not xp.beyond.skips or xp.beyond.seen(marked) is not None:
@@ -141,16 +139,8 @@ def undefined(
     return xp.beyond.branch(xp.any(marked), found, lambda: (zero,))[0]
 
 
-def _sum(xp: Namespace, terms: tuple[tuple[Array, Array | None], ...]) -> Array:
-    sums = [_sum_of_marked(xp, marks, X) for marks, X in terms if X is not None]
-    return sum(sums[1:], sums[0])
-
-
-def _sum_of_marked(xp: Namespace, marks: Array, X: Array) -> Array:
-    """Return the sum of the marked rows, columns or matrices, each summed up first: nothing as large as X is made."""
-    axis = ROWS if marks.shape[-1] == 1 else COLUMNS
-    sums = xp.sum(X, axis=axis, keepdims=True)
-    return xp.sum(xp.where(marks, sums, xp.zeros_like(sums)), axis=(-2, -1), keepdims=True)
+def _sum_of_marked(xp: Namespace, marked: Array, found: Array) -> Array:
+    return xp.sum(xp.where(marked, found, xp.zeros_like(found)), axis=ENTRIES, keepdims=True)
 
 
 def _rounding(xp: Namespace, U: Array, shape: Shape) -> Array:
@@ -159,8 +149,3 @@ def _rounding(xp: Namespace, U: Array, shape: Shape) -> Array:
     rounding = 4 * shape.longer * float(xp.finfo(U.dtype).eps) * length
     subnormal = length < 0.5  # other columns are of size 1, give or take the rounding of a logarithm
     return xp.where(subnormal, xp.ones_like(length), rounding)
-
-
-def _ones_of_squares(xp: Namespace, U: Array) -> Array:
-    ones = xp.ones_like(U)
-    return xp.real(ones) if is_complex(xp, U) else ones

@@ -105,7 +105,8 @@ def of_stacks(xp: Namespace) -> Namespace:
     def by_entry(name: str) -> Any:
         function = getattr(xp, name)
 
-        def lifted(*arguments: Any, **options: Any) -> Stack:
+        def lifted(*arguments: Any, dtype: Any = None) -> Stack:  # no axis: the data have one more
+            options = {} if dtype is None else {"dtype": dtype}
             return Stack(xp, function(*map(_data, arguments), **options))
 
         return namespace.__dict__.setdefault(name, lifted)
@@ -135,7 +136,8 @@ def of_stacks(xp: Namespace) -> Namespace:
     def diagonal(x: Stack, /) -> Stack:
         return Stack(xp, xp.stack([x.data[..., i, i, :] for i in range(min(x.shape[-2:]))], axis=-2))
 
-    names = {name: along(name) for name in ("sum", "max", "min", "any", "all", "expand_dims", "concat", "flip")}
+    along_axes = ("sum", "cumulative_sum", "max", "min", "any", "all", "expand_dims", "concat", "flip")
+    names = {name: along(name) for name in along_axes}
     names |= {name: selecting(name) for name in ("triu", "tril")}
     linalg.__dict__.update(diagonal=diagonal)
     namespace.__dict__.update(names, matrix_transpose=matrix_transpose, linalg=linalg, __getattr__=by_entry)

@@ -20,8 +20,10 @@ from unifiedqr.arrays.dependence import (
     last_of,
     last_pivot_is_free,
     marked_columns,
+    met,
     nan_where,
-    reached,
+    sums,
+    total,
     undefined,
     unless_empty,
 )
@@ -181,15 +183,21 @@ class Triangle(NamedTuple):
         xp, marked = self.xp, self.marked
         if marked is None:
             return None
-        rows = xp.matrix_transpose(marked)
 
-        def struck() -> Array:
-            entire = [(anywhere(xp, marked), X, ENTRIES) for X in others]
-            met = meetings(xp, *Q_bar) if is_product(Q_bar) else None
-            given = ((rows, Q_bar_H, ROWS), (rows, R_bar, ROWS), (marked, met, COLUMNS))
-            return reached(xp, *given, *entire, of_Q=(marked, None if is_product(Q_bar) else Q_bar))
+        def found() -> Array:
+            terms = [met(xp, X, ENTRIES) for X in others]
+            terms += [met(xp, X, ROWS) for X in (R_bar, Q_bar_H) if X is not None]
+            if is_product(Q_bar):
+                terms.append(meetings(xp, *Q_bar))
+            elif Q_bar is not None:
+                terms.append(xp.beyond.total(met(xp, Q_bar, COLUMNS)))
+            return total(*terms)
 
-        return undefined(xp, self.R, marked, struck, (marked, W), (rows, R_bar))
+        def summed() -> Array:
+            of_W = None if W is None else sums(xp, W, COLUMNS)
+            return total(of_W, None if R_bar is None else sums(xp, R_bar, ROWS))
+
+        return undefined(xp, self.R, marked, found, summed)
 
     def unless_marked(self, X: Array, *, rows: bool = False) -> Array:
         """Return X with NaN in its marked columns, or rows."""

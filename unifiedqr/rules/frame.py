@@ -16,10 +16,21 @@ G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonli
 variables separate.
 """
 
-from functools import partial
+from collections.abc import Callable
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.arrays.dependence import COLUMNS, ENTRIES, anywhere, nan_where, reached, undefined, unless_empty
+from unifiedqr.arrays.dependence import (
+    COLUMNS,
+    ENTRIES,
+    Axes,
+    anywhere,
+    met,
+    nan_where,
+    sums,
+    total,
+    undefined,
+    unless_empty,
+)
 from unifiedqr.arrays.operators import Shape, adjoint, plus
 from unifiedqr.arrays.triangle import frame_singular
 from unifiedqr.checks import report_dependent
@@ -48,9 +59,11 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
     given = [bar for bar in bars if bar is not None]
     if marked is None or not given:
         return None
-    anything = anywhere(xp, marked)
-    terms = [(anything, bar) for bar in given]
-    return undefined(xp, factor, marked, lambda: reached(xp, *((*term, ENTRIES) for term in terms)), *terms)
+
+    def of_all(number: Callable[[Namespace, Array, Axes], Array]) -> Array:
+        return total(*(number(xp, X, ENTRIES) for X in given))
+
+    return undefined(xp, factor, marked, lambda: of_all(met), lambda: of_all(sums))
 
 
 def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape) -> Array:
@@ -69,8 +82,15 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if X is None:
         return Q @ (0 * G_H)
     if marked is not None:
-        struck = partial(reached, xp, (marked, G_bar, COLUMNS), of_Q=(marked, Q_bar))
-        G_H = plus(G_H, undefined(xp, Q, marked, struck, (marked, W), (marked, G_bar)))
+
+        def found() -> Array:
+            of_Q = None if Q_bar is None else xp.beyond.total(met(xp, Q_bar, COLUMNS))
+            return total(of_Q, None if G_bar is None else met(xp, G_bar, COLUMNS))
+
+        def summed() -> Array:
+            return total(*(sums(xp, X, COLUMNS) for X in (W, G_bar) if X is not None))
+
+        G_H = plus(G_H, undefined(xp, Q, marked, found, summed))
     return X @ G_H  # (LS.1)
 
 

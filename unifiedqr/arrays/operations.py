@@ -136,6 +136,13 @@ class Operations:
         products: list[Array] = [term[0] @ term[1] if type(term) is tuple else term for term in terms]
         return sum(products[1:], products[0])
 
+    def by_rows(self, function: Callable[..., Array], X: Array, *others: Array) -> Array:
+        """Return function(X, *others), of the shape of X, whose rows depend on the same rows of the arguments alone.
+
+        So it can be computed block by block, and written over X.
+        """
+        return function(X, *others)
+
     # Rows of A in several places: on devices of one mesh, or in processes each of which has its own alone.
 
     def is_spread(self, X: Array) -> bool:
@@ -226,6 +233,10 @@ class Operations:
         if value is not None:
             return then() if value else otherwise()
         return tuple(self.xp.where(predicate, X, Y) for X, Y in zip(then(), otherwise(), strict=True))
+
+    def unless(self, done: Array, state: Arrays, again: Callable[..., Arrays]) -> Arrays:
+        """Return the state or, where a boolean scalar is false, again(*state), which may be written over it."""
+        return self.branch(done, lambda: state, lambda: again(*state))
 
     def seen(self, x: Array) -> Any:
         """Return x as a NumPy array if its values are available, in host memory and outside any trace, else None."""

@@ -53,15 +53,15 @@ def cholesky_qr(xp: Namespace, A: Array, fallback: Fallback) -> tuple[Array, Arr
         Q, R = mend(accepted, found, partial(fallback, xp))
         return Q, R
 
-    def third() -> Arrays:
+    def third(*_: Array) -> Arrays:
         Q, R, accepted = _shifted(xp, A)
-        return first_accepted(xp, accepted, lambda: (Q, R), lambda: fallback(xp, A))
+        return unless_accepted(xp, accepted, (Q, R), lambda *_: fallback(xp, A))
 
-    def second() -> Arrays:
-        Q, R_2, accepted = _again(xp, _divided(xp, A, R, E), R)
-        return first_accepted(xp, xp.logical_and(in_range, accepted), lambda: (Q, R_2), third)
+    def second(Q: Array, R_1: Array) -> Arrays:
+        Q, R_2, accepted = _again(xp, _refined(xp, Q, A, R_1, E), R_1)
+        return unless_accepted(xp, xp.logical_and(in_range, accepted), (Q, R_2), third)
 
-    Q, R = first_accepted(xp, accepted, lambda: (xp.beyond.combination((A, E)), R), second)
+    Q, R = unless_accepted(xp, accepted, (xp.beyond.combination((A, E)), R), second)
     return Q, R
 
 
@@ -71,7 +71,7 @@ def cholesky_r(xp: Namespace, A: Array, fallback: Fallback) -> Array:
     E, R, definite = _triangles(xp, G, e)
     in_range = xp.logical_and(in_range, definite)
     accepted = xp.logical_and(in_range, _is_well_conditioned(xp, G, scaled(xp, E, xp.matrix_transpose(e))))
-    return first_accepted(xp, accepted, lambda: (R,), lambda: fallback(xp, A))[0]
+    return unless_accepted(xp, accepted, (R,), lambda *_: fallback(xp, A))[0]
 
 
 def _gram(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
@@ -108,13 +108,34 @@ def _again(xp: Namespace, Q_1: Array, R_1: Array) -> tuple[Array, Array, Array]:
     W = xp.beyond.inner(Q_1, Q_1)
     accepted = _squares(xp, W - identity_like(xp, W)) <= 0.25  # (CH.2)
     R_2, definite = _factor(xp, W)
-    Q = xp.beyond.combination((Q_1, xp.beyond.inverse_upper(R_2)))
+    E_2 = xp.beyond.inverse_upper(R_2)
+
+    def divided(X: Array) -> Array:
+        return xp.beyond.combination((X, E_2))
+
+    Q = xp.beyond.by_rows(divided, Q_1)
     return Q, xp.triu(R_2 @ R_1), xp.logical_and(accepted, definite)
 
 
 def _divided(xp: Namespace, X: Array, R: Array, E: Array) -> Array:
     """Return X R^-1 from E = R^-1 with a residual as small as that of a triangular solve (CH.4)."""
-    Q = xp.beyond.combination((X, E))
+
+    def divided(X: Array) -> Array:
+        return _corrected(xp, xp.beyond.combination((X, E)), X, R, E)
+
+    return xp.beyond.by_rows(divided, X)
+
+
+def _refined(xp: Namespace, Q: Array, X: Array, R: Array, E: Array) -> Array:
+    """Return X R^-1 from E = R^-1 and Q = X E, see `_divided`; Q may be written over."""
+
+    def refined(Q: Array, X: Array) -> Array:
+        return _corrected(xp, Q, X, R, E)
+
+    return xp.beyond.by_rows(refined, Q, X)
+
+
+def _corrected(xp: Namespace, Q: Array, X: Array, R: Array, E: Array) -> Array:
     return Q + xp.beyond.combination((X - xp.beyond.combination((Q, R)), E))  # (CH.4)
 
 
@@ -134,16 +155,19 @@ def _shifted(xp: Namespace, A: Array) -> tuple[Array, Array, Array]:
     return Q, scaled(xp, R, e), xp.logical_and(accepted, xp.logical_and(definite, definite_too))
 
 
-def first_accepted(xp: Namespace, accepted: Array, found: Callable[[], Arrays], other: Callable[[], Arrays]) -> Arrays:
-    """Return what was found for the matrices that are accepted, something else for the others, if there are any."""
+def unless_accepted(xp: Namespace, accepted: Array, found: Arrays, other: Callable[..., Arrays]) -> Arrays:
+    """Return what was found for the matrices that are accepted, other(*found) for others, if there are any.
 
-    def mixed() -> Arrays:
-        others = other()
+    What was found may be written over where there is one matrix alone.
+    """
+
+    def mixed(*found: Array) -> Arrays:
+        others = other(*found)
         if accepted.ndim == 2:  # one matrix alone
             return others
-        return tuple(xp.where(accepted, X, Y) for X, Y in zip(found(), others, strict=True))
+        return tuple(xp.where(accepted, X, Y) for X, Y in zip(found, others, strict=True))
 
-    return xp.beyond.branch(xp.all(accepted), found, mixed)
+    return xp.beyond.unless(xp.all(accepted), found, mixed)
 
 
 def _squares(xp: Namespace, X: Array) -> Array:

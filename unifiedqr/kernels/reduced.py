@@ -14,7 +14,7 @@ from unifiedqr.arrays.operators import adjoint, is_complex, rows_at, shape_of_pr
 from unifiedqr.arrays.rows import Rows
 from unifiedqr.arrays.scaling import exponents_of, scaled, sizes_of_columns, smallest_normal
 from unifiedqr.arrays.stacks import matrices_of, of_stacks, stack_of
-from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r, first_accepted
+from unifiedqr.kernels.cholesky import cholesky_qr, cholesky_r, unless_accepted
 from unifiedqr.kernels.tiny import tiny_qr
 
 METHODS = ("auto", "householder", "cholesky")
@@ -58,7 +58,8 @@ def is_tiny(xp: Namespace, A: Array) -> bool:
 def _of_tiny_ones(xp: Namespace, A: Array) -> tuple[Array, Array]:
     batch = tuple(A.shape[:-2])
     Q, R, accepted = (matrices_of(X, batch) for X in tiny_qr(of_stacks(xp), stack_of(xp, A)))
-    Q, R = first_accepted(xp, accepted, lambda: (Q, R), lambda: reduced_qr(xp, A, positive=True, method="householder"))
+    again = partial(reduced_qr, xp, A, positive=True, method="householder")
+    Q, R = unless_accepted(xp, accepted, (Q, R), lambda *_: again())
     return Q, R
 
 

@@ -27,6 +27,7 @@ from jax.interpreters import ad, batching, mlir
 from unifiedqr._typing import Namespace
 from unifiedqr.checks import mode
 from unifiedqr.decomposition import Primitive
+from unifiedqr_jax.alone import is_alone, xp_alone
 from unifiedqr_jax.meshes import on_meshes, report_gathering
 from unifiedqr_jax.namespace import xp
 from unifiedqr_jax.sizes import settled, xp_exported
@@ -91,7 +92,12 @@ def _decomposition(primitive: Primitive) -> JaxPrimitive:
         return outputs, tangent_map.bind(*kept, *map(ad.instantiate_zeros, tangents))
 
     tangent_map = _tangent_map(primitive)
-    decomposition = _indivisible(f"unifiedqr_{primitive.name}", forward, exported=partial(forward, xp=xp_exported))
+    decomposition = _indivisible(
+        f"unifiedqr_{primitive.name}",
+        forward,
+        alone=partial(forward, xp=xp_alone),
+        exported=partial(forward, xp=xp_exported),
+    )
     ad.primitive_jvps[decomposition] = derivative
     return decomposition
 
@@ -159,11 +165,15 @@ def _tangent_map(primitive: Primitive) -> JaxPrimitive:
 
 
 def _indivisible(
-    name: str, function: Callable[..., list[jax.Array]], *, exported: Callable[..., list[jax.Array]] | None = None
+    name: str,
+    function: Callable[..., list[jax.Array]],
+    *,
+    alone: Callable[..., list[jax.Array]] | None = None,
+    exported: Callable[..., list[jax.Array]] | None = None,
 ) -> JaxPrimitive:
     """Return a function of stacks of matrices as one JAX primitive, which still lacks its derivative.
 
-    `exported` takes its place in programs of `jax.export`, which are to run elsewhere.
+    `alone` takes its place in programs for one device, `exported` in those of `jax.export`, which are to run elsewhere.
     """
     compiled = jax.jit(function)
 
@@ -179,7 +189,7 @@ def _indivisible(
 
     def lower(ctx: Any, *args: Any, **kw: Any) -> Any:
         for_export = ctx.module_context.lowering_parameters.for_export
-        chosen: Any = exported if for_export and exported is not None else function
+        chosen: Any = (exported if for_export else alone if is_alone(ctx) else None) or function
         return mlir.lower_fun(chosen, multiple_results=True)(ctx, *args, **kw)
 
     made = JaxPrimitive(name)

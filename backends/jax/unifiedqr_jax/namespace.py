@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
+from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations, Term, is_product
 from unifiedqr.arrays.operators import Shape
 from unifiedqr.arrays.rows import Blocks
 from unifiedqr.arrays.stacks import Tiny
@@ -46,6 +46,14 @@ def _is_on_cpu(A: jax.Array) -> bool:
     return value_at_hand(A) is not None or (traced and jax.default_backend() == "cpu")
 
 
+THIN = 8
+"""The largest number of columns that are multiplied one by one with as many rows."""
+
+
+def _is_thin(Y: jax.Array) -> bool:
+    return isinstance(Y.shape[-2], int) and Y.shape[-2] <= THIN < Y.shape[-1]
+
+
 class JaxOperations(Operations):
     """What JAX does better than the portable forms."""
 
@@ -63,6 +71,17 @@ class JaxOperations(Operations):
 
     def quotients(self, U: jax.Array, *dividends: jax.Array) -> tuple[jax.Array, ...]:
         return triangles.quotients(U, *dividends)
+
+    def combination(self, *terms: Term) -> jax.Array:
+        # A product with few columns in the middle is added entry by entry, in place; XLA keeps that of a routine apart.
+        thin = [term for term in terms if is_product(term) and _is_thin(term[1])]
+        if len(thin) == len(terms):
+            return super().combination(*terms)
+        total = super().combination(*(term for term in terms if not (is_product(term) and _is_thin(term[1]))))
+        for X, Y in thin:
+            for j in range(Y.shape[-2]):
+                total = total + X[..., j : j + 1] * Y[..., j : j + 1, :]
+        return total
 
     def rows_apart(self, A: jax.Array) -> Blocks | None:
         # As many blocks as possible, so that each is on one device wherever rows are spread over all axes of the mesh.

@@ -1,0 +1,28 @@
+"""What XLA reserves for programs that JAX compiles, in copies of the decomposed matrix: outputs included."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import unifiedqr as uqr
+
+M, N = 20_000, 32
+A, FEW, SHORT = (jax.ShapeDtypeStruct(shape, "float64") for shape in ((M, N), (M, 2), (N, 2)))
+
+
+def copies(function, *inputs):
+    """Return the memory of the function's value and gradients."""
+    gradients = jax.value_and_grad(lambda *arrays: jnp.sum(function(*arrays) ** 3), tuple(range(len(inputs))))
+    memory = jax.jit(gradients).lower(*inputs).compile().memory_analysis()
+    return (memory.temp_size_in_bytes + memory.output_size_in_bytes) / (M * N * 8)
+
+
+@pytest.mark.parametrize("mode", ["reduced", "complete"])
+@pytest.mark.parametrize("method", ["auto", "householder"])
+def test_no_dense_q_outlives_a_product(mode, method):
+    def factor(A):
+        return uqr.qr_factor(A, mode=mode, method=method)
+
+    assert copies(lambda A, b: factor(A).apply_adjoint(b)[:N], A, FEW) < 2.5
+    assert copies(lambda A, X: factor(A).apply(X), A, SHORT if mode == "reduced" else FEW) < 2.5
+    assert copies(lambda A, b: factor(A).lstsq(b).x, A, FEW) < 2.5

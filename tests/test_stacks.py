@@ -112,6 +112,40 @@ def mixed_batch(shape, complex_):
     return A
 
 
+def assert_right(name, A, found, A_bar, bars):
+    """Compare factors and gradients of a mixed batch with those of single matrices in NumPy."""
+    shape, expected = A.shape[-2:], getattr(uqr, name)(A)
+    with checks("off"):
+        truth = getattr(rules, f"{name}_vjp")(*expected, *bars)
+    bound = tolerance("float64", *shape, 1e3)
+    left, right = found  # of the zero column Q or its sign is whatever the reflectors give
+    assert relative_error(np.asarray(left)[7] @ np.asarray(right)[7], A[7]) <= bound
+    for X, Y in zip(found, expected, strict=True):
+        assert max(relative_error(np.asarray(X)[i], Y[i]) for i in range(len(A)) if i != 7) <= bound
+    assert np.array_equal(np.isnan(A_bar).any((-2, -1)), np.isnan(truth).any((-2, -1)))
+    for i in set(np.flatnonzero(~np.isnan(truth).any((-2, -1)))) - {7}:
+        assert relative_error(A_bar[i], truth[i]) <= tolerance("float64", *shape, 1e5)
+
+
+@pytest.mark.parametrize(("name", "shape", "complex_"), [("qr", (6, 3), True), ("lq", (2, 4), False)], ids=str)
+def test_in_programs_that_tensorflow_compiles_with_xla(name, shape, complex_):
+    tf = pytest.importorskip("tensorflow")
+    A, backend = mixed_batch(shape, complex_), get_backend("tensorflow")
+    bars = [random(X.shape, complex_=complex_, seed=11) for X in getattr(uqr, name)(A)]
+
+    def program(A, *bars):
+        assert backend.xp.beyond.tiny.include(A.shape)
+        with tf.GradientTape() as tape:
+            tape.watch(A)
+            factors = tuple(getattr(uqr, name)(A))
+        return factors, tape.gradient(factors, A, output_gradients=list(bars))
+
+    with checks("off"):
+        found, A_bar = tf.function(program, jit_compile=True)(*map(backend.from_numpy, (A, *bars)))
+    assert_right(name, A, found, A_bar.numpy(), bars)
+    assert backend.xp.beyond.tiny is None
+
+
 @pytest.mark.parametrize(("shape", "complex_"), [((3, 3), False), ((6, 3), True), ((2, 4), False)], ids=str)
 class TestInJax:
     def test_values_and_gradients_are_those_of_numpy(self, shape, complex_):
@@ -119,22 +153,13 @@ class TestInJax:
         A, backend = mixed_batch(shape, complex_), get_backend("jax")
         assert backend.xp.beyond.tiny.include(A.shape)
         for name, f in (("qr", uqr.qr), ("lq", uqr.lq)):
-            expected = f(A)
             found, pull = backend.vjp(lambda X, f=f: tuple(f(X)), (backend.from_numpy(A),))
-            bars = tuple(random(X.shape, complex_=complex_, seed=11) for X in expected)
+            bars = [random(X.shape, complex_=complex_, seed=11) for X in found]
             with checks("off"):
-                rule = getattr(rules, f"{name}_vjp")
-                A_bar, truth = np.asarray(pull(tuple(map(backend.from_numpy, bars)))[0]), rule(*expected, *bars)
+                A_bar = np.asarray(pull(tuple(map(backend.from_numpy, bars)))[0])
                 jitted = jax.jit(lambda X, f=f: tuple(f(X)))(backend.from_numpy(A))
-            bound = tolerance("float64", *shape, 1e3)
-            for left, right in (found, jitted):  # of the zero column Q or its sign is whatever the reflectors give
-                assert relative_error(np.asarray(left)[7] @ np.asarray(right)[7], A[7]) <= bound
-            for X, Y in (*zip(found, expected, strict=True), *zip(jitted, expected, strict=True)):
-                errors = [relative_error(np.asarray(X)[i], Y[i]) for i in range(len(A)) if i != 7]
-                assert max(errors) <= bound
-            assert np.array_equal(np.isnan(A_bar).any((-2, -1)), np.isnan(truth).any((-2, -1)))
-            for i in set(np.flatnonzero(~np.isnan(truth).any((-2, -1)))) - {7}:
-                assert relative_error(A_bar[i], truth[i]) <= tolerance("float64", *shape, 1e5)
+            assert_right(name, A, found, A_bar, bars)
+            assert_right(name, A, jitted, A_bar, bars)
 
     def test_second_order_is_that_of_single_matrices(self, shape, complex_):
         jax = pytest.importorskip("jax")

@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # TensorFlow says it nowhere else
 
 from unifiedqr import host
 from unifiedqr.arrays.operations import ON_DEVICES, Limits, Operations
+from unifiedqr.arrays.stacks import Tiny
 from unifiedqr_tensorflow.namespace import bits
 from unifiedqr_tensorflow.namespace.dtypes import finfo
 from unifiedqr_tensorflow.namespace.linalg import solve_triangular, vector_norm
 
 State = tuple[tf.Tensor, ...]
+
+TINY = Tiny(longest=8, shortest=4, matrices=256)
+"""Stacks that XLA fuses, measured on two cores of a CPU; TensorFlow's own kernels gain nothing."""
 
 INVERTED = 128
 """Size of a triangle up to which its inverse and a product are quicker than a solve between two transpositions, each
@@ -26,6 +31,10 @@ class TensorFlowOperations(Operations):
     traces = True
     has_cholesky = True
     limits = Limits(slenderness=4, columns=512, rows=256)  # measured on two cores of a CPU
+
+    @property
+    def tiny(self) -> Tiny | None:
+        return None if tf.executing_eagerly() or not _is_for_xla() else TINY
 
     def solve_triangular(self, A: tf.Tensor, B: tf.Tensor, *, upper: bool) -> tf.Tensor:
         return solve_triangular(A, B, upper=upper)
@@ -109,6 +118,10 @@ class TensorFlowOperations(Operations):
 
     def power_of_two(self, exponents: tf.Tensor) -> tf.Tensor:
         return bits.power_of_two(exponents)
+
+
+def _is_for_xla() -> bool:
+    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 @cache

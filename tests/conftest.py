@@ -23,8 +23,15 @@ LEFT_OUT = tuple(name for name in EVERY if name not in FRAMEWORKS)
 
 # Two test processes share two cores: threads of one matrix of 12 x 5 would only wait for each other.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-# Thousands of XLA's programs run once each, on small matrices: LLVM's optimizations take a third of their time.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+# Thousands of XLA's programs run once each, on small matrices: optimizing them and dividing them for several compiling
+# threads would take most of the time of their tests.
+QUICK = (
+    "--xla_backend_optimization_level=0",
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
+os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK])
+os.environ["UNIFIEDQR_BENCH_REST"] = "0"  # no test asks how long something took
 for _name in (discovery.VARIABLE, checks.VARIABLE):
     os.environ.pop(_name, None)  # whoever runs the tests may have chosen something
 for _name in backends():
@@ -38,11 +45,9 @@ def pytest_ignore_collect(collection_path):
     return None
 
 
-COMPILING = {"tensorflow": 5, "jax": 10}
-"""Frameworks that compile anew for each shape and dtype, which takes most of a second: of many cases each runs one in
-this many, and `make test-all` runs the others."""
-MANY = 10
-"""Number of cases of one test that are many."""
+COMPILING = {"tensorflow": (10, 5), "jax": (5, 10)}
+"""Frameworks that compile anew for each shape and dtype, which takes a good part of a second: of more cases of a test
+than the first number each runs one in as many as the second, and `make test-all` runs the others."""
 
 
 def framework_of(item, names):
@@ -64,8 +69,9 @@ def pytest_collection_modifyitems(config, items):
         if framework is not None:
             cases.setdefault((item.path, item.originalname, framework), []).append(item)
     for (*_, framework), found in cases.items():
+        many, each = COMPILING[framework]
         for number, item in enumerate(found):
-            if len(found) > MANY and number % COMPILING[framework]:
+            if len(found) > many and number % each:
                 item.add_marker(pytest.mark.exhaustive)
 
 

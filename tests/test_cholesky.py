@@ -191,7 +191,9 @@ def test_tensorflow_transforms(options):
 
 
 @pytest.mark.filterwarnings("ignore")  # Inductor warns of itself
-@pytest.mark.parametrize("compiler", ["eager", "aot_eager", "inductor"])
+@pytest.mark.parametrize(
+    "compiler", ["eager", "aot_eager", pytest.param("inductor", marks=pytest.mark.exhaustive)]
+)  # Inductor compiles C++ for half a minute; tests/backends/test_torch_compile.py runs it
 def test_torch_compile(compiler):
     import torch
 

@@ -145,7 +145,7 @@ class TestMxnet(Programs):
 @pytest.mark.exhaustive  # XLA compiles every program, for a minute
 class TestJax(Programs):
     backend = "jax"
-    environment: ClassVar = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    environment: ClassVar = {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"}
 
     def test_weights_lie_on_four_devices(self, told):
         if told["sharded_training"]["status"] == "cannot":

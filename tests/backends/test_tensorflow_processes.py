@@ -101,7 +101,7 @@ if __name__ == "__main__":
     queue = context.Queue()
     child = context.Process(target=answer, args=(computed, A, queue), daemon=True)
     child.start()
-    result = queue.get(timeout=60 if method == "spawn" or when == "before" else 15)
+    result = queue.get(timeout=60 if method == "spawn" or when == "before" else 5)
     child.join(60)
     assert np.array_equal(result, computed(A))
 """

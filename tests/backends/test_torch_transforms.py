@@ -63,7 +63,6 @@ def test_our_rule_is_what_runs(transform, dtype):
         with pytest.raises((RuntimeError, TraceError)):
             error(primitive)
         return
-    assert error(primitive) <= bound
     times = 1 if transform.name in BY_THE_NATIVE_RULE else TIMES[transform.kind]
     assert error(doubled(primitive), times) <= bound
 

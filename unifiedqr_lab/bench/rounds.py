@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ SLOW = 1.0
 RESOLVED = 1e-3
 """The least time of repeated calls, in seconds: thousands of ticks of the clock."""
 
-REST = 0.15
+REST = float(os.environ.get("UNIFIEDQR_BENCH_REST", "0.15"))
 """Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep: those of
 OpenBLAS 0.3.30 keep a core busy for 0.1."""
 

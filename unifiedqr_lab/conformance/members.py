@@ -6,7 +6,6 @@ and what is real is handed over as real.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,9 @@ def member_problem(decomposition: str, dtype: str, kind: str, *, batched: bool =
 
     values, dots, bars = _forms(row, case, kind)
     single = np.finfo(dtype).dtype
-    free = partial(free_of_factors, row) if kind == "hvp" else tuple
+
+    def free(arrays: Arrays) -> Arrays:
+        return free_of_factors(row, arrays) if kind == "hvp" else arrays
 
     def cast(arrays: Arrays) -> Arrays:
         return tuple(X.astype(dtype if np.iscomplexobj(X) else single) for X in stacked(arrays))

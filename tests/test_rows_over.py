@@ -192,6 +192,39 @@ def test_derivatives_of_torch_go_through_a_sum_that_knows_none():
         assert relative_error(X.numpy(), Y.numpy()) <= tolerance("float64", 12, 3, 100.0)
 
 
+@pytest.mark.parametrize("name", ["tensorflow", "jax"])
+def test_second_order_goes_through_a_sum_that_knows_none(name):
+    backend = uqr.get_backend(name)
+    xp = backend.xp
+    stop = (
+        pytest.importorskip(name).stop_gradient
+        if name == "tensorflow"
+        else pytest.importorskip("jax").lax.stop_gradient
+    )
+    shapes = ((12, 3), (12, 3), (3, 3))
+    A, V, W = (backend.from_numpy(random(shape, complex_=False, seed=i)) for i, shape in enumerate(shapes))
+    over = uqr.rows_over(stop, rank=0, size=1)
+
+    def found(qr):
+        def loss(A):
+            Q, R = qr(A)
+            return xp.sum(Q * V) ** 2 + xp.sum(R * W) ** 2
+
+        return uqr.grad(loss)(A), uqr.jvp(loss, [A], [V])[1], *uqr.hvp(loss, [A], [V])
+
+    for X, Y in zip(found(over.qr), found(uqr.qr), strict=True):
+        assert relative_error(backend.to_numpy(X), backend.to_numpy(Y)) <= tolerance("float64", 12, 3, 100.0)
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "jax"])
+def test_a_compiled_function_has_no_number_of_all_rows(name):
+    backend = uqr.get_backend(name)
+    compiled = pytest.importorskip(name).function if name == "tensorflow" else pytest.importorskip("jax").jit
+    A = backend.from_numpy(random((6, 3), complex_=False, seed=1))
+    with pytest.raises(uqr.CapabilityError, match=f"a function that {name} compiles"):
+        compiled(lambda A: over_one().qr(A).R)(A)
+
+
 def test_bad_input():
     A = random((6, 3), complex_=False, seed=1)
     with pytest.raises(uqr.OptionError, match=r"rank=None and size=2"):

@@ -322,7 +322,14 @@ class RowsOver:
         if holders.are_even:
             return holders, None
         count = holders.total(backend.xp.full_like(backend.xp.ones((1, 1), dtype=A.dtype), A.shape[axis]))
-        return holders, int(backend.to_numpy(count).real.item())
+        try:
+            rows = int(backend.to_numpy(count).real.item())
+        except Exception as error:  # each framework has its own
+            raise CapabilityError(
+                f"got an array without values, as in a function that {backend.name} compiles; expected one that has "
+                f"them, since the number of all rows is a sum over the processes. Compile what surrounds it."
+            ) from error
+        return holders, rows
 
 
 def _with_a_row(backend: Backend, X: Array, axis: int = -2) -> Array:

@@ -15,7 +15,7 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import ShardingError
 from unifiedqr_jax.autodiff import JaxArrays, bind
 from unifiedqr_jax.namespace import xp
-from unifiedqr_jax.shards import shards
+from unifiedqr_jax.shards import shards, total
 from unifiedqr_jax.sizes import orders
 
 
@@ -69,7 +69,9 @@ class JaxBackend(Backend):
         return orders(m, n)
 
     def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
-        return shards(where) if isinstance(where, (str, tuple)) else super().holders(where, rank, size)
+        if isinstance(where, (str, tuple)):
+            return shards(where)
+        return super().holders(total(where) if callable(where) else where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., JaxArrays]:
         return bind(primitive)

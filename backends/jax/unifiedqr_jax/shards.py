@@ -1,11 +1,13 @@
-"""Rows held by the shards of a `jax.shard_map`."""
+"""Rows held by the shards of a `jax.shard_map`, or by processes that know how to sum up arrays."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive as JaxPrimitive
+from jax.interpreters import ad, batching, mlir
 
 from unifiedqr.arrays.holders import Holders
 from unifiedqr.errors import CapabilityError, OptionError, ShardingError
@@ -80,3 +82,18 @@ def shards(where: Any) -> Shards:
 
 
 _shards = cache(Shards)
+
+
+@lru_cache(maxsize=256)
+def total(all_reduce: Callable[..., Any]) -> Callable[[jax.Array], jax.Array]:
+    """Return a sum over processes that can be differentiated, of one that need not say anything of its derivative.
+
+    The loss being the sum of all processes' losses, it is its own adjoint.
+    """
+    made = JaxPrimitive("unifiedqr_total")
+    made.def_impl(all_reduce)
+    made.def_abstract_eval(lambda X: X)
+    ad.deflinear(made, lambda bar: [made.bind(bar)])
+    batching.defvectorized(made)
+    mlir.register_lowering(made, mlir.lower_fun(all_reduce, multiple_results=False))
+    return made.bind

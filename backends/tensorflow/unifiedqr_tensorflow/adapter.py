@@ -14,7 +14,7 @@ from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, ShapeError, UnifiedQRError
 from unifiedqr_tensorflow.autodiff import Tensors, bind, is_differentiable, is_recording
 from unifiedqr_tensorflow.namespace import xp
-from unifiedqr_tensorflow.replicas import replicas
+from unifiedqr_tensorflow.replicas import replicas, total
 
 UnifiedQRError.ag_pass_through = True  # pyright: ignore[reportAttributeAccessIssue] AutoGraph would hide the class
 
@@ -76,7 +76,9 @@ class TensorFlowBackend(Backend):
         return X
 
     def holders(self, where: Any, rank: int | None, size: int | None) -> Holders:
-        return replicas(where) if isinstance(where, tf.distribute.Strategy) else super().holders(where, rank, size)
+        if isinstance(where, tf.distribute.Strategy):
+            return replicas(where)
+        return super().holders(total(where) if callable(where) else where, rank, size)
 
     def bind(self, primitive: Primitive) -> Callable[..., Tensors]:
         return bind(primitive)

@@ -1,4 +1,4 @@
-"""Rows held by the replicas of a `tf.distribute.Strategy`."""
+"""Rows held by the replicas of a `tf.distribute.Strategy`, or by processes that know how to sum up tensors."""
 
 from collections.abc import Callable
 from functools import cache
@@ -45,3 +45,16 @@ class Replicas(Holders):
 SUM: Any = tf.distribute.ReduceOp.SUM
 
 replicas = cache(Replicas)
+
+
+def total(all_reduce: Callable[..., Any]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a sum over processes that can be differentiated, of one that need not say anything of its derivative.
+
+    The loss being the sum of all processes' losses, it is its own adjoint.
+    """
+
+    @tf.custom_gradient
+    def of_all(X: tf.Tensor) -> Any:
+        return all_reduce(X), of_all
+
+    return of_all

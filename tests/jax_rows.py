@@ -219,6 +219,8 @@ def advice():
         "pivoting": lambda: uqr.qr(A, pivoting=True),
         "batch": lambda: uqr.qr(jax.device_put(random(16 * 5, 3, 1).reshape(16, 5, 3), NamedSharding(mesh, P("w")))),
         "rows": lambda: uqr.qr(jax.device_put(random(M, N, 1), NamedSharding(mesh, ROWS))),
+        "compiled": lambda: jax.jit(lambda X: uqr.qr(2 * X))(A[: M // 2]),
+        "compiled rows": lambda: jax.jit(lambda X: uqr.qr(2 * X))(jax.device_put(A, NamedSharding(mesh, ROWS))),
     }.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -152,7 +152,11 @@ def test_a_matrix_that_must_move_is_reported_at_the_call():
     assert message.startswith("qr got a 1024 x 8 matrix spread as (None, 'w')")
     assert "P(axis, None)" in message
     assert file.endswith("jax_rows.py")
-    for name in ("pivoting", "batch", "rows"):  # asked for, or nothing moves
+    (found,) = of(section("advice"), name="compiled")  # where the compiler alone knows how A is spread
+    (message,), (file,) = found["messages"], found["files"]
+    assert message.startswith("qr got a 512 x 8 matrix spread as (None, 'w')")
+    assert file.endswith("jax_rows.py")
+    for name in ("pivoting", "batch", "rows", "compiled rows"):  # asked for, or nothing moves
         assert of(section("advice"), name=name)[0]["messages"] == []
     assert "incompatible devices" in of(section("advice"), name="meshes")[0]["message"]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 from jax.core import Tracer
+from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, auto_axes
 
 from unifiedqr._typing import Namespace
@@ -54,19 +55,54 @@ def _entries(X: jax.Array) -> tuple[Any, ...]:
     return (*spec, *[None] * (X.ndim - len(spec)))
 
 
+def asks_for_all(row: Primitive) -> bool:
+    """Return whether a decomposition needs all of A in one place, whatever its shape."""
+    return row.pivots or row.name in WHOLE or "complete" in row.name
+
+
 def report_gathering(row: Primitive, A: jax.Array) -> None:
-    """Warn if A is known to be spread in a way that makes the whole matrix move."""
+    """Warn if A is known to be spread in a way that makes the whole matrix move, and that was not asked for."""
     mesh = _mesh_of(A)
-    if mesh is None or row.pivots or row.name in WHOLE or "complete" in row.name:  # which ask for it
-        return
-    m, n = A.shape[-2:]
+    if mesh is not None and not asks_for_all(row):
+        _report(row, A.shape, _entries(A), mesh)
+
+
+def looking(row: Primitive) -> Callable[[jax.Array], jax.Array]:
+    """Return the identity, which warns likewise once the compiler has found out how A is spread."""
+
+    @custom_partitioning
+    def look(A: jax.Array) -> jax.Array:
+        return A
+
+    def partition(mesh: Any, given: Any, result: Any) -> Any:
+        (A,), place = given, given[0].sharding
+        entries = getattr(place, "spec", None)
+        if entries is not None and (row.name, A.shape, tuple(entries)) not in _REPORTED:
+            _report(row, A.shape, entries, mesh)
+        return mesh, lambda X: X, place, (place,)
+
+    look.def_partition(
+        partition=partition,
+        infer_sharding_from_operands=lambda mesh, given, result: given[0].sharding,
+        sharding_rule="... m n -> ... m n",
+    )
+    return look
+
+
+_REPORTED: set[Any] = set()
+"""What has been reported before a program was compiled, which would report it again."""
+
+
+def _report(row: Primitive, shape: tuple[int, ...], entries: Any, mesh: Any) -> None:
+    _REPORTED.add((row.name, shape, tuple(entries)))
+    m, n = shape[-2:]
     along_columns = row.orientation.adjoint or (row.name == "lstsq" and m < n)
-    spread = [entry is not None and math.prod(mesh.shape[a] for a in _axes(entry)) > 1 for entry in _entries(A)[-2:]]
+    spread = [entry is not None and math.prod(mesh.shape[a] for a in _axes(entry)) > 1 for entry in entries[-2:]]
     is_tall = m < n if along_columns else m > n
     if spread[0 if along_columns else 1] or (spread[1 if along_columns else 0] and not is_tall):
         sides, other = ("columns", "rows") if along_columns else ("rows", "columns")
         warn(
-            f"{row.name} got a {m} x {n} matrix spread as {_entries(A)[-2:]} over its last dimensions; the "
+            f"{row.name} got a {m} x {n} matrix spread as {tuple(entries[-2:])} over its last dimensions; the "
             f"whole matrix moves between devices. It stays in place if it has more {sides} than {other} and only these "
             f"are spread: jax.device_put(A, jax.NamedSharding(mesh, "
             f"P({'None, axis' if along_columns else 'axis, None'}))).",

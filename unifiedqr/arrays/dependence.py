@@ -40,8 +40,9 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
     if not every and last_pivot_is_free(xp, U, shape):
         bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (QR.6)
     dependent = xp.logical_not(xp.abs(xp.linalg.diagonal(U)) > bound)
-    ones = xp.ones_like(U, dtype=bound.dtype)
-    return xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ xp.triu(ones) > 0.5
+    ones = xp.ones_like(U)
+    ones = xp.triu(xp.real(ones) if is_complex(xp, U) else ones)
+    return xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ ones > 0.5
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
@@ -73,17 +74,13 @@ Axes = int | tuple[int, int]
 
 
 def sums(xp: Namespace, X: Array, axes: Axes) -> Array:
-    """Return the sum of each column or row, (..., 1, k), or of each matrix, (..., 1, 1)."""
-    return _in_a_row(xp, xp.sum(X, axis=axes, keepdims=True), axes)
+    """Return the sum of each column, (..., 1, k), row, (..., k, 1), or matrix, (..., 1, 1)."""
+    return xp.sum(X, axis=axes, keepdims=True)
 
 
 def met(xp: Namespace, X: Array, axes: Axes) -> Array:
     """Return sums of moduli likewise: zero where every entry is, and nowhere else."""
     return sums(xp, xp.abs(X), axes)
-
-
-def _in_a_row(xp: Namespace, X: Array, axes: Axes) -> Array:
-    return xp.matrix_transpose(X) if axes == ROWS else X
 
 
 def total(*terms: Array | None) -> Array:
@@ -127,7 +124,7 @@ def undefined(
 
     def found() -> tuple[Array]:
         met = _sum_of_marked(xp, marked, meetings())
-        hit = xp.not_equal(met, xp.zeros_like(met))
+        hit = xp.logical_not(met <= 0)  # or NaN
         report_dependent(xp, hit, factor)
         X = _sum_of_marked(xp, marked, summed())
         result = xp.where(hit, X * nan_where(xp, anywhere(xp, marked), X.dtype), xp.zeros_like(X))

@@ -186,7 +186,7 @@ class Triangle(NamedTuple):
 
         def found() -> Array:
             terms = [met(xp, X, ENTRIES) for X in others]
-            terms += [met(xp, X, ROWS) for X in (R_bar, Q_bar_H) if X is not None]
+            terms += [xp.matrix_transpose(met(xp, X, ROWS)) for X in (R_bar, Q_bar_H) if X is not None]
             if is_product(Q_bar):
                 terms.append(meetings(xp, *Q_bar))
             elif Q_bar is not None:
@@ -195,7 +195,7 @@ class Triangle(NamedTuple):
 
         def summed() -> Array:
             of_W = None if W is None else sums(xp, W, COLUMNS)
-            return total(of_W, None if R_bar is None else sums(xp, R_bar, ROWS))
+            return total(of_W, None if R_bar is None else xp.matrix_transpose(sums(xp, R_bar, ROWS)))
 
         return undefined(xp, self.R, marked, found, summed)
 

@@ -51,7 +51,8 @@ THIN = 8
 
 
 def _is_thin(Y: jax.Array) -> bool:
-    return isinstance(Y.shape[-2], int) and Y.shape[-2] <= THIN < Y.shape[-1]
+    s, n = Y.shape[-2:]
+    return isinstance(s, int) and isinstance(n, int) and s <= THIN < n
 
 
 class JaxOperations(Operations):

@@ -206,9 +206,9 @@ def explicit():
             compare(name, loss, X, V, NamedSharding(mesh, spec), ("hvp",))
     A, b = (jax.device_put(X, NamedSharding(mesh, ROWS)) for X in (random(M, N, 1), B))
     specs = {"Q": uqr.qr(A).Q, "R": uqr.qr(A).R, "r": uqr.qr(A, mode="r"), "x": uqr.lstsq(A, b).x, "orth": uqr.orth(A)}
-    say(name="specs", **{key: str(jax.typeof(X).sharding.spec) for key, X in specs.items()})
+    say(name="specs", **{key: str(tuple(jax.typeof(X).sharding.spec)) for key, X in specs.items()})
     batch = jax.device_put(random(16 * 5, 3, 1).reshape(16, 5, 3), NamedSharding(mesh, P("w")))
-    say(name="batch", spec=str(jax.typeof(uqr.qr(batch).Q).sharding.spec), eager=True)
+    say(name="batch", spec=str(tuple(jax.typeof(uqr.qr(batch).Q).sharding.spec)), eager=True)
 
 
 def advice():

@@ -134,6 +134,7 @@ class TestTorch(Programs):
         check_picture(folder / f"{name}.svg")
 
 
+@pytest.mark.exhaustive  # as long, and the programs name no framework
 class TestTensorflow(Programs):
     backend = "tensorflow"
 

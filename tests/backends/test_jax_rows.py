@@ -37,7 +37,7 @@ def finished(processes):
             process.kill()
     for process, (_, errors) in zip(processes, said, strict=True):
         assert process.returncode == 0, errors[-3000:]
-    return [json.loads(line) for line in said[0][0].splitlines()]
+    return [json.loads(line) for line in said[0][0].splitlines() if line.startswith("{")]  # Gloo speaks too
 
 
 @cache
@@ -139,10 +139,10 @@ def test_rows_that_are_not_divided_evenly(name):
 
 def test_types_say_where_results_are():
     (found,) = of(section("explicit"), name="specs")
-    rows, same = "PartitionSpec('w', None)", "PartitionSpec(None, None)"
+    rows, same = "('w', None)", "(None, None)"
     assert [found[key] for key in ("Q", "orth", "R", "r", "x")] == [rows, rows, same, same, same]
     (batch,) = of(section("explicit"), name="batch")
-    assert batch["spec"] == "PartitionSpec('w', None, None)"
+    assert batch["spec"] == "('w', None, None)"
 
 
 def test_a_matrix_that_must_move_is_reported_at_the_call():

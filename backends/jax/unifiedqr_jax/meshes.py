@@ -16,7 +16,7 @@ from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, auto_axes
 
 from unifiedqr._typing import Namespace
-from unifiedqr.checks import warn
+from unifiedqr.checks import Line, asked_at, line_of_user, warn
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import ShardingWarning
 
@@ -69,23 +69,30 @@ def report_gathering(row: Primitive, A: jax.Array) -> None:
 
 def looking(row: Primitive) -> Callable[[jax.Array], jax.Array]:
     """Return the identity, which warns likewise once the compiler has found out how A is spread."""
+    asked: dict[tuple[int, ...], Line | None] = {}
 
     @custom_partitioning
-    def look(A: jax.Array) -> jax.Array:
+    def identity(A: jax.Array) -> jax.Array:
         return A
 
     def partition(mesh: Any, given: Any, result: Any) -> Any:
         (A,), place = given, given[0].sharding
         entries = getattr(place, "spec", None)
         if entries is not None and (row.name, A.shape, tuple(entries)) not in _REPORTED:
-            _report(row, A.shape, entries, mesh)
+            with asked_at(asked.get(A.shape)):  # a compiler may have a thread of its own
+                _report(row, A.shape, entries, mesh)
         return mesh, lambda X: X, place, (place,)
 
-    look.def_partition(
+    identity.def_partition(
         partition=partition,
         infer_sharding_from_operands=lambda mesh, given, result: given[0].sharding,
         sharding_rule="... m n -> ... m n",
     )
+
+    def look(A: jax.Array) -> jax.Array:
+        asked[A.shape] = line_of_user()
+        return identity(A)
+
     return look
 
 

@@ -58,7 +58,9 @@ class Shards(Holders):
 
 def _axes_of(X: Any) -> frozenset[str]:
     """Return the axes along which an array varies."""
-    return getattr(jax.typeof(X) if isinstance(X, jax.Array) else X, "vma", None) or frozenset()
+    typed: Any = jax.typeof(X) if isinstance(X, jax.Array) else X
+    manual = getattr(typed, "manual_axis_type", None)  # of newer versions of JAX
+    return getattr(typed, "vma", None) or frozenset() if manual is None else manual.varying
 
 
 def _varying(X: jax.Array, axes: frozenset[str]) -> jax.Array:

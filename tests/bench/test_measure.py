@@ -132,6 +132,17 @@ def test_parts_of_a_matrix_are_measured_against_all_of_it(monkeypatch):
     assert found.forward.via == "by our qr(mode='r') of all rows"
 
 
+def test_an_update_is_measured_against_scipys_and_a_new_decomposition():
+    case = BenchmarkCase("update", (12, 4), "complex128")
+    *given, A = inputs_of(case)
+    Q, R = OURS["update"](*given)
+    assert np.allclose(Q @ R, A)
+    for name, via in {"numpy": "by SciPy's qr_update", "torch": "by our qr of the new matrix"}.items():
+        found = measure(get_backend(name), case, 0.0)
+        assert found.forward.timing.ratio > 0
+        assert found.forward.via == via
+
+
 def test_mxnet_has_no_complex_numbers():
     found = measure(get_backend("mxnet"), small("qr", "complex64"), 0.0)
     assert found.both.timing.ours > 0

@@ -17,8 +17,8 @@ SKETCH = 20
 APPENDED = 8
 """Rows of a matrix that are appended to R of the others."""
 
-PARTS = ("append-rows",)
-"""Functions of parts of the matrix of a case; the whole matrix is measured too."""
+PARTS = {"append-rows": 2, "update": 4}
+"""Functions of what determines a matrix, which is measured too, by the number of their inputs."""
 
 TALLER = ("lstsq", "lstsq-weighted", "lstsq-damped")
 """Functions of matrices with at least as many rows as columns."""
@@ -77,6 +77,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "lstsq-damped:20000x50:float64",
         "range-finder:4000x1000:float64",
         *(("append-rows:1008x64:float64", "append-rows:1000x14x6:float64") if "append-rows" in OURS else ()),
+        *(("update:10000x100:float64", "update:100x100:float64") if "update" in OURS else ()),
     ),
     "growth": (
         *(f"qr:{m}x16:float64" for m in (1000, 10_000, 100_000, 1_000_000)),
@@ -172,7 +173,7 @@ def read_case(text: str) -> BenchmarkCase:
         raise InputError(f"{text!r}: lstsq-weighted is measured for matrices with more rows than columns.")
     if name == "range-finder" and min(case.m, case.n) < SKETCH:
         raise InputError(f"{text!r}: range-finder is measured for matrices with at least {SKETCH} rows and columns.")
-    if name in PARTS and case.m < case.n + APPENDED:
+    if name == "append-rows" and case.m < case.n + APPENDED:
         raise InputError(f"{text!r}: {name} is measured for matrices with at least {APPENDED} more rows than columns.")
     if name == "slogdet" and case.m != case.n:
         raise InputError(f"{text!r}: slogdet is measured for square matrices.")

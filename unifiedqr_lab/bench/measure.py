@@ -154,7 +154,7 @@ def _makers(
 
 def _pair(backend: Backend, case: BenchmarkCase, make: Maker) -> tuple[Prepared, Prepared]:
     """Prepare ours and the first of the framework's ways that runs."""
-    takes = slice(0, 2) if case.name in PARTS else slice(None)
+    takes = slice(PARTS.get(case.name))
     mine = _prepared((Candidate(ours(case.name), takes=takes),), make, "")
     theirs = _prepared(candidates(backend, case.name), make, f"{backend.name} has no {case.name} of its own")
     return mine, theirs

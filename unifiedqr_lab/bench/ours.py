@@ -63,6 +63,11 @@ def _append_rows(R: Array, B: Array) -> Arrays:
     return (append(R, B),)
 
 
+def _update(Q: Array, R: Array, U: Array, V: Array) -> Arrays:
+    update: Any = getattr(uqr, "qr_update")  # noqa: B009  nor this
+    return tuple(update(Q, R, U, V))
+
+
 OURS: dict[str, Function] = {
     "qr": _qr,
     "qr-r": _qr_r,
@@ -77,6 +82,7 @@ OURS: dict[str, Function] = {
     "slogdet": _slogdet,
     "range-finder": _range_finder,
     **({"append-rows": _append_rows} if hasattr(uqr, "qr_append_rows") else {}),
+    **({"update": _update} if hasattr(uqr, "qr_update") else {}),
 }
 """By the names of `unifiedqr_lab.bench.cases`."""
 

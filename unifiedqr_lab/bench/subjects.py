@@ -22,6 +22,7 @@ TRIANGLES: dict[str, dict[int, Callable[[Any], Any]]] = {
     "qr-r": {0: np.triu},
     "r-alone": {0: np.triu},
     "append-rows": {0: np.triu},
+    "update": {1: np.triu},
     **{name: {1: np.triu} for name in ("qr-pivoted", "qr-compiled", "qr-cholesky")},
     "lq": {0: np.tril},
 }
@@ -55,14 +56,19 @@ def _by_householder(A: Array) -> Arrays:
     return tuple(uqr.qr(A, method="householder"))
 
 
-def _afresh(A: Array) -> Arrays:
+def _r_afresh(A: Array) -> Arrays:
     return (uqr.qr(A, mode="r"),)
+
+
+def _afresh(A: Array) -> Arrays:
+    return tuple(uqr.qr(A))
 
 
 RIVALS: dict[str, tuple[Function, str]] = {
     "r-alone": (_r_of_qr, "by our qr(A).R"),
     "qr-cholesky": (_by_householder, "by our method='householder'"),
-    "append-rows": (_afresh, "by our qr(mode='r') of all rows"),
+    "append-rows": (_r_afresh, "by our qr(mode='r') of all rows"),
+    "update": (_afresh, "by our qr of the new matrix"),
 }
 """What is measured against ours instead of the framework's own function: another function of ours."""
 
@@ -72,7 +78,8 @@ def candidates(backend: Backend, name: str) -> tuple[Candidate, ...]:
     natives, xp = instruments(backend.name).natives(), backend.xp
     if name in RIVALS:
         function, via = RIVALS[name]
-        return (Candidate(function, via, slice(2, 3) if name in PARTS else slice(None)),)
+        own = [Candidate(natives[name], f"by SciPy's qr_{name}", slice(PARTS[name]))] if name in natives else []
+        return (*own, Candidate(function, via, slice(PARTS.get(name), None)))
     found = [Candidate(measured(name, natives[name]))] if name in natives else []
     if name in COMPILED and "qr" in natives:
         found.append(Candidate(natives["qr"]))
@@ -133,11 +140,15 @@ def _of_products(xp: Any, qr: Function) -> Function:
 def inputs_of(case: BenchmarkCase) -> Arrays:
     """Return inputs as NumPy arrays: standard normal ones, one right-hand side, weights and damping that are positive.
 
-    For a case of `PARTS`, they are R of all rows but the last `APPENDED`, these, and all rows.
+    For a case of `PARTS`, they are what determines a matrix, and the matrix: R of all rows but the last `APPENDED`, and
+    these; or the factors of A and an update of rank one.
     """
     rng, real = np.random.default_rng(SEED), np.finfo(case.dtype).dtype
     A = _normal(rng, case.shape, case.dtype)
-    if case.name in PARTS:
+    if case.name == "update":
+        U, V = (_normal(rng, (*case.shape[:-2], size, 1), case.dtype) for size in (case.m, case.n))
+        return *np.linalg.qr(A), U, V, A + U @ np.conj(V.swapaxes(-1, -2))
+    if case.name == "append-rows":
         return np.linalg.qr(A[..., :-APPENDED, :], mode="r"), A[..., -APPENDED:, :], A
     if case.name == "range-finder":
         return A, _normal(rng, (*case.shape[:-2], case.n, SKETCH), case.dtype)
@@ -152,7 +163,7 @@ def inputs_of(case: BenchmarkCase) -> Arrays:
 
 def taken(name: str, inputs: Arrays) -> Arrays:
     """Return the inputs that our function takes."""
-    return inputs[:2] if name in PARTS else inputs
+    return inputs[: PARTS.get(name)]
 
 
 def cotangents_of(case: BenchmarkCase, outputs: Arrays) -> Arrays:

@@ -25,12 +25,18 @@ def _lstsq(A: np.ndarray, b: np.ndarray) -> Arrays:
     return solution
 
 
+def _update(Q: np.ndarray, R: np.ndarray, U: np.ndarray, V: np.ndarray) -> Arrays:
+    factors: Any = scipy.linalg.qr_update(Q, R, U, V)
+    return factors
+
+
 NATIVES: dict[str, Callable[..., Arrays]] = {
     "qr": np.linalg.qr,
     "qr-r": _qr_r,
     "qr-pivoted": _qr_pivoted,
     "lstsq": _lstsq,
     "slogdet": np.linalg.slogdet,
+    "update": _update,
 }
 
 

@@ -103,7 +103,8 @@ def test_what_keeps_its_precision_is_computed_quietly(x64, program):
 @contextlib.contextmanager
 def x64(on):
     """Switch double precision, by the name that JAX has for it."""
-    with (getattr(jax, "enable_x64", None) or jax.experimental.enable_x64)(on):
+    switch = getattr(jax, "enable_x64", None)
+    with (jax.experimental.enable_x64 if switch is None else switch)(on):
         yield
 
 

@@ -47,7 +47,8 @@ def pytest_ignore_collect(collection_path):
 
 COMPILING = {"tensorflow": (10, 5), "jax": (5, 10)}
 """Frameworks that compile anew for each shape and dtype, which takes a good part of a second: of more cases of a test
-than the first number each runs one in as many as the second, and `make test-all` runs the others."""
+than the first number each runs one in as many as the second, of more than a hundred one in four times as many, and
+`make test-all` runs the others."""
 
 
 def framework_of(item, names):
@@ -70,6 +71,7 @@ def pytest_collection_modifyitems(config, items):
             cases.setdefault((item.path, item.originalname, framework), []).append(item)
     for (*_, framework), found in cases.items():
         many, each = COMPILING[framework]
+        each = each if len(found) <= 100 else 4 * each
         for number, item in enumerate(found):
             if len(found) > many and number % each:
                 item.add_marker(pytest.mark.exhaustive)

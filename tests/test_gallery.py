@@ -139,6 +139,7 @@ class TestTensorflow(Programs):
     backend = "tensorflow"
 
 
+@pytest.mark.exhaustive
 class TestMxnet(Programs):
     backend = "mxnet"
 

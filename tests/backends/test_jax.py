@@ -83,7 +83,7 @@ NESTINGS = {
 }
 
 
-@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("complex_", [False, pytest.param(True, marks=pytest.mark.exhaustive)], ids=["real", "complex"])
 @pytest.mark.parametrize("nesting", list(NESTINGS))
 def test_third_order(nesting, complex_):
     A, V = (jnp.asarray(random((5, 3), complex_=complex_, seed=seed)) for seed in (7, 8))

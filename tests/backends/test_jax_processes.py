@@ -72,7 +72,7 @@ def test_a_pullback_keeps_the_factors_and_no_more(no_collection):
 
 
 @MEASURED
-@pytest.mark.parametrize("route", ["grad", "jvp", "jvp of grad"])
+@pytest.mark.parametrize("route", ["grad", pytest.param("jvp", marks=pytest.mark.exhaustive), "jvp of grad"])
 def test_memory_does_not_grow(route):
     """By less than what one matrix of each call would take."""
     A = jnp.asarray(random((64, 64), complex_=False, seed=3))

@@ -114,7 +114,7 @@ LOST_THREADS = pytest.mark.xfail(strict=True, reason="TensorFlow's threads do no
     [
         ("spawn", "after", "gradient"),
         ("fork", "before", "gradient"),
-        pytest.param("fork", "after", "gradient", marks=LOST_THREADS),
+        pytest.param("fork", "after", "gradient", marks=[LOST_THREADS, pytest.mark.exhaustive]),
         pytest.param("fork", "after", "product", marks=LOST_THREADS),
     ],
 )

@@ -70,7 +70,7 @@ for name in DECOMPOSITIONS:
 """
 
 
-@pytest.mark.parametrize("options", ["", "dtype_conversion_mode='safe'"])
+@pytest.mark.parametrize("options", [pytest.param("", marks=pytest.mark.exhaustive), "dtype_conversion_mode='safe'"])
 def test_tensors_that_behave_as_numpy_arrays(options):
     """In a process of its own: TensorFlow has no way back."""
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM.format(options=options)]

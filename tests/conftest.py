@@ -66,7 +66,9 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if not framework_of(item, LEFT_OUT)]
     cases = {}
     for item in items:
-        framework = None if getattr(item, "cls", None) else framework_of(item, COMPILING)
+        named = item.callspec.id.split("-") if hasattr(item, "callspec") else []
+        framework = framework_of(item, COMPILING) or next((name for name in named if name in COMPILING), None)
+        framework = None if getattr(item, "cls", None) else framework
         if framework is not None:
             cases.setdefault((item.path, item.originalname, framework), []).append(item)
     for (*_, framework), found in cases.items():

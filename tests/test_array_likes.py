@@ -46,7 +46,7 @@ class Labelled(torch.Tensor):
     """A subclass that PyTorch's functions hand on."""
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch", "tensorflow"])
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.exhaustive), "tensorflow"])
 def test_keras(backend):
     program = Path(__file__).with_name("keras_program.py")
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -23,9 +23,9 @@ def pytest_generate_tests(metafunc):
     transforms = instruments(metafunc.cls.backend).transforms() if metafunc.cls else ()
     if "transform" in metafunc.fixturenames:
         # Each transform is tested by itself, with a planted rule, in tests/backends: what is run anew here are the
-        # dtypes, members and the framework's own functions, for the document.
-        compiling = metafunc.cls.backend in ("tensorflow", "jax")  # one cell of TensorFlow's tape takes minutes
-        cells = [pytest.param(X, marks=[pytest.mark.exhaustive] if X.slow or compiling else []) for X in transforms]
+        # dtypes, members and the framework's own functions, for the document; one cell may take minutes.
+        quick = metafunc.cls.backend == "numpy"
+        cells = [pytest.param(X, marks=[] if quick else [pytest.mark.exhaustive]) for X in transforms]
         metafunc.parametrize("transform", cells, ids=[f"{X.kind}: {X.name}" for X in transforms])
     if "broad" in metafunc.fixturenames:
         chosen = [X for X in transforms if X.name in instruments(metafunc.cls.backend).on_every_member]
@@ -89,8 +89,8 @@ def test_the_document_is_made_of_the_numbers():
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "name", ["numpy", "torch", "dask", pytest.param("jax", marks=pytest.mark.exhaustive)]
-)  # JAX compiles for minutes; tests/backends/test_jax_rows.py looks at what it does
+    "name", ["numpy", "dask", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("torch", "jax"))]
+)  # JAX compiles for minutes; tests/backends/test_jax_rows.py and test_torch_sharded.py look at what they do
 def test_spread_matrices_are_what_the_document_says(name):
     assert rows_of(run_engines([name])) == STORED["sharded"][name], "run `make capabilities`"
 

@@ -134,7 +134,7 @@ def test_regular_matrices_make_no_nan(framework, member, complex_):
     examine(framework, member, complex_)
 
 
-@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("complex_", [False, pytest.param(True, marks=pytest.mark.exhaustive)], ids=["real", "complex"])
 @pytest.mark.parametrize("member", list(MEMBERS))
 def test_regular_matrices_make_no_nan_in_tensorflow(member, complex_, apart):
     pytest.importorskip("tensorflow")

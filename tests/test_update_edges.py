@@ -239,7 +239,7 @@ def test_under_jit_vmap_and_scan():
     assert close([jax.jit(jax.grad(filtered))(R)], [np.asarray(jax.grad(looped)(R))])
 
 
-@pytest.mark.parametrize("batch", [3, None], ids=["known", "unknown"])
+@pytest.mark.parametrize("batch", [pytest.param(3, marks=pytest.mark.exhaustive), None], ids=["known", "unknown"])
 def test_in_a_tf_function(batch):
     tf = pytest.importorskip("tensorflow")
     xp = uqr.namespace(tf.ones(1))

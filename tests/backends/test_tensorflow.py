@@ -74,7 +74,7 @@ def test_tape_around_an_accumulator_around_a_function(f):
 
 
 @pytest.mark.parametrize("jit_compile", [None, False, True], ids=["eager", "function", "XLA"])
-@pytest.mark.parametrize("complex_", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("complex_", [False, pytest.param(True, marks=pytest.mark.exhaustive)], ids=["real", "complex"])
 def test_gradient_of_a_pushforward_is_the_pushforward_of_the_gradient(complex_, jit_compile):
     """Where a tape outside would take the tangents of a tf.function for constants, the transposed pullback serves."""
     B, B_dot = (tf.constant(random((4, 3), complex_=complex_, seed=seed)) for seed in (4, 5))

@@ -174,7 +174,11 @@ for gradient in found:
 """
 
 
-@pytest.mark.parametrize("program", [DETERMINISTIC, TWO_DEVICES], ids=["op determinism", "two devices"])
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(DETERMINISTIC, marks=pytest.mark.exhaustive), TWO_DEVICES],
+    ids=["op determinism", "two devices"],
+)
 def test_settings_of_a_whole_process(program):
     completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr

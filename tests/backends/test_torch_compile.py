@@ -118,7 +118,7 @@ def test_the_neutral_functions_are_compiled(name):
     assert relative_error(given.numpy(), call(A).numpy()) <= tolerance("float64", 5, 3, leading_condition(A) ** 2)
 
 
-@DECOMPOSE
+@pytest.mark.parametrize("decompose", [uqr.qr, pytest.param(uqr.lq, marks=pytest.mark.exhaustive)], ids=["qr", "lq"])
 def test_one_program_for_every_size_of_a_kind(decompose):
     """Deep, square and wide matrices have different programs."""
     counter = CompileCounterWithBackend("aot_eager")

@@ -83,6 +83,7 @@ def test_factors_stay_where_the_matrix_is(found, name, long):
     assert found("two", f"{name} float64")["placements"][long] == side
 
 
+@pytest.mark.exhaustive  # four processes for as many seconds as all of two take
 @pytest.mark.parametrize("case", ["rows twice", "rows once", "batch and rows"])
 def test_meshes_of_two_axes(found, case):
     for each in found("four", case).values():

@@ -26,8 +26,8 @@ def _lstsq(A: np.ndarray, b: np.ndarray) -> Arrays:
 
 
 def _update(Q: np.ndarray, R: np.ndarray, U: np.ndarray, V: np.ndarray) -> Arrays:
-    factors: Any = scipy.linalg.qr_update(Q, R, U, V)
-    return factors
+    linalg: Any = scipy.linalg  # whose types lack it
+    return linalg.qr_update(Q, R, U, V)
 
 
 NATIVES: dict[str, Callable[..., Arrays]] = {

@@ -11,6 +11,7 @@ import warnings
 from functools import partial
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding
@@ -228,6 +229,13 @@ def advice():
         messages = [str(w.message) for w in caught if w.category is uqr.ShardingWarning]
         error = float(jnp.abs(found.Q.mT @ found.Q - jnp.eye(found.Q.shape[-1])).max())
         say(name=name, messages=messages, files=[w.filename for w in caught], error=error)
+    abstract = NamedSharding(jax.sharding.AbstractMesh((8,), ("w",)), ROWS)
+    uqr.set_checks("off")
+    exported = jax.export.export(jax.jit(lambda X: uqr.qr(X).R))(
+        jax.ShapeDtypeStruct((M, N), "float64", sharding=abstract)
+    )
+    uqr.set_checks("warn")
+    say(name="exported", devices=exported.nr_devices)
     half = jax.make_mesh((4,), ("w",), axis_types=(AxisType.Auto,), devices=jax.devices()[:4])
     try:
         uqr.lstsq(A, jax.device_put(B, NamedSharding(half, ROWS)))

@@ -158,6 +158,7 @@ def test_a_matrix_that_must_move_is_reported_at_the_call():
     assert file.endswith("jax_rows.py")
     for name in ("pivoting", "batch", "rows", "compiled rows"):  # asked for, or nothing moves
         assert of(section("advice"), name=name)[0]["messages"] == []
+    assert of(section("advice"), name="exported")[0]["devices"] == 8  # for a mesh of none that are there
     assert "incompatible devices" in of(section("advice"), name="meshes")[0]["message"]
 
 

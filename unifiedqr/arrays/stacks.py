@@ -136,8 +136,7 @@ def of_stacks(xp: Namespace) -> Namespace:
     def diagonal(x: Stack, /) -> Stack:
         return Stack(xp, xp.stack([x.data[..., i, i, :] for i in range(min(x.shape[-2:]))], axis=-2))
 
-    along_axes = ("sum", "cumulative_sum", "max", "min", "any", "all", "expand_dims", "concat", "flip")
-    names = {name: along(name) for name in along_axes}
+    names = {name: along(name) for name in ("sum", "max", "min", "any", "all", "expand_dims", "concat", "flip")}
     names |= {name: selecting(name) for name in ("triu", "tril")}
     linalg.__dict__.update(diagonal=diagonal)
     namespace.__dict__.update(names, matrix_transpose=matrix_transpose, linalg=linalg, __getattr__=by_entry)

@@ -59,8 +59,3 @@ class OperationsOfOneDevice(JaxOperations):
 
 
 xp_alone = extend_namespace(f"{xp.__name__}.alone", xp, operations=OperationsOfOneDevice)
-
-
-def is_alone(ctx: Any) -> bool:
-    """Return whether a program that is being lowered is for one device."""
-    return getattr(ctx.module_context.axis_context, "num_devices", None) == 1

@@ -21,15 +21,15 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
-from jax._src.dispatch import prim_requires_devices_during_lowering  # as JAX's own custom_partitioning
 from jax.extend.core import Primitive as JaxPrimitive
 from jax.interpreters import ad, batching, mlir
 
 from unifiedqr._typing import Namespace
 from unifiedqr.checks import mode
 from unifiedqr.decomposition import Primitive
-from unifiedqr_jax.alone import is_alone, xp_alone
-from unifiedqr_jax.meshes import asks_for_all, looking, on_meshes, report_gathering
+from unifiedqr_jax.alone import xp_alone
+from unifiedqr_jax.gathering import reporting
+from unifiedqr_jax.meshes import is_alone, on_meshes
 from unifiedqr_jax.namespace import xp
 from unifiedqr_jax.sizes import settled, xp_exported
 from unifiedqr_jax.values import seen, value_at_hand
@@ -56,7 +56,7 @@ def bind(primitive: Primitive) -> Callable[..., JaxArrays]:
         return outputs, primitive.singular(xp, constants)
 
     def function(*inputs: jax.Array) -> JaxArrays:
-        report_gathering(primitive, inputs[0])
+        inputs = (reporting(primitive, inputs[0]), *inputs[1:])
         if not _is_differentiated_eagerly(inputs):
             return compiled(*inputs)
         # What depends on an arbitrary basis is seen by the rule itself, if it is not compiled.
@@ -93,16 +93,10 @@ def _decomposition(primitive: Primitive) -> JaxPrimitive:
         return outputs, tangent_map.bind(*kept, *map(ad.instantiate_zeros, tangents))
 
     tangent_map = _tangent_map(primitive)
-    look = looking(primitive)
-
-    def spread(A: jax.Array, *others: jax.Array) -> list[jax.Array]:
-        return forward(look(A), *others)
-
     decomposition = _indivisible(
         f"unifiedqr_{primitive.name}",
         forward,
         alone=partial(forward, xp=xp_alone),
-        spread=None if asks_for_all(primitive) else spread,
         exported=partial(forward, xp=xp_exported),
     )
     ad.primitive_jvps[decomposition] = derivative
@@ -176,13 +170,11 @@ def _indivisible(
     function: Callable[..., list[jax.Array]],
     *,
     alone: Callable[..., list[jax.Array]] | None = None,
-    spread: Callable[..., list[jax.Array]] | None = None,
     exported: Callable[..., list[jax.Array]] | None = None,
 ) -> JaxPrimitive:
     """Return a function of stacks of matrices as one JAX primitive, which still lacks its derivative.
 
-    `alone` takes its place in programs for one device, `spread` in those for several, `exported` in those of
-    `jax.export`, which are to run elsewhere.
+    `alone` takes its place in programs for one device, `exported` in those of `jax.export`, which are to run elsewhere.
     """
     compiled = jax.jit(function)
 
@@ -198,7 +190,7 @@ def _indivisible(
 
     def lower(ctx: Any, *args: Any, **kw: Any) -> Any:
         for_export = ctx.module_context.lowering_parameters.for_export
-        chosen: Any = (exported if for_export else alone if is_alone(ctx) else spread) or function
+        chosen: Any = (exported if for_export else alone if is_alone(ctx) else None) or function
         return mlir.lower_fun(chosen, multiple_results=True)(ctx, *args, **kw)
 
     made = JaxPrimitive(name)
@@ -207,6 +199,4 @@ def _indivisible(
     made.def_abstract_eval(abstract)
     batching.primitive_batchers[made] = batch
     mlir.register_lowering(made, lower)
-    if spread is not None:
-        prim_requires_devices_during_lowering.add(made)
     return made

@@ -75,11 +75,11 @@ class JaxOperations(Operations):
 
     def combination(self, *terms: Term) -> jax.Array:
         # A product with few columns in the middle is added entry by entry, in place; XLA keeps that of a routine apart.
-        thin = [term for term in terms if is_product(term) and _is_thin(term[1])]
-        if len(thin) == len(terms):
+        thin = [is_product(term) and _is_thin(term[1]) for term in terms]
+        if all(thin):
             return super().combination(*terms)
-        total = super().combination(*(term for term in terms if not (is_product(term) and _is_thin(term[1]))))
-        for X, Y in thin:
+        total = super().combination(*(term for term, is_thin in zip(terms, thin, strict=True) if not is_thin))
+        for X, Y in (term for term, is_thin in zip(terms, thin, strict=True) if is_thin):
             for j in range(Y.shape[-2]):
                 total = total + X[..., j : j + 1] * Y[..., j : j + 1, :]
         return total

@@ -16,7 +16,7 @@ from jax.extend.core import Primitive as JaxPrimitive
 from jax.interpreters import ad, batching, mlir
 from jax.sharding import AxisType
 
-from unifiedqr.checks import Line, asked_at, line_of_user, mode, warn
+from unifiedqr.checks import asked_at, line_of_user, mode, warn
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import ShardingWarning
 from unifiedqr_jax.meshes import entries_of, is_alone, mesh_of
@@ -66,7 +66,8 @@ def looked_at(A: jax.Array, row: Primitive) -> jax.Array:
     return _place.bind(A, row=row, line=line_of_user())
 
 
-def _lower_place(ctx: Any, A: Any, *, row: Primitive, line: Line | None) -> Any:
+def _lower_place(ctx: Any, *arrays: Any, **of: Any) -> Any:
+    (A,), row, line = arrays, of["row"], of["line"]
     if ctx.module_context.lowering_parameters.for_export or is_alone(ctx):
         return [A]
 

@@ -10,7 +10,7 @@ from unifiedqr_lab.conformance.golden import golden
 from unifiedqr_lab.conformance.matrices import random
 from unifiedqr_lab.conformance.tolerance import relative_error, tolerance
 
-NAMES = ("qr-r", "lq-l")
+NAMES = ("qr-r", "lq-l", "qr-append")
 
 
 class KeepingQ:
@@ -58,11 +58,12 @@ def test_Q_is_kept_where_it_costs_less(shape, keeps, autodiff_backend, monkeypat
     A = random(shape, complex_=False, seed=1)
     for X, alone, beside in (
         (A, lambda X: uqr.qr(X, mode="r"), lambda X: uqr.qr(X).R),
+        (A, lambda X: uqr.qr_append_rows(X[..., :2, :], X[..., 2:, :]), lambda X: uqr.qr(X).R),
         (A.swapaxes(-1, -2).copy(), lambda X: uqr.lq(X, mode="l"), lambda X: uqr.lq(X).L),
     ):
         found, truth = gradient(autodiff_backend, alone, X), gradient(autodiff_backend, beside, X)
         taken.append(float(np.vdot(truth, found) / np.vdot(truth, truth)))
-    assert taken == pytest.approx([2.0 if keeps else 1.0] * 2, rel=1e-6)
+    assert taken == pytest.approx([2.0 if keeps else 1.0] * 3, rel=1e-6)
 
 
 def test_values_alone_do_without_Q(backend, monkeypatch):

@@ -230,7 +230,7 @@ KEEPING_Q = {
     row: _keeping_Q(name, positive=positive, method=method)
     for (name, positive, method), row in _ROWS.items()
     if name in ("qr-r", "lq-l") and method != "cholesky"
-}
+} | updates.KEEPING_Q
 """The rows of R or L alone that keep Q, which a derivative then need not find anew by (R.2): by those that do not."""
 
 

@@ -8,9 +8,11 @@
 from functools import partial
 
 from unifiedqr._typing import Array, Arrays, Cotangents, Namespace
+from unifiedqr.arrays.stacks import run
 from unifiedqr.kernels import updated as kernels
+from unifiedqr.kernels.reduced import reduced_qr
 from unifiedqr.primitive import Orientation, Primitive
-from unifiedqr.rules.qr import qr_jvp, qr_pullback, qr_singular
+from unifiedqr.rules.qr import qr_jvp, qr_pullback, qr_singular, qr_vjp
 from unifiedqr.rules.triangle_only import r_singular
 from unifiedqr.rules.updated import (
     product_pullback,
@@ -45,6 +47,22 @@ def _downdate_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
     return qr_jvp(Q, R, product_pushforward(xp, F_1, T, F_dot, T_dot), xp=xp)
 
 
+def _r_first(xp: Namespace, T: Array, B: Array, *, positive: bool) -> Arrays:
+    return reduced_qr(xp, xp.concat([T, B], axis=-2), positive=positive)[::-1]
+
+
+def _r_first_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
+    T, Q, R = kept
+    R_bar, Q_bar = cotangents
+    A_bar, count = run(qr_vjp, xp, Q, R, Q_bar, R_bar), T.shape[-2]
+    return A_bar[..., :count, :], A_bar[..., count:, :]
+
+
+def _r_first_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:
+    _, Q, R = kept
+    return run(qr_jvp, xp, Q, R, xp.concat([*tangents], axis=-2))[::-1]
+
+
 def _append_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     return qr_append_vjp(*kept, *cotangents, xp=xp)
 
@@ -63,29 +81,32 @@ def _triangle_is_singular(xp: Namespace, kept: Arrays) -> Array:
     return r_singular(xp.concat([T, B], axis=-2), R, xp=xp)
 
 
+def _appended(*, positive: bool, keeping_Q: bool) -> Primitive:
+    return Primitive(
+        name="qr-append",
+        options=("positive" if positive else "raw", *(("with Q",) if keeping_Q else ())),
+        orientation=Orientation(),
+        inputs=("T", "B"),
+        outputs=("R", "Q") if keeping_Q else ("R",),
+        sides={"T": "1n", "B": "1n", "R": "1n", "Q": "11"},
+        results=1,
+        discrete=(),
+        keeps=("T", "Q", "R") if keeping_Q else ("T", "B", "R"),
+        forward=partial(_r_first if keeping_Q else kernels.appended_r, positive=positive),
+        vjp=_r_first_vjp if keeping_Q else _append_vjp,
+        jvp=_r_first_jvp if keeping_Q else _append_jvp,
+        singular=_has_dependent_columns if keeping_Q else _triangle_is_singular,
+    )
+
+
 def _made(name: str, *, positive: bool) -> Primitive:
-    options = ("positive" if positive else "raw",)
     if name == "qr-append":
-        return Primitive(
-            name=name,
-            options=options,
-            orientation=Orientation(),
-            inputs=("T", "B"),
-            outputs=("R",),
-            sides={"T": "1n", "B": "1n", "R": "1n"},
-            results=1,
-            discrete=(),
-            keeps=("T", "B", "R"),
-            forward=partial(kernels.appended_r, positive=positive),
-            vjp=_append_vjp,
-            jvp=_append_jvp,
-            singular=_triangle_is_singular,
-        )
+        return _appended(positive=positive, keeping_Q=False)
     is_update = name == "qr-update"
     inputs = {"F": "m1", "T": "1n", "U": "m1", "V": "n1"} if is_update else {"F_1": "m1", "F_2": "11", "T": "1n"}
     return Primitive(
         name=name,
-        options=options,
+        options=("positive" if positive else "raw",),
         orientation=Orientation(),
         inputs=tuple(inputs),
         outputs=("Q", "R"),
@@ -104,6 +125,9 @@ NAMES = ("qr-update", "qr-downdate", "qr-append")
 
 ROWS = {(name, positive): _made(name, positive=positive) for name in NAMES for positive in (True, False)}
 """The rows, by name and gauge."""
+
+KEEPING_Q = {ROWS["qr-append", positive]: _appended(positive=positive, keeping_Q=True) for positive in (True, False)}
+"""The rows of R alone that keep Q, by those that do not."""
 
 
 def row(name: str, *, positive: bool = True) -> Primitive:

@@ -1,16 +1,21 @@
 """What every function does with its input before the primitive runs, and with its output."""
 
+import math
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
 
 from unifiedqr._typing import Array, Arrays
+from unifiedqr.arrays.operators import TALL
 from unifiedqr.backend import COMPLEX_OF_REAL, DTYPES, HALF_DTYPES, Backend
 from unifiedqr.decomposition import Primitive
 from unifiedqr.errors import CapabilityError, DtypeError, OptionError, ShapeError
 
 LONGEST = {"float32": 2**24, "complex64": 2**24}
 """Number of columns from which on a dtype cannot number them all."""
+
+LONG = 2**18
+"""Number of entries of tall matrices from which the memory of Q is worth more than passes over A."""
 
 
 def run_resolved(backend: Backend, A: Array, row: Primitive) -> Arrays:
@@ -85,6 +90,17 @@ def sizes_of(backend: Backend, A: Array, name: str) -> tuple[int | None, int | N
     computed_dtype(backend, A, name)
     m, n = A.shape[-2:]
     return m, n
+
+
+def is_cheaper_with_Q(shape: tuple[Any, ...], is_adjoint: bool = False) -> bool:
+    """Return whether a derivative of R alone is had sooner from Q and R than from A and R, as measured: but for tall A.
+
+    Sizes that only the run will tell do not say so.
+    """
+    m, n = reversed(shape[-2:]) if is_adjoint else shape[-2:]
+    if type(m) is not int or type(n) is not int:
+        return False
+    return m < TALL * n or (all(type(size) is int for size in shape) and math.prod(shape) < LONG)
 
 
 def chosen(option: str, value: Any, choices: tuple[str, ...]) -> str:

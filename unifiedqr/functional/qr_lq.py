@@ -1,16 +1,21 @@
 """QR and LQ: reduced, complete, triangle only, pivoted, truncated."""
 
-import math
 from typing import Any, Literal, TypeAlias, Unpack, overload
 
 from unifiedqr._typing import ArrayOf, Arrays, ArrayT, Pivoted, PivotedOrNot, Unpivoted
 from unifiedqr.arguments import resolve
-from unifiedqr.arrays.operators import TALL
 from unifiedqr.backend import DTYPES
 from unifiedqr.decomposition import KEEPING_Q, UNPIVOTED, check_method, primitive, truncated
 from unifiedqr.discovery import DEFAULT, backend_name, loaded
 from unifiedqr.errors import OptionError
-from unifiedqr.functional.inputs import check_pivots, check_rank, chosen, run_resolved, sizes_of
+from unifiedqr.functional.inputs import (
+    check_pivots,
+    check_rank,
+    chosen,
+    is_cheaper_with_Q,
+    run_resolved,
+    sizes_of,
+)
 from unifiedqr.results import LQResult, PivotedLQResult, PivotedLResult, PivotedQRResult, PivotedRResult, QRResult
 
 Factors: TypeAlias = Literal["reduced", "complete"]
@@ -243,27 +248,12 @@ def decompose(name: str, A: Any, mode: str, pivoting: bool, rank: Any, positive:
         backend = loaded[owner]
     if backend.dtype_name(A) not in DTYPES or (getattr(A, "ndim", None) or 0) < 2:
         return run_resolved(backend, A, row)
-    if row in KEEPING_Q and backend.is_watched(A) and _is_cheaper_with_Q(A.shape, row.orientation.adjoint):
+    if row in KEEPING_Q and backend.is_watched(A) and is_cheaper_with_Q(A.shape, row.orientation.adjoint):
         row = KEEPING_Q[row]
     bound = backend.bound.get(row)
     if bound is None:
         bound = backend.bound[row] = backend.bind(row)
     return bound(A)[: row.results]
-
-
-LONG = 2**18
-"""Number of entries of tall matrices from which the memory of Q is worth more than passes over A."""
-
-
-def _is_cheaper_with_Q(shape: tuple[Any, ...], is_adjoint: bool) -> bool:
-    """Return whether a derivative of R alone is had sooner from Q and R than from A and R, as measured: but for tall A.
-
-    Sizes that only the run will tell do not say so.
-    """
-    m, n = reversed(shape[-2:]) if is_adjoint else shape[-2:]
-    if type(m) is not int or type(n) is not int:
-        return False
-    return m < TALL * n or (all(type(size) is int for size in shape) and math.prod(shape) < LONG)
 
 
 def _with_options(name: str, A: Any, mode: str, pivoting: Any, rank: Any, positive: bool, method: str) -> Arrays:

@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias, overload
 from unifiedqr._typing import Array, ArrayOf, ArrayT
 from unifiedqr.arguments import resolve
 from unifiedqr.backend import Backend
-from unifiedqr.decomposition import Primitive
+from unifiedqr.decomposition import KEEPING_Q, Primitive
 from unifiedqr.errors import CapabilityError, OptionError, ShapeError
-from unifiedqr.functional.inputs import as_matrix, chosen, half_of, sizes_of, together
+from unifiedqr.functional.inputs import as_matrix, chosen, half_of, is_cheaper_with_Q, sizes_of, together
 from unifiedqr.functional.lines import checked_positions, identity, inserted, integer_of, lines, places_of_new, zeros
 from unifiedqr.results import QRResult
 from unifiedqr.updates import row
@@ -317,7 +317,10 @@ def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
             f"qr_append_rows got R of shape {tuple(R.shape)} and B of shape {tuple(B.shape)}; expected (..., l, n) and "
             f"(..., n) or (..., p, n), of known sizes."
         )
-    (found, *_) = backend.bind(row("qr-append", positive=positive))(R, B)
+    alone, rows = row("qr-append", positive=positive), R.shape[-2] + B.shape[-2]
+    watched = backend.is_watched(R) or backend.is_watched(B)
+    keeps_Q = watched and is_cheaper_with_Q((*R.shape[:-2], rows, R.shape[-1]))
+    (found, *_) = backend.bind(KEEPING_Q[alone] if keeps_Q else alone)(R, B)
     return found if half is None else backend.xp.astype(found, half)
 
 

@@ -132,6 +132,16 @@ def test_parts_of_a_matrix_are_measured_against_all_of_it(monkeypatch):
     assert found.forward.via == "by our qr(mode='r') of all rows"
 
 
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_appended_rows_are_measured_against_the_stacked_ones(name):
+    case = BenchmarkCase("append-stacked", (12, 4), "float64")
+    R, B = inputs_of(case)
+    assert (R.shape, B.shape) == ((4, 4), (8, 4))
+    found = measure(get_backend(name), case, 0.0)
+    assert found.forward.timing.ratio > 0
+    assert found.forward.via == "by our qr(mode='r') of the stacked rows"
+
+
 def test_an_update_is_measured_against_scipys_and_a_new_decomposition():
     case = BenchmarkCase("update", (12, 4), "complex128")
     *given, A = inputs_of(case)

@@ -17,6 +17,9 @@ SKETCH = 20
 APPENDED = 8
 """Rows of a matrix that are appended to R of the others."""
 
+APPENDING = ("append-rows", "append-stacked")
+"""Functions that append them: against a decomposition of the matrix, and against one of the stacked rows."""
+
 PARTS = {"append-rows": 2, "update": 4}
 """Functions of what determines a matrix, which is measured too, by the number of their inputs."""
 
@@ -76,7 +79,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "lstsq-weighted:20000x50:float64",
         "lstsq-damped:20000x50:float64",
         "range-finder:4000x1000:float64",
-        *(("append-rows:1008x64:float64", "append-rows:1000x14x6:float64") if "append-rows" in OURS else ()),
+        *(("append-rows:1008x64:float64", "append-stacked:1000x14x6:float64") if "append-rows" in OURS else ()),
         *(("update:10000x100:float64", "update:100x100:float64") if "update" in OURS else ()),
     ),
     "growth": (
@@ -173,7 +176,7 @@ def read_case(text: str) -> BenchmarkCase:
         raise InputError(f"{text!r}: lstsq-weighted is measured for matrices with more rows than columns.")
     if name == "range-finder" and min(case.m, case.n) < SKETCH:
         raise InputError(f"{text!r}: range-finder is measured for matrices with at least {SKETCH} rows and columns.")
-    if name == "append-rows" and case.m < case.n + APPENDED:
+    if name in APPENDING and case.m < case.n + APPENDED:
         raise InputError(f"{text!r}: {name} is measured for matrices with at least {APPENDED} more rows than columns.")
     if name == "slogdet" and case.m != case.n:
         raise InputError(f"{text!r}: slogdet is measured for square matrices.")

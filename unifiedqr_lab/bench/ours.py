@@ -81,7 +81,7 @@ OURS: dict[str, Function] = {
     "lstsq-damped": _lstsq_damped,
     "slogdet": _slogdet,
     "range-finder": _range_finder,
-    **({"append-rows": _append_rows} if hasattr(uqr, "qr_append_rows") else {}),
+    **(dict.fromkeys(("append-rows", "append-stacked"), _append_rows) if hasattr(uqr, "qr_append_rows") else {}),
     **({"update": _update} if hasattr(uqr, "qr_update") else {}),
 }
 """By the names of `unifiedqr_lab.bench.cases`."""

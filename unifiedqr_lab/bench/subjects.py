@@ -10,7 +10,7 @@ import unifiedqr as uqr
 from unifiedqr._typing import Array, Arrays
 from unifiedqr.arrays.operators import adjoint
 from unifiedqr.backend import Backend
-from unifiedqr_lab.bench.cases import APPENDED, PARTS, SKETCH, BenchmarkCase
+from unifiedqr_lab.bench.cases import APPENDED, APPENDING, PARTS, SKETCH, BenchmarkCase
 from unifiedqr_lab.bench.ours import COMPILED, Function, measured
 from unifiedqr_lab.instruments import instruments
 
@@ -21,7 +21,7 @@ TRIANGLES: dict[str, dict[int, Callable[[Any], Any]]] = {
     "qr": {1: np.triu},
     "qr-r": {0: np.triu},
     "r-alone": {0: np.triu},
-    "append-rows": {0: np.triu},
+    **{name: {0: np.triu} for name in APPENDING},
     "update": {1: np.triu},
     **{name: {1: np.triu} for name in ("qr-pivoted", "qr-compiled", "qr-cholesky")},
     "lq": {0: np.tril},
@@ -60,6 +60,10 @@ def _r_afresh(A: Array) -> Arrays:
     return (uqr.qr(A, mode="r"),)
 
 
+def _r_of_stacked(R: Array, B: Array) -> Arrays:
+    return (uqr.qr(uqr.namespace(R).concat([R, B], axis=-2), mode="r"),)
+
+
 def _afresh(A: Array) -> Arrays:
     return tuple(uqr.qr(A))
 
@@ -68,6 +72,7 @@ RIVALS: dict[str, tuple[Function, str]] = {
     "r-alone": (_r_of_qr, "by our qr(A).R"),
     "qr-cholesky": (_by_householder, "by our method='householder'"),
     "append-rows": (_r_afresh, "by our qr(mode='r') of all rows"),
+    "append-stacked": (_r_of_stacked, "by our qr(mode='r') of the stacked rows"),
     "update": (_afresh, "by our qr of the new matrix"),
 }
 """What is measured against ours instead of the framework's own function: another function of ours."""
@@ -141,15 +146,16 @@ def inputs_of(case: BenchmarkCase) -> Arrays:
     """Return inputs as NumPy arrays: standard normal ones, one right-hand side, weights and damping that are positive.
 
     For a case of `PARTS`, they are what determines a matrix, and the matrix: R of all rows but the last `APPENDED`, and
-    these; or the factors of A and an update of rank one.
+    these; or the factors of A and an update of rank one. For "append-stacked" the matrix itself is no input.
     """
     rng, real = np.random.default_rng(SEED), np.finfo(case.dtype).dtype
     A = _normal(rng, case.shape, case.dtype)
     if case.name == "update":
         U, V = (_normal(rng, (*case.shape[:-2], size, 1), case.dtype) for size in (case.m, case.n))
         return *np.linalg.qr(A), U, V, A + U @ np.conj(V.swapaxes(-1, -2))
-    if case.name == "append-rows":
-        return np.linalg.qr(A[..., :-APPENDED, :], mode="r"), A[..., -APPENDED:, :], A
+    if case.name in APPENDING:
+        parts = np.linalg.qr(A[..., :-APPENDED, :], mode="r"), A[..., -APPENDED:, :]
+        return (*parts, A) if case.name in PARTS else parts
     if case.name == "range-finder":
         return A, _normal(rng, (*case.shape[:-2], case.n, SKETCH), case.dtype)
     if not case.name.startswith("lstsq"):

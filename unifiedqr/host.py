@@ -42,7 +42,10 @@ def glance(R: Any) -> tuple[float, float] | None:
     """Return the least modulus on the diagonals of matrices, (..., k, n), and the largest of all; None of too many."""
     if not 0 < R.size <= GLANCE:
         return None
-    largest = max(R.max(), -R.min()) if R.dtype.kind == "f" else abs(R).max()
+    if R.dtype.kind == "c":
+        largest = abs(R).max()
+    else:
+        largest = max(np.maximum.reduce(R, axis=None), -np.minimum.reduce(R, axis=None))
     return float(abs(R.diagonal(0, -2, -1)).min()), float(largest)
 
 

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import unifiedqr as uqr
 from unifiedqr.checks import checks
 from unifiedqr_lab.conformance.matrices import random
-from unifiedqr_torch.namespace import FEW, glance, seen, xp
+from unifiedqr_torch.namespace import glance, seen, xp
 
 SOUND = torch.asarray(random((5, 3), complex_=False, seed=1))
 SPOILED = SOUND.clone()
@@ -174,7 +174,7 @@ def extremes(R):
     return np.abs(np.diagonal(R, 0, -2, -1)).min(), np.abs(R).max()
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (3, 7), (FEW + 1, FEW + 2), (9, FEW // 4, 8), (1, 2, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(3, 3), (3, 7), (65, 66), (9, 16, 8), (1, 2, 2)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex128], ids=str)
 def test_a_glance_gives_the_least_pivot_and_the_largest_entry(shape, dtype):
     R = torch.testing.make_tensor(shape, dtype=dtype, device="cpu")

@@ -189,8 +189,10 @@ class Tiny(NamedTuple):
 def run(rule: Callable[..., Any], xp: Namespace, *arrays: Array | None) -> Any:
     """Return rule(*arrays, xp=xp), a matrix or several; of tiny matrices in the namespace of stacks."""
     tiny = xp.beyond.tiny
+    if tiny is None:
+        return rule(*arrays, xp=xp)
     given = [X for X in arrays if X is not None]
-    if tiny is None or not all(tiny.include(X.shape) and not xp.beyond.is_spread(X) for X in given):
+    if not all(tiny.include(X.shape) and not xp.beyond.is_spread(X) for X in given):
         return rule(*arrays, xp=xp)
     batch = tuple(given[0].shape[:-2])
     found = rule(*(None if X is None else stack_of(xp, X) for X in arrays), xp=of_stacks(xp))

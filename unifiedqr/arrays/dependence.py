@@ -67,20 +67,10 @@ def anywhere(xp: Namespace, marks: Array) -> Array:
     return xp.any(marks, axis=(-2, -1), keepdims=True)
 
 
-COLUMNS, ROWS, ENTRIES = -2, -1, (-2, -1)
-"""The axes along which cotangents are summed up or looked through: those of columns, of rows, of whole matrices."""
-
-Axes = int | tuple[int, int]
-
-
-def sums(xp: Namespace, X: Array, axes: Axes) -> Array:
-    """Return the sum of each column, (..., 1, k), row, (..., k, 1), or matrix, (..., 1, 1)."""
-    return xp.sum(X, axis=axes, keepdims=True)
-
-
-def met(xp: Namespace, X: Array, axes: Axes) -> Array:
-    """Return sums of moduli likewise: zero where every entry is, and nowhere else."""
-    return sums(xp, xp.abs(X), axes)
+def sum_of(xp: Namespace, X: Array, marks: Array | None = None) -> Array:
+    """Return the sum of the entries of each matrix that are marked, or of all, (..., 1, 1)."""
+    X = X if marks is None else xp.where(marks, X, xp.zeros_like(X))
+    return xp.sum(X, axis=(-2, -1), keepdims=True)
 
 
 def total(*terms: Array | None) -> Array:
@@ -111,33 +101,29 @@ def undefined(
     marked : array, shape (..., 1, k)
         Marked columns.
     meetings : callable
-        Gives for each column, (..., 1, k), or for all of them, (..., 1, 1), a number that is zero where every cotangent
-        of what has no derivative if that column is marked is zero, and positive elsewhere.
+        Gives a number per matrix, (..., 1, 1), that is zero if every cotangent of what has no derivative because of the
+        marked columns is zero, and positive or NaN otherwise. Of matrices without marked columns it may be any.
     summed : callable
-        Gives likewise sums of these cotangents, or of their products with Q^H. A derivative of the result with respect
+        Gives likewise a sum of these cotangents, or of their products with Q^H. A derivative of the result with respect
         to these is NaN where marked: a loss that vanishes there to first order need not to second.
 
     Notes
     -----
     A program that can leave out what it does not need looks at no cotangent unless something is marked.
     """
+    some = anywhere(xp, marked)
 
     def found() -> tuple[Array]:
-        met = _sum_of_marked(xp, marked, meetings())
-        hit = xp.logical_not(met <= 0)  # or NaN
+        hit = xp.logical_and(some, xp.logical_not(meetings() <= 0))  # or NaN
         report_dependent(xp, hit, factor)
-        X = _sum_of_marked(xp, marked, summed())
-        result = xp.where(hit, X * nan_where(xp, anywhere(xp, marked), X.dtype), xp.zeros_like(X))
+        X = summed()
+        result = xp.where(hit, X * nan_where(xp, some, X.dtype), xp.zeros_like(X))
         return (result if result.dtype == factor.dtype else xp.astype(result, factor.dtype),)
 
     if not xp.beyond.skips or xp.beyond.seen(marked) is not None:
         return found()[0]
-    zero = xp.zeros_like(anywhere(xp, marked), dtype=factor.dtype)
-    return xp.beyond.branch(xp.any(marked), found, lambda: (zero,))[0]
-
-
-def _sum_of_marked(xp: Namespace, marked: Array, found: Array) -> Array:
-    return xp.sum(xp.where(marked, found, xp.zeros_like(found)), axis=ENTRIES, keepdims=True)
+    predicate = xp.reshape(some, ()) if some.ndim == 2 else xp.any(some)
+    return xp.beyond.branch(predicate, found, lambda: (xp.zeros_like(some, dtype=factor.dtype),))[0]
 
 
 def _rounding(xp: Namespace, U: Array, shape: Shape) -> Array:

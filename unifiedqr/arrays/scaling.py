@@ -1,7 +1,6 @@
 """Scaling by powers of two, which changes no digit (QR.7)."""
 
 from unifiedqr._typing import Array, Namespace
-from unifiedqr.arrays.operators import is_complex
 
 
 def times(xp: Namespace, X: Array, powers: Array | None) -> Array:
@@ -24,11 +23,7 @@ def sizes_of_columns(xp: Namespace, X: Array, *, spread: bool = False) -> tuple[
 
     Of a matrix whose rows are apart, `spread`, it is the sum of what the holders find.
     """
-    if is_complex(xp, X):
-        sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
-    else:  # without moduli as large as X
-        up, down = xp.max(X, axis=-2, keepdims=True), -xp.min(X, axis=-2, keepdims=True)
-        sizes = xp.where(up > down, up, down)
+    sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
     sizes = xp.beyond.total(sizes) if spread else sizes
     return sizes, sizes >= smallest_normal(xp, X)
 

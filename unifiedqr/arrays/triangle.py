@@ -13,16 +13,12 @@ from typing import Any, NamedTuple
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
-    COLUMNS,
-    ENTRIES,
-    ROWS,
     anywhere,
     last_of,
     last_pivot_is_free,
     marked_columns,
-    met,
     nan_where,
-    sums,
+    sum_of,
     total,
     undefined,
     unless_empty,
@@ -185,17 +181,18 @@ class Triangle(NamedTuple):
             return None
 
         def found() -> Array:
-            terms = [met(xp, X, ENTRIES) for X in others]
-            terms += [xp.matrix_transpose(met(xp, X, ROWS)) for X in (R_bar, Q_bar_H) if X is not None]
+            rows = xp.matrix_transpose(marked)
+            terms = [sum_of(xp, xp.abs(X)) for X in others]
+            terms += [sum_of(xp, xp.abs(X), rows) for X in (R_bar, Q_bar_H) if X is not None]
             if is_product(Q_bar):
-                terms.append(meetings(xp, *Q_bar))
+                terms.append(sum_of(xp, meetings(xp, *Q_bar), marked))
             elif Q_bar is not None:
-                terms.append(xp.beyond.total(met(xp, Q_bar, COLUMNS)))
+                terms.append(xp.beyond.total(sum_of(xp, xp.abs(Q_bar), marked)))
             return total(*terms)
 
         def summed() -> Array:
-            of_W = None if W is None else sums(xp, W, COLUMNS)
-            return total(of_W, None if R_bar is None else xp.matrix_transpose(sums(xp, R_bar, ROWS)))
+            of_W = None if W is None else sum_of(xp, W, marked)
+            return total(of_W, None if R_bar is None else sum_of(xp, R_bar, xp.matrix_transpose(marked)))
 
         return undefined(xp, self.R, marked, found, summed)
 

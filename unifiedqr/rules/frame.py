@@ -16,17 +16,11 @@ G. H. Golub, V. Pereyra (1973), The differentiation of pseudo-inverses and nonli
 variables separate.
 """
 
-from collections.abc import Callable
-
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
-    COLUMNS,
-    ENTRIES,
-    Axes,
     anywhere,
-    met,
     nan_where,
-    sums,
+    sum_of,
     total,
     undefined,
     unless_empty,
@@ -60,10 +54,10 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
     if marked is None or not given:
         return None
 
-    def of_all(number: Callable[[Namespace, Array, Axes], Array]) -> Array:
-        return total(*(number(xp, X, ENTRIES) for X in given))
+    def found() -> Array:
+        return total(*(sum_of(xp, xp.abs(X)) for X in given))
 
-    return undefined(xp, factor, marked, lambda: of_all(met), lambda: of_all(sums))
+    return undefined(xp, factor, marked, found, lambda: total(*(sum_of(xp, X) for X in given)))
 
 
 def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar: Array | None, shape: Shape) -> Array:
@@ -84,11 +78,11 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if marked is not None:
 
         def found() -> Array:
-            of_Q = None if Q_bar is None else xp.beyond.total(met(xp, Q_bar, COLUMNS))
-            return total(of_Q, None if G_bar is None else met(xp, G_bar, COLUMNS))
+            of_Q = None if Q_bar is None else xp.beyond.total(sum_of(xp, xp.abs(Q_bar), marked))
+            return total(of_Q, None if G_bar is None else sum_of(xp, xp.abs(G_bar), marked))
 
         def summed() -> Array:
-            return total(*(sums(xp, X, COLUMNS) for X in (W, G_bar) if X is not None))
+            return total(*(sum_of(xp, X, marked) for X in (W, G_bar) if X is not None))
 
         G_H = plus(G_H, undefined(xp, Q, marked, found, summed))
     return X @ G_H  # (LS.1)

@@ -7,13 +7,14 @@ import numpy as np
 
 from unifiedqr import host
 from unifiedqr.arrays.namespaces import extend_namespace
-from unifiedqr.arrays.operations import Operations
+from unifiedqr.arrays.operations import Limits, Operations
 
 
 class NumpyOperations(Operations):
     """What NumPy does better than the portable forms: R alone, signs, and LAPACK's pivots."""
 
     has_cholesky = True
+    limits = Limits(slenderness=8, columns=512, rows=256, entries=2**15)  # measured on two cores of a CPU
 
     def qr_r(self, A: np.ndarray) -> Any:
         return np.linalg.qr(A, mode="r")

@@ -148,19 +148,11 @@ class Triangle(NamedTuple):
             Y = Y if Y is None or Y_H is not None else self.divide_adjoint(Y)
         return self.by_D(X), Y  # (QR.7)
 
-    def read_of(self, R_bar: Array) -> Array:
-        """Return a cotangent of R without what R never varies in, in the marked rows: all below the diagonal, phases.
-
-        In the other rows that cancels in the rules, which divide by their own U there.
-        """
+    def unmarked_rows(self, X: Array) -> Array:
+        """Return X with zeros in its marked rows: of a cotangent of R, all that a finite gradient reads."""
         if self.marked is None:
-            return R_bar
-        xp = self.xp
-        read = xp.triu(R_bar)
-        if is_complex(xp, R_bar):
-            above = xp.triu(R_bar, k=1)
-            read = above + xp.astype(xp.real(read - above), R_bar.dtype)
-        return xp.where(xp.matrix_transpose(self.marked), read, R_bar)
+            return X
+        return self.xp.where(self.xp.matrix_transpose(self.marked), self.xp.zeros_like(X), X)
 
     def undefined(
         self,
@@ -173,8 +165,9 @@ class Triangle(NamedTuple):
     ) -> Array | None:
         """Return NaN for the matrices of which a cotangent reaches what has no derivative, 0 for others, (..., 1, 1).
 
-        `W` is Q^H Q_bar, and `R_bar` what `read_of` gave. Q_bar may come as its adjoint instead, or as a product.
-        `others` are cotangents of what depends on every column. None if nothing is marked.
+        `W` is Q^H Q_bar. Q_bar may come as its adjoint instead, or as a product. What R never varies in is not read of
+        R_bar: all below the diagonal, phases on it. `others` are cotangents of what depends on every column.
+        None if nothing is marked.
         """
         xp, marked = self.xp, self.marked
         if marked is None:
@@ -183,7 +176,8 @@ class Triangle(NamedTuple):
         def found() -> Array:
             rows = xp.matrix_transpose(marked)
             terms = [sum_of(xp, xp.abs(X)) for X in others]
-            terms += [sum_of(xp, xp.abs(X), rows) for X in (R_bar, Q_bar_H) if X is not None]
+            varied = None if R_bar is None else _varied(xp, R_bar)
+            terms += [sum_of(xp, xp.abs(X), rows) for X in (varied, Q_bar_H) if X is not None]
             if is_product(Q_bar):
                 terms.append(sum_of(xp, meetings(xp, *Q_bar), marked))
             elif Q_bar is not None:
@@ -192,7 +186,8 @@ class Triangle(NamedTuple):
 
         def summed() -> Array:
             of_W = None if W is None else sum_of(xp, W, marked)
-            return total(of_W, None if R_bar is None else sum_of(xp, R_bar, xp.matrix_transpose(marked)))
+            rows = xp.matrix_transpose(marked)
+            return total(of_W, None if R_bar is None else sum_of(xp, _varied(xp, R_bar), rows))
 
         return undefined(xp, self.R, marked, found, summed)
 
@@ -207,6 +202,15 @@ class Triangle(NamedTuple):
         """Report the matrices that have marked columns, where tangents do not exist."""
         if self.marked is not None:
             report_dependent(self.xp, anywhere(self.xp, self.marked), self.R)
+
+
+def _varied(xp: Namespace, R_bar: Array) -> Array:
+    """Return the upper triangle of a cotangent of R, with the real part of its diagonal."""
+    upper = xp.triu(R_bar)
+    if not is_complex(xp, R_bar):
+        return upper
+    above = xp.triu(R_bar, k=1)
+    return above + xp.astype(xp.real(upper - above), R_bar.dtype)
 
 
 def has_marked(xp: Namespace, R: Array, shape: Shape, *, every: bool = False) -> Array:

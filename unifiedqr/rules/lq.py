@@ -77,7 +77,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
         return xp.zeros_like(L @ Q)
     shape = shape_of_product(xp, L, Q).T  # of A^H = Q^H R
     triangle = guarded(xp, adjoint(xp, L), shape)
-    R_bar = None if L_bar is None else triangle.read_of(adjoint(xp, L_bar))
+    R_bar = None if L_bar is None else adjoint(xp, L_bar)
     W = None if Q_bar is None else xp.beyond.inner_of_rows(Q, Q_bar)
     K, Y = core_pullback(triangle, W, R_bar, Y_H=Q_bar if shape.deep else None)  # L_1^-H Q_bar
     K = adjoint(xp, plus(K, triangle.undefined(Q_bar_H=Q_bar, W=W, R_bar=R_bar)))

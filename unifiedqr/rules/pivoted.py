@@ -185,8 +185,8 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
     shape = _truncated_shape(xp, A, R)
     r = shape.k
     triangle = guarded(xp, R, shape)
-    R_bar = xp.zeros_like(R) if R_bar is None else triangle.read_of(R_bar)
-    bar = triangle.per_g(R_bar)
+    read = xp.zeros_like(R) if R_bar is None else triangle.unmarked_rows(R_bar)
+    bar = triangle.per_g(read)
     P, outside, W = -(bar @ adjoint(xp, R)), A[..., r:] @ adjoint(xp, bar[..., r:]), None  # A_2 V_bar^H + Q_bar
     if Q_bar is not None:
         given = triangle.per_g(Q_bar)
@@ -194,7 +194,7 @@ def _truncated_pullback(xp: Namespace, A: Array, Q: Array, R: Array, Q_bar: Arra
         P, outside = P + W, outside + given
     F = lowskew(xp, P) - xp.beyond.inner(Q, outside)
     X, first = (triangle.by_D(xp.beyond.quotients(triangle.U, Y)[0]) for Y in (F, outside))  # (QR.7)
-    K = add_to_leading_columns(xp, R_bar, X, shape)
+    K = add_to_leading_columns(xp, read, X, shape)
     K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar))
     A_bar = Q @ K
     return xp.concat([A_bar[..., :r] + first, A_bar[..., r:]], axis=-1)  # (PV.2)

@@ -50,12 +50,13 @@ def core_pullback(
     # One name for one after the other, so that none outlives its use: they may be as large as A.
     xp, R, shape = triangle.xp, triangle.R, triangle.shape
     W = None if W is None else triangle.per_g(W)
-    X = None if R_bar is None else R_bar @ adjoint(xp, triangle.per_g(R))
+    X = None if R_bar is None else triangle.unmarked_rows(R_bar @ adjoint(xp, triangle.per_g(R)))
     X = W if X is None else -X if W is None else W - X  # P of (QR.3), (QR.7)
     W = W if shape.deep else None
     X = lowskew(xp, X)
     X, Y = triangle.quotients(X if W is None else X - W, **dividend)  # (QR.4), (QR.7)
-    return add_to_leading_columns(xp, xp.zeros_like(R) if R_bar is None else R_bar, X, shape), Y  # (QR.3)
+    R_bar = xp.zeros_like(R) if R_bar is None else triangle.unmarked_rows(R_bar)
+    return add_to_leading_columns(xp, R_bar, X, shape), Y  # (QR.3)
 
 
 def core_pushforward(triangle: Triangle, C: Array) -> tuple[Array, Array, Array]:
@@ -87,7 +88,6 @@ def pullback_terms(
     """Return the terms of the sum that `qr_pullback` gives; Q_bar may be a product, which is never formed (FA.1)."""
     shape = shape_of_product(xp, Q, R)
     triangle = guarded(xp, R, shape)
-    R_bar = None if R_bar is None else triangle.read_of(R_bar)
     W: Array | None = None
     if is_product(Q_bar):
         F, E_H = Q_bar

@@ -122,13 +122,12 @@ def qr_r_vjp(A: Array, R: Array, R_bar: Array | None, *, xp: Namespace = None) -
         return xp.zeros_like(A)
     shape = shape_of_product(xp, A, A)
     triangle, Q, factor = _frame(xp, A, R, shape)
-    bar = triangle.read_of(R_bar)
-    K, _ = core_pullback(triangle, None, bar)
-    K = plus(K, triangle.undefined(W=None, R_bar=bar))
+    K, _ = core_pullback(triangle, None, R_bar)
+    K = plus(K, triangle.undefined(W=None, R_bar=R_bar))
     A_bar = xp.beyond.combination((Q, factor @ K))  # (R.1), (R.2)
     if triangle.marked is None or not shape.wide:
         return A_bar
-    outside = A[..., shape.k :] @ adjoint(xp, bar[..., shape.k :])
+    outside = A[..., shape.k :] @ adjoint(xp, triangle.unmarked_rows(R_bar)[..., shape.k :])
     outside = _rest(xp, Q @ factor, triangle.marked, outside)
     return add_to_leading_columns(xp, A_bar, triangle.divide_adjoint(outside), shape)  # (DC.2)
 

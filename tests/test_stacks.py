@@ -127,14 +127,17 @@ def assert_right(name, A, found, A_bar, bars):
         assert relative_error(A_bar[i], truth[i]) <= tolerance("float64", *shape, 1e5)
 
 
-@pytest.mark.parametrize(("name", "shape", "complex_"), [("qr", (6, 3), True), ("lq", (2, 4), False)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "shape", "complex_"), [("qr", (6, 3), True), ("lq", (2, 4), False), ("qr", (9, 6), False)], ids=str
+)
 def test_in_programs_that_tensorflow_compiles_with_xla(name, shape, complex_):
     tf = pytest.importorskip("tensorflow")
     A, backend = mixed_batch(shape, complex_), get_backend("tensorflow")
     bars = [random(X.shape, complex_=complex_, seed=11) for X in getattr(uqr, name)(A)]
 
     def program(A, *bars):
-        assert backend.xp.beyond.tiny.include(A.shape)
+        assert backend.xp.beyond.tiny.include(A.shape) == (min(shape) <= 4)
+        assert backend.xp.beyond.fused >= max(shape)
         with tf.GradientTape() as tape:
             tape.watch(A)
             factors = tuple(getattr(uqr, name)(A))
@@ -144,14 +147,32 @@ def test_in_programs_that_tensorflow_compiles_with_xla(name, shape, complex_):
         found, A_bar = tf.function(program, jit_compile=True)(*map(backend.from_numpy, (A, *bars)))
     assert_right(name, A, found, A_bar.numpy(), bars)
     assert backend.xp.beyond.tiny is None
+    assert not backend.xp.beyond.fused
 
 
-@pytest.mark.parametrize(("shape", "complex_"), [((3, 3), False), ((6, 3), True), ((2, 4), False)], ids=str)
+@pytest.mark.parametrize(("count", "shape", "fused"), [(64, (16, 9), True), (63, (9, 9), False), (64, (17, 9), False)])
+def test_many_small_matrices_are_multiplied_entry_by_entry_in_compiled_programs(count, shape, fused):
+    jax = pytest.importorskip("jax")
+    A, A_dot = (jax.numpy.asarray(random((count, *shape), complex_=False, seed=seed)) for seed in (16, 17))
+    Q, R = uqr.qr(A)
+    for rule, arrays in ((rules.qr_vjp, (Q, R, A_dot, R)), (rules.qr_jvp, (Q, R, A_dot))):
+        compiled = jax.jit(lambda *arrays, rule=rule: rule(*arrays, xp=get_backend("jax").xp))
+        assert ("dot_general" in compiled.lower(*arrays).as_text()) != fused
+        found, expected = (
+            tree if type(tree) is tuple else (tree,) for tree in (compiled(*arrays), rule(*map(np.asarray, arrays)))
+        )
+        for X, Y in zip(found, expected, strict=True):
+            assert relative_error(np.asarray(X), Y) <= tolerance("float64", *shape, 1e3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "complex_"), [((3, 3), False), ((6, 3), True), ((2, 4), False), ((9, 6), False)], ids=str
+)
 class TestInJax:
     def test_values_and_gradients_are_those_of_numpy(self, shape, complex_):
         jax = pytest.importorskip("jax")
         A, backend = mixed_batch(shape, complex_), get_backend("jax")
-        assert backend.xp.beyond.tiny.include(A.shape)
+        assert backend.xp.beyond.tiny.include(A.shape) == (min(shape) <= 4)
         for name, f in (("qr", uqr.qr), ("lq", uqr.lq)):
             found, pull = backend.vjp(lambda X, f=f: tuple(f(X)), (backend.from_numpy(A),))
             bars = [random(X.shape, complex_=complex_, seed=11) for X in found]

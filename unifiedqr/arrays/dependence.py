@@ -42,7 +42,7 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
     dependent = xp.logical_not(xp.abs(xp.linalg.diagonal(U)) > bound)
     ones = xp.ones_like(U)
     ones = xp.triu(xp.real(ones) if is_complex(xp, U) else ones)
-    return xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2) @ ones > 0.5
+    return xp.beyond.matrix_product(xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2), ones) > 0.5
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:

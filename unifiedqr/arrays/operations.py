@@ -61,6 +61,19 @@ ON_DEVICES = Limits(slenderness=2, columns=512, rows=16)
 many frameworks matrix by matrix: chosen by published figures, not measured."""
 
 
+MANY = 64
+"""The least number of matrices in a stack of many."""
+
+
+def _are_many_of_at_most(size: int, X: Array, Y: Array) -> bool:
+    """Return whether two stacks hold many matrices whose sizes are known to be at most `size`."""
+    *batch, m, k = X.shape
+    sizes = (m, k, Y.shape[-1])
+    if not all(type(s) is int for s in (*batch, *sizes)):
+        return False
+    return math.prod(batch) >= MANY and max(sizes) <= size
+
+
 class Operations:
     """The operations of one namespace, in their portable form.
 
@@ -81,6 +94,9 @@ class Operations:
         Whether `try_cholesky` is of any use.
     tiny : Tiny or None
         Of which matrices a stack is computed with itself as the last axis, a `unifiedqr.arrays.stacks.Tiny`.
+    fused : int
+        The largest size of the matrices of a stack that are multiplied entry by entry, since a compiler makes one loop
+        of that, and calls a routine for each product of matrices.
     limits : Limits or None
         For which matrices in host memory CholeskyQR is the faster one; None: for none.
     """
@@ -91,6 +107,7 @@ class Operations:
     has_cholesky = False
     limits: Limits | None = None
     tiny: Any = None
+    fused: Any = 0
 
     def __init__(self, xp: Namespace) -> None:
         self.xp = xp
@@ -119,21 +136,28 @@ class Operations:
         if not others:
             return (adjoint(xp, self.solve_triangular(U, adjoint(xp, Y), upper=True)),)
         E = adjoint(xp, self.inverse_upper(U))
-        return tuple(Y @ E for Y in dividends)
+        return tuple(self.matrix_product(Y, E) for Y in dividends)
 
-    # Products that pass over the long side of tall matrices, which take almost all the time of a derivative.
+    # Products: most pass over the long side of tall matrices, which takes almost all the time of a derivative.
+
+    def matrix_product(self, X: Array, Y: Array) -> Array:
+        """Return X Y, none of whose sums is over the long side."""
+        if not self.fused or not _are_many_of_at_most(self.fused, X, Y):
+            return X @ Y
+        xp = self.xp
+        return xp.sum(xp.expand_dims(X, axis=-1) * xp.expand_dims(Y, axis=-3), axis=-2)
 
     def inner(self, X: Array, Y: Array) -> Array:
         """Return X^H Y, a sum over the long side."""
-        return adjoint(self.xp, X) @ Y
+        return self.matrix_product(adjoint(self.xp, X), Y)
 
     def inner_of_rows(self, X: Array, Y: Array) -> Array:
         """Return X Y^H, a sum over the long side."""
-        return X @ adjoint(self.xp, Y)
+        return self.matrix_product(X, adjoint(self.xp, Y))
 
     def combination(self, *terms: Term) -> Array:
         """Return the sum of the terms; an array that comes first is the caller's alone, and may be written over."""
-        products: list[Array] = [term[0] @ term[1] if type(term) is tuple else term for term in terms]
+        products: list[Array] = [self.matrix_product(*term) if type(term) is tuple else term for term in terms]
         return sum(products[1:], products[0])
 
     def by_rows(self, function: Callable[..., Array], X: Array, *others: Array) -> Array:

@@ -132,7 +132,7 @@ class Triangle(NamedTuple):
             return self.by_D(X), (F, times(xp, K, S))  # (FA.1)
         if shape.tall:
             inverse = xp.beyond.inverse_upper(U)
-            X = X @ adjoint(xp, inverse)
+            X = xp.beyond.matrix_product(X, adjoint(xp, inverse))
             inverse = times(xp, inverse, None if S is None else xp.matrix_transpose(S))
             Y = (inverse, Y_H) if Y_H is not None else None if Y is None else (Y, adjoint(xp, inverse))  # (QR.5)
         elif Y is not None and shape.narrow:

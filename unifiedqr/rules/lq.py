@@ -137,7 +137,7 @@ def lq_jvp(L: Array, Q: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner_of_rows(Q, A_dot))
     L_dot = adjoint(xp, R_dot)  # (LQ.3)
     if not shape.deep:
-        return L_dot, adjoint(xp, omega) @ Q  # (LQ.3), B - X Q is zero where Q is square
+        return L_dot, xp.beyond.matrix_product(adjoint(xp, omega), Q)  # (LQ.3), B - X Q is zero where Q is square
     if shape.tall:
         B = (adjoint(xp, triangle.inverse()), A_dot)
     else:

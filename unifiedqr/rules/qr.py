@@ -50,7 +50,8 @@ def core_pullback(
     # One name for one after the other, so that none outlives its use: they may be as large as A.
     xp, R, shape = triangle.xp, triangle.R, triangle.shape
     W = None if W is None else triangle.per_g(W)
-    X = None if R_bar is None else triangle.unmarked_rows(R_bar @ adjoint(xp, triangle.per_g(R)))
+    X = None if R_bar is None else xp.beyond.matrix_product(R_bar, adjoint(xp, triangle.per_g(R)))
+    X = None if X is None else triangle.unmarked_rows(X)
     X = W if X is None else -X if W is None else W - X  # P of (QR.3), (QR.7)
     W = W if shape.deep else None
     X = lowskew(xp, X)
@@ -64,7 +65,7 @@ def core_pushforward(triangle: Triangle, C: Array) -> tuple[Array, Array, Array]
     xp = triangle.xp
     X = triangle.divide_scaled(leading_columns(C, triangle.shape))  # (QR.7)
     omega = skew(xp, X)
-    R_dot = xp.triu(triangle.unless_marked(C - omega @ triangle.R, rows=True))  # (QR.2)
+    R_dot = xp.triu(triangle.unless_marked(C - xp.beyond.matrix_product(omega, triangle.R), rows=True))  # (QR.2)
     T = triangle.unless_marked(X - omega)
     triangle.report()
     return triangle.unless_marked(omega), T, R_dot
@@ -206,6 +207,6 @@ def qr_jvp(Q: Array, R: Array, A_dot: Array, *, xp: Namespace = None) -> tuple[A
     triangle = guarded(xp, R, shape)
     omega, T, R_dot = core_pushforward(triangle, xp.beyond.inner(Q, A_dot))
     if not shape.deep:
-        return Q @ omega, R_dot  # (QR.1), B - Q X is zero where Q is square
+        return xp.beyond.matrix_product(Q, omega), R_dot  # (QR.1), B - Q X is zero where Q is square
     B = (A_dot, triangle.inverse()) if shape.tall else triangle.divide(A_dot)
     return xp.beyond.combination(B, (Q, -T)), R_dot  # (QR.1)

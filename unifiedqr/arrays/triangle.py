@@ -185,7 +185,9 @@ class Triangle(NamedTuple):
             return total(*terms)
 
         def summed() -> Array:
-            of_W = None if W is None else sum_of(xp, W, marked)
+            # Of arrays of one size, the one that is there anyway.
+            X = W if Q_bar is None or is_product(Q_bar) or self.shape.deep else Q_bar
+            of_W = None if X is None else sum_of(xp, X, marked)
             rows = xp.matrix_transpose(marked)
             return total(of_W, None if R_bar is None else sum_of(xp, _varied(xp, R_bar), rows))
 

@@ -16,6 +16,9 @@ ROWS = 2048
 LARGE = 2**22
 """Bytes from which the system is asked for a block of its own."""
 
+WIDE = 64
+"""The number of columns from which sums of products gain by blocks of rows: the sum stays in the cache."""
+
 
 def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     """Return X^H Y; of tall real matrices as a sum over blocks of rows."""
@@ -32,6 +35,14 @@ def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
 
 def combination(first: Term, *others: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """Return the sum of the terms, in the memory of the first one where it is a tensor, nobody else's."""
+    if others and isinstance(first, tuple) and first[1].shape[-1] >= WIDE and _are_long_and_plain(first, *others):
+        total = _fresh(*first)
+        for rows in zip(total.split(ROWS), *(X.split(ROWS) for X, _ in (first, *others)), strict=True):
+            sum_of_rows, X, *more = rows
+            torch.mm(X, first[1], out=sum_of_rows)
+            for Z, (_, K) in zip(more, others, strict=True):
+                sum_of_rows.addmm_(Z, K)
+        return total
     total: torch.Tensor = _product(*first) if isinstance(first, tuple) else first
     for X, K in others:
         total = _plus_product(total, X, K)
@@ -56,6 +67,10 @@ def turned(Q: torch.Tensor, R: torch.Tensor, D: torch.Tensor, /) -> tuple[torch.
         R.mul_(D_H.unsqueeze(-1)).mT.tril_()  # in the order of its memory, a tenth of the time
         return Q.mul_(D.unsqueeze(-2)), R
     return Q * D.unsqueeze(-2), (R * D_H.unsqueeze(-1)).triu()
+
+
+def _are_long_and_plain(*terms: tuple[torch.Tensor, torch.Tensor]) -> bool:
+    return all(X.ndim == K.ndim == 2 and _is_large_and_plain(X, K) and X.shape[0] > ROWS for X, K in terms)
 
 
 def _is_large_and_plain(X: torch.Tensor, K: torch.Tensor) -> bool:

@@ -271,6 +271,10 @@ class Operations:
         del R
         return None
 
+    def constant(self, X: Array) -> Array:
+        """Return X without its derivative, for what is locally constant whatever X does; X itself where that costs."""
+        return X
+
     def power_of_two(self, exponents: Array) -> Array:
         """Return 2 to the power of integers, which are real numbers."""
         return 2.0**exponents

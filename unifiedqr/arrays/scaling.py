@@ -19,11 +19,11 @@ def smallest_normal(xp: Namespace, X: Array) -> float:
 
 
 def sizes_of_columns(xp: Namespace, X: Array, *, spread: bool = False) -> tuple[Array, Array]:
-    """Return max|x| per column, shape (..., 1, n), and whether it is a normal number.
+    """Return max|x| per column, shape (..., 1, n), and whether it is a normal number: to find exponents of.
 
     Of a matrix whose rows are apart, `spread`, it is the sum of what the holders find.
     """
-    sizes = xp.max(xp.abs(X), axis=-2, keepdims=True)
+    sizes = xp.max(xp.abs(xp.beyond.constant(X)), axis=-2, keepdims=True)
     sizes = xp.beyond.total(sizes) if spread else sizes
     return sizes, sizes >= smallest_normal(xp, X)
 

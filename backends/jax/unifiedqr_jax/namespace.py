@@ -124,6 +124,9 @@ class JaxOperations(Operations):
     def branch(self, predicate: jax.Array, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
         return jax.lax.cond(predicate, then, otherwise)
 
+    def constant(self, X: jax.Array) -> jax.Array:
+        return jax.lax.stop_gradient(X)
+
     def power_of_two(self, exponents: jax.Array) -> jax.Array:
         return power_of_two(exponents)
 

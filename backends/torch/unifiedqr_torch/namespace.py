@@ -221,6 +221,9 @@ class TorchOperations(Operations):
             return super().branch(predicate, then, otherwise)
         return then() if predicate else otherwise()
 
+    def constant(self, X: torch.Tensor) -> torch.Tensor:
+        return X.detach()
+
     def seen(self, x: torch.Tensor) -> np.ndarray[Any, Any] | None:
         return seen(x)
 

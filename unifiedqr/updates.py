@@ -2,7 +2,7 @@
 
 `qr-update` factors F T + U V^H, F with orthonormal columns: every update of both factors except deleted rows.
 `qr-downdate` factors F_1 T, [F_1; F_2] with orthonormal columns: what is left of F T without its last rows.
-`qr-append` gives R alone of [T; B].
+`qr-append` gives R alone of [T; B]; a second row of that name keeps Q, from which a derivative is had sooner.
 """
 
 from functools import partial
@@ -55,7 +55,7 @@ def _r_first_vjp(xp: Namespace, kept: Arrays, cotangents: Cotangents) -> Arrays:
     T, Q, R = kept
     R_bar, Q_bar = cotangents
     A_bar, count = run(qr_vjp, xp, Q, R, Q_bar, R_bar), T.shape[-2]
-    return A_bar[..., :count, :], A_bar[..., count:, :]
+    return A_bar[..., :count, :], A_bar[..., count:, :]  # (UP.5)
 
 
 def _r_first_jvp(xp: Namespace, kept: Arrays, tangents: Arrays) -> Arrays:

@@ -82,6 +82,16 @@ def test_the_default_dtype_has_no_say(dtype):
     assert all(map(torch.equal, given, truth))
 
 
+@pytest.mark.parametrize("columns", [63, 64])
+def test_sums_of_products_of_long_tensors(columns):
+    """Of 64 columns and more they are computed by blocks of rows, the last of which is shorter."""
+    X, Y = (torch.asarray(random((9001, 80), complex_=False, seed=seed)) for seed in (14, 15))
+    E, K = (torch.asarray(random((80, columns), complex_=False, seed=seed)) for seed in (16, 17))
+    with torch.no_grad():
+        found = uqr.namespace(X).beyond.combination((X, E), (Y, K))
+    assert relative_error(found.numpy(), (X @ E + Y @ K).numpy()) <= 1e-14
+
+
 @DECOMPOSE
 @pytest.mark.parametrize("make", ["meta", "fake"])
 def test_shapes_and_dtypes_without_values(decompose, make):

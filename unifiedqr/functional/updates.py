@@ -263,7 +263,7 @@ def qr_append_rows(R: ArrayOf[ArrayT], B: object, /, *, positive: bool = True) -
 @overload
 def qr_append_rows(R: object, B: object, /, *, positive: bool = True) -> Any: ...
 def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
-    """Return the triangle of A with rows B appended from the triangle of A, differentiably; no Q takes part.
+    """Return the triangle of A with rows B appended from the triangle of A alone, differentiably.
 
     Parameters
     ----------
@@ -295,7 +295,8 @@ def qr_append_rows(R: Any, B: Any, /, *, positive: bool = True) -> Array:
     Notes
     -----
     The time depends on l, p and n, not on how many rows A had. Scaling R forgets: sqrt(f) R gives the rows of A the
-    weight f. Derivative (UP.5), that of `qr` with ``mode="r"`` (R.1), (R.2), (DC.2).
+    weight f. Derivative (UP.5), that of `qr` with ``mode="r"``: from Q of [R; B], which is kept where a derivative may
+    follow, by (QR.3), (QR.2), (DC.1); of tall stacks that are large, from R alone by (R.1), (R.2), (DC.2).
 
     References
     ----------

@@ -3,7 +3,8 @@ r"""Derivative rules of updated QR factors: those of the decomposed matrix, a kn
     (UP.4)  A = F T + U V^H = Q R,  A_bar by (QR.3), (QR.4):
             F_bar = A_bar T^H,  T_bar = F^H A_bar,  U_bar = A_bar V,  V_bar = A_bar^H U
             A_dot = F_dot T + F T_dot + U_dot V^H + U V_dot^H,  Q_dot and R_dot by (QR.1), (QR.2)
-    (UP.5)  A = [T; B], R alone:  [T_bar; B_bar] = A_bar by (R.1),  R_dot by (R.2), (QR.2)
+    (UP.5)  A = [T; B], R alone:  [T_bar; B_bar] = A_bar by (R.1),  R_dot by (R.2), (QR.2);
+            by (QR.3), (QR.4) and (QR.2) where Q is at hand
 
 That F has orthonormal columns is used by the algorithm (UP.1), not by the rule: (UP.4) is the derivative for every F.
 Where leading columns of A are dependent, (DC.1) and (DC.2) hold, for all inputs at once.

@@ -27,7 +27,7 @@ EMBEDDED = 250_000
 """The largest number of characters of embedded data."""
 
 
-LONGEST = 32
+LONGEST = 36
 """The longest word that is not broken, in characters: as long as fits a narrow screen."""
 
 

@@ -36,6 +36,18 @@ def test_gradcheck_first_and_second_order_forward_and_batched(decompose, complex
     assert torch.autograd.gradgradcheck(factors, A, check_fwd_over_rev=True, check_rev_over_rev=True)
 
 
+@pytest.mark.parametrize("shape", [(9000, 64), (1500, 400), (64, 9000)])
+def test_batched_gradients_of_large_matrices(shape):
+    A = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    for decompose in (uqr.qr, uqr.lq):
+        for X in decompose(A):
+            bars = torch.stack([torch.ones_like(X), torch.randn_like(X)])
+            (together,) = torch.autograd.grad(X, A, bars, is_grads_batched=True, retain_graph=True)
+            for found, bar in zip(together, bars, strict=True):
+                (alone,) = torch.autograd.grad(X, A, bar, retain_graph=True)
+                assert (found - alone).abs().max() <= 1e-13 * alone.abs().max()
+
+
 def test_backward_accumulates_into_grad():
     case = golden("lq")["lq-random-5x3-complex"]
     A = torch.asarray(case.A).requires_grad_()

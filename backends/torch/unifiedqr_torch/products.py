@@ -28,7 +28,7 @@ def inner(X: torch.Tensor, Y: torch.Tensor, /) -> torch.Tensor:
     if X.ndim > 2 or Y.ndim > 2 or type(m) is not int or m < 2 * ROWS:  # known to a trace of every size, too
         return X.mT @ Y
     whole = m // ROWS * ROWS
-    X_blocks, Y_blocks = (Z[:whole].unflatten(0, (-1, ROWS)) for Z in (X, Y))
+    X_blocks, Y_blocks = (Z[:whole].reshape(-1, ROWS, Z.shape[-1]) for Z in (X, Y))
     total = torch.bmm(X_blocks.mT, Y_blocks).sum(0)
     return total if whole == m else total.addmm(X[whole:].mT, Y[whole:])
 

@@ -26,7 +26,8 @@ def unwrapped(x: torch.Tensor) -> torch.Tensor:
 def is_plain(x: torch.Tensor) -> bool:
     """Return whether nobody records, maps or traces what is done to a tensor."""
     recorded = torch.is_grad_enabled() or forward_ad._current_level >= 0
-    return not (recorded or _functorch.is_functorch_wrapped_tensor(x) or is_traced()) and type(x) is torch.Tensor
+    wrapped = _functorch.is_functorch_wrapped_tensor(x) or _functorch.is_legacy_batchedtensor(x)
+    return not (recorded or wrapped or is_traced()) and type(x) is torch.Tensor
 
 
 def is_watched(x: torch.Tensor) -> bool:

@@ -20,6 +20,7 @@ first NaN do not stop at a regular matrix.
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.operators import Shape, is_complex
@@ -40,9 +41,22 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
     if not every and last_pivot_is_free(xp, U, shape):
         bound = xp.where(last_of(xp, bound) > 0, -xp.ones_like(bound), bound)  # (QR.6)
     dependent = xp.logical_not(xp.abs(xp.linalg.diagonal(U)) > bound)
+    return _from_the_first(xp, xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2), U)
+
+
+MANY = 256
+"""The least number of columns that are counted by a running sum. Compilers run a small product faster, but a large one
+takes an array of the size of U."""
+
+
+def _from_the_first(xp: Namespace, marks: Array, U: Array) -> Array:
+    """Return which of the columns are the first that is marked by 1, and not by 0, or come after it, (..., 1, k)."""
+    k = marks.shape[-1]
+    if type(k) is int and k >= MANY:
+        return xp.cumulative_sum(marks, axis=-1) > 0.5
     ones = xp.ones_like(U)
     ones = xp.triu(xp.real(ones) if is_complex(xp, U) else ones)
-    return xp.beyond.matrix_product(xp.expand_dims(xp.astype(dependent, bound.dtype), axis=-2), ones) > 0.5
+    return xp.beyond.matrix_product(marks, ones) > 0.5
 
 
 def last_pivot_is_free(xp: Namespace, R: Array, shape: Shape) -> bool:
@@ -67,10 +81,39 @@ def anywhere(xp: Namespace, marks: Array) -> Array:
     return xp.any(marks, axis=(-2, -1), keepdims=True)
 
 
-def sum_of(xp: Namespace, X: Array, marks: Array | None = None) -> Array:
-    """Return the sum of the entries of each matrix that are marked, or of all, (..., 1, 1)."""
-    X = X if marks is None else xp.where(marks, X, xp.zeros_like(X))
+def met(xp: Namespace, X: Array, marked: Array | None = None, *, rows: bool = False) -> Array:
+    """Return whether an entry in the marked columns, or rows, or anywhere, is not zero, NaN included, (..., 1, 1)."""
+    along, across = (-1, -2) if rows else (-2, -1)
+    found = xp.any(xp.not_equal(X, xp.zeros_like(X)), axis=along, keepdims=True)
+    if marked is not None:
+        found = xp.logical_and(found, xp.matrix_transpose(marked) if rows else marked)
+    return xp.any(found, axis=across, keepdims=True)
+
+
+def met_by_holders(xp: Namespace, X: Array, marked: Array) -> Array:
+    """Return likewise whether an entry in the marked columns of a tall matrix is not zero, wherever its rows are."""
+    found = met(xp, X, marked)
+    if xp.beyond.rows_apart is None:
+        return found
+    ones = xp.ones_like(found, dtype=X.dtype)
+    return xp.abs(xp.beyond.total(xp.where(found, ones, xp.zeros_like(ones)))) > 0
+
+
+def sum_of(xp: Namespace, X: Array, marked: Array | None = None, *, rows: bool = False) -> Array:
+    """Return the sum of the marked columns, or rows, of each matrix, or of all of them, (..., 1, 1).
+
+    Columns are added up before they are chosen, which takes no other array of the size of X.
+    """
+    if marked is not None:
+        X = xp.sum(X, axis=-1 if rows else -2, keepdims=True)
+        X = xp.where(xp.matrix_transpose(marked) if rows else marked, X, xp.zeros_like(X))
     return xp.sum(X, axis=(-2, -1), keepdims=True)
+
+
+def either(xp: Namespace, *terms: Array | None) -> Array:
+    """Return whether one of what is given holds."""
+    given = [X for X in terms if X is not None]
+    return reduce(xp.logical_or, given)
 
 
 def total(*terms: Array | None) -> Array:
@@ -101,8 +144,8 @@ def undefined(
     marked : array, shape (..., 1, k)
         Marked columns.
     meetings : callable
-        Gives a number per matrix, (..., 1, 1), that is zero if every cotangent of what has no derivative because of the
-        marked columns is zero, and positive or NaN otherwise. Of matrices without marked columns it may be any.
+        Gives per matrix, in a boolean array (..., 1, 1), whether a cotangent of what has no derivative because of the
+        marked columns is not zero. Of matrices without marked columns it may be any.
     summed : callable
         Gives likewise a sum of these cotangents, or of their products with Q^H. A derivative of the result with respect
         to these is NaN where marked: a loss that vanishes there to first order need not to second.
@@ -114,16 +157,22 @@ def undefined(
     some = anywhere(xp, marked)
 
     def found() -> tuple[Array]:
-        hit = xp.logical_and(some, xp.logical_not(meetings() <= 0))  # or NaN
+        hit = xp.logical_and(some, meetings())
         report_dependent(xp, hit, factor)
         X = summed()
         result = xp.where(hit, X * nan_where(xp, some, X.dtype), xp.zeros_like(X))
         return (result if result.dtype == factor.dtype else xp.astype(result, factor.dtype),)
 
+    return if_marked(xp, marked, found, lambda: (xp.zeros_like(some, dtype=factor.dtype),))[0]
+
+
+def if_marked(
+    xp: Namespace, marked: Array, then: Callable[[], tuple[Array]], otherwise: Callable[[], tuple[Array]]
+) -> tuple[Array]:
+    """Return then(), or otherwise() in a program that can leave out the former where it finds nothing marked."""
     if not xp.beyond.skips or xp.beyond.seen(marked) is not None:
-        return found()[0]
-    predicate = xp.reshape(some, ()) if some.ndim == 2 else xp.any(some)
-    return xp.beyond.branch(predicate, found, lambda: (xp.zeros_like(some, dtype=factor.dtype),))[0]
+        return then()
+    return xp.beyond.branch(xp.any(marked), then, otherwise)
 
 
 def _rounding(xp: Namespace, U: Array, shape: Shape) -> Array:

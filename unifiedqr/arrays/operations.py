@@ -138,6 +138,10 @@ class Operations:
         E = adjoint(xp, self.inverse_upper(U))
         return tuple(self.matrix_product(Y, E) for Y in dividends)
 
+    def quotient_of_sum(self, U: Array, Y: Array, Q: Array, K: Array) -> Array:
+        """Return (Y + Q K) U^-H."""
+        return self.quotients(U, Y + self.matrix_product(Q, K))[0]
+
     # Products: most pass over the long side of tall matrices, which takes almost all the time of a derivative.
 
     def matrix_product(self, X: Array, Y: Array) -> Array:

@@ -19,9 +19,6 @@ from unifiedqr._typing import Array, Namespace
 TALL = 8
 """How many times as many rows as columns a tall matrix has."""
 
-NARROW = 32
-"""The largest k for which calling a triangular solve costs more than its arithmetic."""
-
 
 class Shape(NamedTuple):
     """The shape m x n of A, as far as a kernel or a rule must know it.
@@ -57,9 +54,9 @@ class Shape(NamedTuple):
         return bool(self.deep)
 
     @property
-    def narrow(self) -> bool:
-        """Whether A is deep, not tall, and k so small that one call for a triangle is quicker than two."""
-        return bool(self.deep) and not self.tall and type(self.k) is int and self.k <= NARROW
+    def stout(self) -> bool:
+        """Whether A is deep, but not tall: a triangular solve serves better than an inverse."""
+        return bool(self.deep) and not self.tall
 
     @property
     def T(self) -> "Shape":

@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
     anywhere,
+    either,
     last_of,
     last_pivot_is_free,
     marked_columns,
+    met,
+    met_by_holders,
     nan_where,
     sum_of,
     total,
@@ -25,7 +28,14 @@ from unifiedqr.arrays.dependence import (
 )
 from unifiedqr.arrays.factored import meetings
 from unifiedqr.arrays.operations import Term, is_product
-from unifiedqr.arrays.operators import Shape, adjoint, identity_like, is_complex, leading_columns
+from unifiedqr.arrays.operators import (
+    Shape,
+    add_to_leading_columns,
+    adjoint,
+    identity_like,
+    is_complex,
+    leading_columns,
+)
 from unifiedqr.arrays.scaling import exponents_of, sizes_of_columns, times
 from unifiedqr.checks import report_dependent
 
@@ -105,6 +115,10 @@ class Triangle(NamedTuple):
         """Return the leading triangle of R, as far as a rule reads it."""
         return times(self.xp, self.U, None if self.S is None else 1 / self.S)
 
+    def undone_per_g(self) -> Array:
+        """Return the leading triangle of R / g, as far as a rule reads it."""
+        return self.U if self.S is None or self.g is None else times(self.xp, self.U, 1 / (self.S * self.g))
+
     def divide(self, Y: Array) -> Array:
         """Return Y U^-1, of the leading triangle of R."""
         xp = self.xp
@@ -119,33 +133,22 @@ class Triangle(NamedTuple):
         """Return Y U^-H, of the leading triangle of R."""
         return self.xp.beyond.quotients(self.undone(), Y)[0]
 
-    def quotients(self, X: Array, *, Y: Term | None = None, Y_H: Array | None = None) -> tuple[Array, Term | None]:
+    def quotients(self, X: Array, Y: Term | None = None, *, Y_H: Array | None = None) -> tuple[Array, Term | None]:
         """Return g X U^-H for a k x k X, and Y U^-H, or its adjoint for the adjoint of Y, of the leading triangle of R.
 
-        The second one is a term of a sum. It remains a product if Y is one (FA.1), and where m is so much larger than k
-        that an inverse and a product cost less than a solve; where k is small one call serves both.
+        The second one is a product, a term of a sum: A is tall, or Y a product itself (FA.1).
         """
-        xp, shape, U, S = self.xp, self.shape, self.U, self.S
+        xp, U, S = self.xp, self.U, self.S
         if is_product(Y):
             F, K = Y
             X, K = xp.beyond.quotients(U, X, K)
             return self.by_D(X), (F, times(xp, K, S))  # (FA.1)
-        if shape.tall:
-            inverse = xp.beyond.inverse_upper(U)
-            X = xp.beyond.matrix_product(X, adjoint(xp, inverse))
-            inverse = times(xp, inverse, None if S is None else xp.matrix_transpose(S))
-            Y = (inverse, Y_H) if Y_H is not None else None if Y is None else (Y, adjoint(xp, inverse))  # (QR.5)
-        elif Y is not None and shape.narrow:
-            X, Y = xp.beyond.quotients(U, X, Y)
-            Y = times(xp, Y, S)
-        elif Y_H is not None and shape.narrow:
-            X, Y = xp.beyond.quotients(U, X, adjoint(xp, Y_H))
-            Y = adjoint(xp, times(xp, Y, S))
-        else:
-            (X,) = xp.beyond.quotients(U, X)
-            if Y_H is not None:
-                Y = xp.beyond.solve_triangular(self.undone(), Y_H, upper=True)
-            Y = Y if Y is None or Y_H is not None else self.divide_adjoint(Y)
+        if not self.shape.tall:
+            return self.by_D(xp.beyond.quotients(U, X)[0]), None
+        inverse = xp.beyond.inverse_upper(U)
+        X = xp.beyond.matrix_product(X, adjoint(xp, inverse))
+        inverse = times(xp, inverse, None if S is None else xp.matrix_transpose(S))
+        Y = (inverse, Y_H) if Y_H is not None else None if Y is None else (Y, adjoint(xp, inverse))  # (QR.5)
         return self.by_D(X), Y  # (QR.7)
 
     def unmarked_rows(self, X: Array) -> Array:
@@ -153,6 +156,21 @@ class Triangle(NamedTuple):
         if self.marked is None:
             return X
         return self.xp.where(self.xp.matrix_transpose(self.marked), self.xp.zeros_like(X), X)
+
+    def plus_unmarked_rows(self, X: Array, R_bar: Array) -> Array:
+        """Return [X, 0] + R_bar, of which the marked rows are left out.
+
+        They are left out of the sum: an executor that runs what it can would keep R_bar without them all the time.
+        """
+        xp, shape = self.xp, self.shape
+        if self.marked is None:
+            return add_to_leading_columns(xp, R_bar, X, shape)
+        rows = xp.matrix_transpose(self.marked)
+        if not shape.wide:
+            return xp.where(rows, X, R_bar + X)
+        leading, others = R_bar[..., : shape.k], R_bar[..., shape.k :]
+        others = xp.where(rows, xp.zeros_like(others), others)
+        return xp.concat([xp.where(rows, X, leading + X), others], axis=-1)
 
     def undefined(
         self,
@@ -174,22 +192,20 @@ class Triangle(NamedTuple):
             return None
 
         def found() -> Array:
-            rows = xp.matrix_transpose(marked)
-            terms = [sum_of(xp, xp.abs(X)) for X in others]
+            terms = [met(xp, X) for X in others]
             varied = None if R_bar is None else _varied(xp, R_bar)
-            terms += [sum_of(xp, xp.abs(X), rows) for X in (varied, Q_bar_H) if X is not None]
+            terms += [met(xp, X, marked, rows=True) for X in (varied, Q_bar_H) if X is not None]
             if is_product(Q_bar):
-                terms.append(sum_of(xp, meetings(xp, *Q_bar), marked))
+                terms.append(met(xp, meetings(xp, *Q_bar), marked))
             elif Q_bar is not None:
-                terms.append(xp.beyond.total(sum_of(xp, xp.abs(Q_bar), marked)))
-            return total(*terms)
+                terms.append(met_by_holders(xp, Q_bar, marked))
+            return either(xp, *terms)
 
         def summed() -> Array:
             # Of arrays of one size, the one that is there anyway.
             X = W if Q_bar is None or is_product(Q_bar) or self.shape.deep else Q_bar
             of_W = None if X is None else sum_of(xp, X, marked)
-            rows = xp.matrix_transpose(marked)
-            return total(of_W, None if R_bar is None else sum_of(xp, _varied(xp, R_bar), rows))
+            return total(of_W, None if R_bar is None else sum_of(xp, _varied(xp, R_bar), marked, rows=True))
 
         return undefined(xp, self.R, marked, found, summed)
 

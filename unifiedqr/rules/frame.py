@@ -19,6 +19,9 @@ variables separate.
 from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.dependence import (
     anywhere,
+    either,
+    met,
+    met_by_holders,
     nan_where,
     sum_of,
     total,
@@ -55,7 +58,7 @@ def undefined_unless_zero(xp: Namespace, factor: Array, marked: Array | None, *b
         return None
 
     def found() -> Array:
-        return total(*(sum_of(xp, xp.abs(X)) for X in given))
+        return either(xp, *(met(xp, X) for X in given))
 
     return undefined(xp, factor, marked, found, lambda: total(*(sum_of(xp, X) for X in given)))
 
@@ -78,8 +81,8 @@ def frame_pullback(xp: Namespace, Q: Array, G: Array, Q_bar: Array | None, G_bar
     if marked is not None:
 
         def found() -> Array:
-            of_Q = None if Q_bar is None else xp.beyond.total(sum_of(xp, xp.abs(Q_bar), marked))
-            return total(of_Q, None if G_bar is None else sum_of(xp, xp.abs(G_bar), marked))
+            of_Q = None if Q_bar is None else met_by_holders(xp, Q_bar, marked)
+            return either(xp, of_Q, None if G_bar is None else met(xp, G_bar, marked))
 
         def summed() -> Array:
             return total(*(sum_of(xp, X, marked) for X in (W, G_bar) if X is not None))

@@ -8,7 +8,8 @@ Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1). Deep inputs (m > n) n
     (LQ.3)  B = L_1^-1 A_dot_1,  X = B Q^H,  Ω = skew(X^H)^H,  Q_dot = Ω Q + (B - X Q),  L_dot = A_dot Q^H - L Ω
 
 The small matrices are those of QR for R = L^H: with W = Q Q_bar^H, K^H is `core_pullback` of (QR.3), merged as in
-(QR.4) when wide, so that (QR.6) and (QR.7) hold here by the same lines. No array of the long side is transposed.
+(QR.5) or by `merged_pullback` of (QR.4) when wide, so that (QR.6) and (QR.7) hold here by the same lines. No array of
+the long side is transposed.
 
 References
 ----------
@@ -19,7 +20,7 @@ from unifiedqr._typing import Array, Namespace
 from unifiedqr.arrays.namespaces import is_complete
 from unifiedqr.arrays.operators import adjoint, plus, shape_of_product
 from unifiedqr.arrays.triangle import guarded, has_marked
-from unifiedqr.rules.qr import core_pullback, core_pushforward
+from unifiedqr.rules.qr import core_pullback, core_pushforward, merged_pullback
 from unifiedqr.rules.validation import check_cotangents, check_factors, check_tangent
 
 
@@ -56,7 +57,7 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (LQ.2), with (QR.6), (QR.7) and (DC.1).
+    Equation (LQ.2), merged as in (QR.4) when wide and as in (QR.5) when n >= 8 m, with (QR.6), (QR.7) and (DC.1).
 
     References
     ----------
@@ -79,8 +80,13 @@ def lq_vjp(L: Array, Q: Array, L_bar: Array | None, Q_bar: Array | None, *, xp: 
     triangle = guarded(xp, adjoint(xp, L), shape)
     R_bar = None if L_bar is None else adjoint(xp, L_bar)
     W = None if Q_bar is None else xp.beyond.inner_of_rows(Q, Q_bar)
+    undefined = triangle.undefined(Q_bar_H=Q_bar, W=W, R_bar=R_bar)
+    if shape.stout and W is not None:
+        M_H = adjoint(xp, plus(merged_pullback(triangle, W, R_bar), undefined))
+        total = triangle.per_g(Q_bar) + xp.beyond.matrix_product(M_H, Q)
+        return xp.beyond.solve_triangular(triangle.undone_per_g(), total, upper=True)  # (QR.4), (QR.7)
     K, Y = core_pullback(triangle, W, R_bar, Y_H=Q_bar if shape.deep else None)  # L_1^-H Q_bar
-    K = adjoint(xp, plus(K, triangle.undefined(Q_bar_H=Q_bar, W=W, R_bar=R_bar)))
+    K = adjoint(xp, plus(K, undefined))
     return xp.beyond.combination((K, Q)) if Y is None else xp.beyond.combination(Y, (K, Q))  # (LQ.2); (LQ.2), (QR.5)
 
 

@@ -6,14 +6,15 @@ and Π = I - Q Q^H. Cotangents pair as <X_bar, dX> = Re tr(X_bar^H dX) (PR.1). O
     (QR.1)  B = A_dot_1 U^-1,  X = Q^H B,  Ω = skew(X),  T = X - Ω,   Q_dot = Q Ω + (B - Q X)
     (QR.2)  R_dot = Q^H A_dot - Ω R                    (equal to [T U, Q^H A_dot_2 - Ω V])
     (QR.3)  A_bar = Q K + [Π Q_bar U^-H, 0],           K = R_bar + [lowskew(P) U^-H, 0],  P = Q^H Q_bar - R_bar R^H
-    (QR.4)  deep, the two tall terms merged:  A_bar = Q_bar U^-H + Q (R_bar + (lowskew(P) - Q^H Q_bar) U^-H)
-    (QR.5)  tall, products alone:  A_bar = Q_bar E + Q K,  E the explicit U^-H
+    (QR.4)  deep, the two tall terms merged:  A_bar = (Q_bar + Q M) U^-H,   M = lowskew(P) - Q^H Q_bar + R_bar U^H
+    (QR.5)  tall, products alone:  A_bar = Q_bar E + Q K,   K = R_bar + (lowskew(P) - Q^H Q_bar) E,  E the explicit U^-H
     (QR.6)  real, square or wide: the last pivot never enters
     (QR.7)  S, g powers of two, U' = U S with columns of size 1:  B = (A_dot_1 S) U'^-1,
-            K = R_bar + [lowskew(P') U'^-H g S, 0],  P' = Q^H Q_bar / g - R_bar (R / g)^H
+            K = R_bar + [lowskew(P') U'^-H g S, 0],  P' = Q^H Q_bar / g - R_bar (R / g)^H,
+            M / g = lowskew(P') - Q^H Q_bar / g + R_bar (U / g)^H,  A_bar = (Q_bar / g + Q M / g) (U / g)^-H
 
-`core_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (LQ.2) is the same core seen from the
-other side. What has no derivative where leading columns are dependent is NaN (DC.1).
+`core_pullback`, `merged_pullback` and `core_pushforward` hold all of it that is k x n; the LQ rule (LQ.2) is the same
+core seen from the other side. What has no derivative where leading columns are dependent is NaN (DC.1).
 
 References
 ----------
@@ -25,10 +26,10 @@ L. R. Roberts (2020), QR and LQ decomposition matrix backpropagation algorithms,
 from typing import Any
 
 from unifiedqr._typing import Array, Namespace
+from unifiedqr.arrays.dependence import if_marked
 from unifiedqr.arrays.namespaces import is_complete
 from unifiedqr.arrays.operations import Term, is_product
 from unifiedqr.arrays.operators import (
-    add_to_leading_columns,
     adjoint,
     leading_columns,
     lowskew,
@@ -43,21 +44,40 @@ from unifiedqr.rules.validation import check_cotangents, check_factors, check_ta
 def core_pullback(
     triangle: Triangle, W: Array | None, R_bar: Array | None, **dividend: Any
 ) -> tuple[Array, Term | None]:
-    """Return the k x n matrix K of (QR.3) or, when deep, of (QR.4), from W = Q^H Q_bar and R_bar; one may be None.
+    """Return the k x n matrix K of (QR.3) or, when deep, of (QR.5), from W = Q^H Q_bar and R_bar; one may be None.
 
     The second result is the quotient of an m x k matrix, see `Triangle.quotients`.
     """
     # One name for one after the other, so that none outlives its use: they may be as large as A.
     xp, R, shape = triangle.xp, triangle.R, triangle.shape
     W = None if W is None else triangle.per_g(W)
-    X = None if R_bar is None else xp.beyond.matrix_product(R_bar, adjoint(xp, triangle.per_g(R)))
-    X = None if X is None else triangle.unmarked_rows(X)
+    X = None if R_bar is None else _read(triangle, R_bar)
     X = W if X is None else -X if W is None else W - X  # P of (QR.3), (QR.7)
     W = W if shape.deep else None
     X = lowskew(xp, X)
-    X, Y = triangle.quotients(X if W is None else X - W, **dividend)  # (QR.4), (QR.7)
-    R_bar = xp.zeros_like(R) if R_bar is None else triangle.unmarked_rows(R_bar)
-    return add_to_leading_columns(xp, R_bar, X, shape), Y  # (QR.3)
+    X, Y = triangle.quotients(X if W is None else X - W, **dividend)  # (QR.5), (QR.7)
+    return triangle.plus_unmarked_rows(X, xp.zeros_like(R) if R_bar is None else R_bar), Y  # (QR.3)
+
+
+def merged_pullback(triangle: Triangle, W: Array, R_bar: Array | None) -> Array:
+    """Return M / g of (QR.4), (QR.7) from W = Q^H Q_bar and R_bar, which may be None."""
+    xp, W = triangle.xp, triangle.per_g(W)
+    if R_bar is None:
+        return lowskew(xp, W) - W
+    N = _read(triangle, R_bar)
+    X = lowskew(xp, W - N)
+
+    def again() -> tuple[Array]:  # marked columns are not those of R, and what is divided by them must contain them
+        return (xp.beyond.matrix_product(triangle.unmarked_rows(R_bar), adjoint(xp, triangle.undone_per_g())),)
+
+    M = N if triangle.marked is None else if_marked(xp, triangle.marked, again, lambda: (N,))[0]
+    return X - (W - M)
+
+
+def _read(triangle: Triangle, R_bar: Array) -> Array:
+    """Return what (QR.3) reads of R_bar, R_bar (R / g)^H (QR.7), without its marked rows."""
+    X = triangle.xp.beyond.matrix_product(R_bar, adjoint(triangle.xp, triangle.per_g(triangle.R)))
+    return triangle.unmarked_rows(X)
 
 
 def core_pushforward(triangle: Triangle, C: Array) -> tuple[Array, Array, Array]:
@@ -95,9 +115,13 @@ def pullback_terms(
         W = xp.beyond.inner(Q, F) @ E_H
     elif Q_bar is not None:
         W = xp.beyond.inner(Q, Q_bar)
+    undefined = triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others)
+    if shape.stout and W is not None and not is_product(Q_bar):
+        M = plus(merged_pullback(triangle, W, R_bar), undefined)
+        return (xp.beyond.quotient_of_sum(triangle.undone_per_g(), triangle.per_g(Q_bar), Q, M),)  # (QR.4), (QR.7)
     K, Y = core_pullback(triangle, W, R_bar, Y=Q_bar if shape.deep else None)
-    K = plus(K, triangle.undefined(Q_bar=Q_bar, W=W, R_bar=R_bar, others=others))
-    return ((Q, K),) if Y is None else (Y, (Q, K))  # (QR.3); (QR.4), (QR.5)
+    K = plus(K, undefined)
+    return ((Q, K),) if Y is None else (Y, (Q, K))  # (QR.3); (QR.5)
 
 
 def qr_singular(Q: Array, R: Array, *, xp: Namespace) -> Array:
@@ -133,7 +157,7 @@ def qr_vjp(Q: Array, R: Array, Q_bar: Array | None, R_bar: Array | None, *, xp: 
 
     Notes
     -----
-    Equation (QR.4) when deep (m > n), as (QR.5) when m >= 8 n, (QR.3) otherwise, with (QR.6), (QR.7) and (DC.1).
+    Equation (QR.5) when m >= 8 n, (QR.4) otherwise when deep (m > n), (QR.3) when not, with (QR.6), (QR.7) and (DC.1).
 
     References
     ----------

@@ -74,6 +74,11 @@ class JaxOperations(Operations):
     def quotients(self, U: jax.Array, *dividends: jax.Array) -> tuple[jax.Array, ...]:
         return triangles.quotients(U, *dividends)
 
+    def quotient_of_sum(self, U: jax.Array, Y: jax.Array, Q: jax.Array, K: jax.Array) -> jax.Array:
+        # From the right: from the left XLA would copy the long result once more.
+        total = Y + self.matrix_product(Q, K)
+        return jax.lax.linalg.triangular_solve(U, total, left_side=False, transpose_a=True, conjugate_a=True)
+
     def combination(self, *terms: Term) -> jax.Array:
         # A product with few columns in the middle is added entry by entry, in place; XLA keeps that of a routine apart.
         thin = [is_product(term) and _is_thin(term[1]) for term in terms]

@@ -178,6 +178,9 @@ class TorchOperations(Operations):
     def inverse_upper(self, U: torch.Tensor) -> torch.Tensor:
         return torch.linalg.solve_triangular(U, torch.eye(U.shape[-1], dtype=U.dtype, device=U.device), upper=True)
 
+    def quotient_of_sum(self, U: torch.Tensor, Y: torch.Tensor, Q: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+        return products.quotient_of_sum(U, Y, Q, K)
+
     def inner(self, X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
         return products.inner(X, Y)
 

@@ -49,6 +49,15 @@ def combination(first: Term, *others: tuple[torch.Tensor, torch.Tensor]) -> torc
     return total
 
 
+def quotient_of_sum(U: torch.Tensor, Y: torch.Tensor, Q: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Return (Y + Q K) U^-H, in the memory of the sum where nobody watches it."""
+    total = _product(Q, K)
+    if not is_plain(total):
+        return torch.linalg.solve_triangular(conj(U.mT), Y + total, upper=False, left=False)
+    total += Y
+    return torch.linalg.solve_triangular(U.mH, total, upper=False, left=False, out=total)
+
+
 def _product(X: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     return torch.matmul(X, K, out=_fresh(X, K)) if _is_large_and_plain(X, K) else X @ K
 

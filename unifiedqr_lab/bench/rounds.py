@@ -15,9 +15,6 @@ FEWEST, MOST = 5, 200
 FAST = 200e-6
 """Seconds below which a function is repeated inside a timing."""
 
-AWAKE = 0.01
-"""Seconds of untimed calls after a rest, since a core takes milliseconds to wake up."""
-
 SLOW = 1.0
 """Seconds of a call from which a rest before it makes no difference."""
 
@@ -27,6 +24,10 @@ RESOLVED = 1e-3
 REST = float(os.environ.get("UNIFIEDQR_BENCH_REST", "0.15"))
 """Seconds before each function's turn, in which threads that the other one left waiting for work go to sleep: those of
 OpenBLAS 0.3.30 keep a core busy for 0.1."""
+
+AWAKE = 0.1 if REST > 0 else 0.01
+"""Seconds of untimed calls after a rest, as programs run over and over: after one it takes most of this time until the
+threads of a program run on cores of their own again, and calls of a millisecond take twice as long until then."""
 
 Clock = Callable[[], float]
 Pause = Callable[[], object]

@@ -134,40 +134,43 @@ def in_torch() -> None:
 def in_tensorflow() -> None:
     import tensorflow as tf
 
-    A, bars = inputs(uqr.get_backend("tensorflow"), 8, 8)
-
     @tf.custom_gradient
     def bare(A: Any) -> Any:
         Q, R = tf.linalg.qr(A)
-        D = tf.where(tf.linalg.diag_part(R) < 0, -tf.ones_like(R[0]), tf.ones_like(R[0]))
+        D = tf.where(tf.linalg.diag_part(R) < 0, -tf.ones_like(R[:, 0]), tf.ones_like(R[:, 0]))
         Q, R = Q * D, R * D[:, None]
+        k = R.shape[0]
 
         def backward(Q_bar: Any, R_bar: Any) -> Any:
             P = tf.matmul(Q, Q_bar, transpose_a=True) - tf.matmul(R_bar, R, transpose_b=True)
             X = tf.linalg.band_part(P - tf.transpose(P), -1, 0)
-            inverse = tf.linalg.triangular_solve(R, tf.eye(8, dtype=R.dtype), lower=False)
-            return tf.matmul(Q, R_bar + tf.matmul(X, inverse, transpose_b=True))  # (QR.3)
+            inverse = tf.linalg.triangular_solve(R[:, :k], tf.eye(k, dtype=R.dtype), lower=False)
+            X = tf.matmul(X, inverse, transpose_b=True)
+            return tf.matmul(Q, tf.concat([R_bar[:, :k] + X, R_bar[:, k:]], axis=1))  # (QR.3)
 
         return (Q, R), backward
 
-    def both(f: Any) -> Callable[[], object]:
-        def run(A: Any, *bars: Any) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(A)
-                found = tuple(f(A))
-            return found, tape.gradient(found, A, output_gradients=list(bars))
+    for m, n in ((8, 8), (256, 4096)):
+        A, bars = inputs(uqr.get_backend("tensorflow"), m, n)
 
-        compiled = tf.function(run)
-        return lambda: compiled(A, *bars)[1].numpy()
+        def both(f: Any, A: Any = A, bars: Any = bars) -> Callable[[], object]:
+            def run(A: Any, *bars: Any) -> Any:
+                with tf.GradientTape() as tape:
+                    tape.watch(A)
+                    found = tuple(f(A))
+                return found, tape.gradient(found, A, output_gradients=list(bars))
 
-    show(
-        "TensorFlow, tf.function, 8 x 8",
-        {
-            "tf.linalg.qr": both(tf.linalg.qr),
-            "tf.linalg.qr with unique signs and (QR.3) written out, no guard": both(bare),
-            "unifiedqr.qr": both(uqr.qr),
-        },
-    )
+            compiled = tf.function(run)
+            return lambda: compiled(A, *bars)[1].numpy()
+
+        show(
+            f"TensorFlow, tf.function, {m} x {n}",
+            {
+                "tf.linalg.qr": both(tf.linalg.qr),
+                "tf.linalg.qr with unique signs and (QR.3) written out, no guard": both(bare),
+                "unifiedqr.qr": both(uqr.qr),
+            },
+        )
 
 
 def in_jax() -> None:

@@ -168,3 +168,24 @@ def test_orth_of_the_first_columns(complex_):
     assert np.all(np.isnan(Q_dot[:, 2:]))
     Q_bar[0, 2] = 1e-300
     assert np.all(np.isnan(rules.orth_vjp(Q, R, Q_bar)))
+
+
+@pytest.mark.parametrize("shape", [(330, 300), (300, 300), (300, 330)], ids=str)
+def test_what_comes_before_in_many_columns(backend, shape):
+    r, k = 180, min(shape)
+    A = spoiled(shape, r, "zero", complex_=False, seed=6)
+    Q_bar, R_bar = (random(size, complex_=False, seed=7) for size in ((shape[0], k), (k, shape[1])))
+    Q_bar[:, r:], R_bar[r:], R_bar[:, r:] = 0, 0, 0
+    before = uqr.qr(A[:, :r])
+    expected = rules.qr_vjp(*before, Q_bar[:, :r], R_bar[:r, :r])  # a decomposition without what follows
+    Q, R = uqr.qr(backend.from_numpy(A))
+
+    def pulled():
+        bars = map(backend.from_numpy, (Q_bar, R_bar))
+        return backend.to_numpy(rules.qr_vjp(Q, R, *bars, xp=uqr.namespace(Q)))
+
+    found = pulled()
+    np.testing.assert_allclose(found[:, :r], expected, rtol=0, atol=1e-11 * abs(expected).max())
+    assert not np.any(found[:, r:])
+    Q_bar[0, -1] = 1e-300
+    assert np.all(np.isnan(pulled()))

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 F = TypeVar("F", bound=Callable[..., object])
 
-MARK = "_dynamo_marked_constant"
-"""What `torch.compiler.assume_constant_result` sets, without the seconds that importing the compiler takes."""
+MARKS = {"_dynamo_marked_constant": True, "autograph_info__": None}
+"""What `torch.compiler.assume_constant_result` sets, without the seconds that importing the compiler takes, and
+`tf.autograph.experimental.do_not_convert`."""
 
 
 def untraced(function: F) -> F:
     """Have tracing compilers run a function, instead of tracing it, and take its answer for a constant."""
-    function.__dict__[MARK] = True
+    function.__dict__.update(MARKS)
     return function

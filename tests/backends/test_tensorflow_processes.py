@@ -165,3 +165,23 @@ def test_dtensors_are_refused():
         [sys.executable, "-c", DTENSOR], capture_output=True, text=True, timeout=120, check=False
     )
     assert completed.stdout.split() == ["refused"] * 4 + ["True"], completed.stderr[-2000:]
+
+
+FIRST_CALL = """
+import tensorflow as tf
+import unifiedqr as uqr
+
+@tf.function
+def triangle(A):
+    return uqr.qr(A).R
+
+print(triangle(tf.constant([[3.0], [4.0]])).numpy())
+"""
+
+
+def test_autograph_is_not_asked_to_rewrite_how_a_backend_is_found(tmp_path):
+    program = tmp_path / "first_call.py"  # AutoGraph reads the source of what it rewrites
+    program.write_text(FIRST_CALL, encoding="utf-8")
+    ended = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stdout.strip() == "[[5.]]"
+    assert "AutoGraph" not in ended.stderr

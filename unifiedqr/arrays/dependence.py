@@ -45,7 +45,7 @@ def marked_columns(xp: Namespace, U: Array, shape: Shape, *, every: bool = False
 
 
 MANY = 256
-"""The least number of columns that are counted by a running sum. Compilers run a small product faster, but a large one
+"""The least number of columns that are counted in log2(k) steps. Compilers run a small product faster, but a large one
 takes an array of the size of U."""
 
 
@@ -53,7 +53,9 @@ def _from_the_first(xp: Namespace, marks: Array, U: Array) -> Array:
     """Return which of the columns are the first that is marked by 1, and not by 0, or come after it, (..., 1, k)."""
     k = marks.shape[-1]
     if type(k) is int and k >= MANY:
-        return xp.cumulative_sum(marks, axis=-1) > 0.5
+        for step in (2**i for i in range((k - 1).bit_length())):
+            marks = marks + xp.concat([xp.zeros_like(marks[..., :step]), marks[..., :-step]], axis=-1)
+        return marks > 0.5
     ones = xp.ones_like(U)
     ones = xp.triu(xp.real(ones) if is_complex(xp, U) else ones)
     return xp.beyond.matrix_product(marks, ones) > 0.5
@@ -84,7 +86,7 @@ def anywhere(xp: Namespace, marks: Array) -> Array:
 def met(xp: Namespace, X: Array, marked: Array | None = None, *, rows: bool = False) -> Array:
     """Return whether an entry in the marked columns, or rows, or anywhere, is not zero, NaN included, (..., 1, 1)."""
     along, across = (-1, -2) if rows else (-2, -1)
-    found = xp.any(xp.not_equal(X, xp.zeros_like(X)), axis=along, keepdims=True)
+    found = xp.any(xp.logical_not(xp.equal(X, xp.zeros_like(X))), axis=along, keepdims=True)
     if marked is not None:
         found = xp.logical_and(found, xp.matrix_transpose(marked) if rows else marked)
     return xp.any(found, axis=across, keepdims=True)

@@ -85,7 +85,10 @@ class Programs:
         )
         assert ran.returncode == 0, ran.stderr
         print(ran.stderr)
-        return json.loads((folder / "told.json").read_text())
+        told = json.loads((folder / "told.json").read_text())
+        for outcome in told.values():
+            outcome["reason"] += ran.stderr[-5000:] if outcome["status"] == "failed" else ""  # of what it started, too
+        return told
 
     @pytest.mark.timeout(600)
     @pytest.mark.parametrize("name", NAMES)

@@ -100,11 +100,10 @@ def main():
         import matplotlib.pyplot as plt
 
         plt.style.use(Path(__file__).with_name("picture.mplstyle"))
-        axes = plt.figure().gca()
-        axes.semilogy(descent, "C1", label="gradient descent, momentum 0.9")
-        axes.semilogy(orthonormal, "C0", label="orthonormal steps")
-        axes.set(xlabel="step", ylabel="loss above the least, relative")
-        axes.legend()
+        plt.semilogy(descent, "C1", label="gradient descent, momentum 0.9")
+        plt.semilogy(orthonormal, "C0", label="orthonormal steps")
+        plt.gca().set(xlabel="step", ylabel="loss above the least, relative")
+        plt.legend()
         plt.savefig(sys.argv[sys.argv.index("--picture") + 1])
 
 
@@ -115,3 +114,6 @@ if FRAMEWORK == "torch" and "RANK" not in os.environ:  # two processes run this 
 else:
     X = spread(digits, 1)
     main()
+    if FRAMEWORK == "torch":
+        sys.stdout.flush()
+        os._exit(0)  # PyTorch 2.13 at times aborts a process whose interpreter ends while its threads of gloo run
